@@ -1,0 +1,234 @@
+"""Engines and sessions: how everything above reaches the database.
+
+Nothing connects, and no setting is read, before the first session is used.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import scoped_session, sessionmaker
+from sqlalchemy.pool import NullPool
+
+from spothive.database import postgresql, refusals, sqlite
+from spothive.database.tenancy import TenantSession
+from spothive.errors import ConfigurationError, DatabaseUnavailable, Refused
+from spothive.models import PLATFORM_TENANT_ID
+
+if TYPE_CHECKING:
+    from spothive.settings import Settings
+
+_lock = threading.Lock()
+_engine: Engine | None = None
+_read_engine: Engine | None = None
+
+
+class DatabaseSession(TenantSession):
+    """A tenant session on the engine of this process, unless it is given another."""
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the engine, making it at first use."""
+        if self.bind is not None:
+            return super().get_bind(*args, **kwargs)
+        return get_read_engine() if self.read_only else get_engine()
+
+
+# Objects stay readable after commit: a closed block hands out rows, not surprises.
+SessionLocal = sessionmaker(class_=DatabaseSession, autoflush=False, expire_on_commit=False)
+"""Make a session: ``SessionLocal()`` or ``SessionLocal(tenant=tenant_id)``. The caller commits and closes."""
+
+SessionScoped = scoped_session(SessionLocal)
+"""One session a thread; ``SessionScoped.remove()`` at the end of the work."""
+
+
+def get_engine() -> Engine:
+    """Return the engine of the service, made at first use from the settings.
+
+    Raises:
+        ConfigurationError: the URL cannot be used.
+        DatabaseUnavailable: the folder of an SQLite file cannot be made, or the embedded PostgreSQL not started.
+    """
+    global _engine  # noqa: PLW0603 - one engine for each process, as SQLAlchemy advises
+    if _engine is None:
+        with _lock:
+            if _engine is None:
+                from spothive.settings import get_settings
+
+                settings = get_settings()
+                _engine = make_engine(service_url(settings), settings)
+    return _engine
+
+
+def get_read_engine() -> Engine:
+    """Return the same engine, and pool, for transactions that only read."""
+    global _read_engine  # noqa: PLW0603 - as above
+    if _read_engine is None:
+        _read_engine = get_engine().execution_options(spothive_read_only=True)
+    return _read_engine
+
+
+def dispose_engine() -> None:
+    """Close every pooled connection and forget the engine; the next session reads the settings again."""
+    global _engine, _read_engine  # noqa: PLW0603 - as above
+    with _lock:
+        if _engine is not None:
+            _engine.dispose()
+        _engine = _read_engine = None
+
+
+def service_url(settings: Settings) -> str:
+    """Return the URL the service connects to: a secret. Starts the embedded PostgreSQL if that is asked for."""
+    if settings.embedded_postgres:
+        from spothive.database.embedded_postgresql import shared_server
+
+        return shared_server(settings.embedded_dir).owner_url
+    return settings.service_url
+
+
+def owner_url(settings: Settings) -> str:
+    """Return the URL migrations connect to: a secret."""
+    return service_url(settings) if settings.embedded_postgres else settings.migration_url
+
+
+def make_engine(url: str, settings: Settings) -> Engine:
+    """Make an engine for the service.
+
+    Raises:
+        ConfigurationError: the URL cannot be read.
+    """
+    from spothive.database import monitoring
+
+    options: dict[str, Any] = {
+        "pool_size": settings.pool_size,
+        "max_overflow": settings.max_overflow,
+        "pool_timeout": settings.pool_timeout,
+        "pool_recycle": settings.pool_recycle,
+        "pool_pre_ping": settings.pool_pre_ping,
+    }
+    engine = _create(url, settings, options)
+    if engine.dialect.name == "postgresql":
+        postgresql.prepare_service(engine, step_down=settings.one_login or settings.embedded_postgres)
+    else:
+        sqlite.prepare(engine)
+    monitoring.watch(engine, slow=settings.slow_statement)
+    return engine
+
+
+def make_owner_engine(settings: Settings) -> Engine:
+    """Make an engine for migrations: as the owner, one connection at a time, no pool.
+
+    Raises:
+        ConfigurationError: the URL cannot be read.
+    """
+    engine = _create(owner_url(settings), settings, {"poolclass": NullPool})
+    if engine.dialect.name == "postgresql":
+        postgresql.prepare_owner(engine, settings)
+    else:
+        sqlite.prepare(engine, foreign_keys=False)
+    return engine
+
+
+def _create(url: str, settings: Settings, options: dict[str, Any]) -> Engine:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        msg = "DATABASE_URL cannot be read: percent-encode special characters in the user name and password"
+        raise ConfigurationError(msg) from None
+    on_sqlite = parsed.get_backend_name() == "sqlite"
+    if on_sqlite and parsed.database in {None, "", ":memory:"}:
+        msg = "DATABASE_URL names no file: an SQLite database in memory would be a new one for each connection"
+        raise ConfigurationError(msg)
+    engine = create_engine(
+        parsed,
+        connect_args=sqlite.connect_args(settings.sqlite_busy_timeout) if on_sqlite else postgresql.connect_args(settings),
+        echo=settings.sql_echo,
+        hide_parameters=True,
+        json_serializer=partial(json.dumps, allow_nan=False, ensure_ascii=False),
+        **options,
+    )
+    refusals.install(engine)
+    return engine
+
+
+@contextmanager
+def get_db_session(tenant: UUID | None = None) -> Iterator[TenantSession]:
+    """Open one transaction: commit at the end, roll back on any exception, close either way.
+
+    A :class:`~spothive.errors.Refused` is remembered: its note goes into the audit trail in a transaction of its own.
+
+    Args:
+        tenant: bind the session to this tenant.
+    """
+    with _closing(SessionLocal(tenant=tenant)) as session:
+        try:
+            yield session
+            session.commit()
+        except Refused as refusal:
+            session.rollback()
+            _remember(refusal, session.tenant_id)
+            raise
+
+
+@contextmanager
+def read_session(tenant: UUID | None = None) -> Iterator[TenantSession]:
+    """Open a transaction in which the database refuses every write; on SQLite it blocks no writer.
+
+    Args:
+        tenant: bind the session to this tenant.
+    """
+    with _closing(SessionLocal(tenant=tenant, read_only=True)) as session:
+        yield session
+
+
+def get_db() -> Iterator[TenantSession]:
+    """Yield the session of one web request: a FastAPI dependency, to be bound by ``bind_tenant``.
+
+    Depend on it with ``scope="function"``, so that the commit comes before the response is sent.
+    """
+    with get_db_session() as session:
+        yield session
+
+
+@contextmanager
+def _closing(session: TenantSession) -> Iterator[TenantSession]:
+    try:
+        yield session
+    except PoolTimeout:
+        session.rollback()
+        msg = "every database connection is in use: try again, or raise SPOTHIVE_POOL_SIZE"
+        raise DatabaseUnavailable(msg) from None
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.close()
+
+
+def _remember(refusal: Refused, tenant_id: UUID | None) -> None:
+    from spothive.models import AuditLog
+    from spothive.schema.types import strict_json
+
+    note = refusal.note
+    with _closing(SessionLocal(tenant=tenant_id or PLATFORM_TENANT_ID)) as session:
+        session.add(
+            AuditLog(
+                event=note.event,
+                resource=note.resource,
+                resource_type=note.resource_type,
+                outcome=note.outcome,
+                actor_id=note.actor_id,
+                actor_name=note.actor_name,
+                diff_after=strict_json(note.details) if note.details else None,
+            )
+        )
+        session.commit()

@@ -1,0 +1,74 @@
+"""Write the pictures of the schema: ``python -m spothive.database.migrations.picture``.
+
+``schema.postgresql.sql`` and ``schema.sqlite.sql`` show what the models declare, guards included, so that a review
+sees every change as SQL. A test holds them against the models and against a migrated database.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateIndex, CreateTable, SetColumnComment
+
+from spothive.database import guards
+from spothive.models import PLATFORM_TENANT_ID, Base
+
+HERE = Path(__file__).parent
+ENGINES: dict[str, Dialect] = {"postgresql": postgresql.dialect(), "sqlite": sqlite.dialect()}  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+
+
+def table_statements(engine: str) -> Iterator[str]:
+    """Yield the DDL of every table with its indexes and comments, parents first."""
+    dialect = ENGINES[engine]
+    for table in Base.metadata.sorted_tables:
+        yield _tidy(str(CreateTable(table).compile(dialect=dialect)))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            yield _tidy(str(CreateIndex(index).compile(dialect=dialect)))
+        if dialect.supports_comments:
+            for column in table.columns:
+                if column.comment:
+                    yield _tidy(str(SetColumnComment(column).compile(dialect=dialect)))
+
+
+def platform_row(engine: str) -> str:
+    """Return the INSERT of the reserved tenant."""
+    key = PLATFORM_TENANT_ID.hex if engine == "sqlite" else str(PLATFORM_TENANT_ID)
+    return f"INSERT INTO tenants (id, name, slug) VALUES ('{key}', 'Platform', 'platform')"
+
+
+def schema_picture(engine: str) -> str:
+    """Return the whole schema as one SQL text."""
+    parts = [*table_statements(engine)]
+    for guard_set in guards.declared(engine):
+        parts += guard_set.statements
+    return script(parts)
+
+
+def core_script(engine: str) -> str:
+    """Return the script of revision 000_core as the models stand."""
+    return script([*table_statements(engine), platform_row(engine)])
+
+
+def script(statements: list[str]) -> str:
+    """Join statements in the form :func:`spothive.database.migrations.upgrade.split` takes apart."""
+    return ";\n\n".join(statements) + ";\n\n"
+
+
+def _tidy(ddl: str) -> str:
+    return "\n".join(line.rstrip() for line in ddl.replace("\t", "    ").strip().splitlines())
+
+
+def main() -> None:
+    """Write the pictures; with ``--core`` also the script of revision 000_core, until it is released."""
+    for engine in ENGINES:
+        (HERE / f"schema.{engine}.sql").write_text(schema_picture(engine), encoding="utf-8")
+        if "--core" in sys.argv[1:]:
+            (HERE / "versions" / f"000_core.{engine}.sql").write_text(core_script(engine), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""What happens around each revision, whoever starts Alembic.
+
+A killed or failed upgrade leaves the database at a whole revision with all guards up: revision, guards and the
+version row are one transaction. Upgrades that run at once wait for one another (PostgreSQL) or retry (SQLite).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from alembic.ddl.postgresql import PostgresqlImpl
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Column, Connection, MetaData, Table, Text, text
+from sqlalchemy.engine import make_url
+
+from spothive.database import guards, policies
+from spothive.database.connection import make_owner_engine, service_url
+from spothive.errors import MigrationFailed
+from spothive.settings import Settings, get_settings
+
+_log = logging.getLogger(__name__)
+_LOCK = "hashtextextended('spothive.migrations', 0)"
+_POLL_SECONDS = 0.05
+_LOCK_PATIENCE = 600
+
+
+class HeadMovedError(Exception):
+    """Another process applied this revision between our look and our lock; look again."""
+
+
+class _PostgresqlImpl(PostgresqlImpl):
+    """PostgreSQL, with room for long revision names."""
+
+    __dialect__ = "postgresql"
+
+    def version_table_impl(self, *, version_table: str, version_table_schema: str | None, **_: Any) -> Table:
+        """Return a version table whose column takes any name; Alembic's own ends at 32 characters."""
+        column = Column("version_num", Text, primary_key=True)
+        return Table(version_table, MetaData(), column, schema=version_table_schema)
+
+
+def migrate(context: EnvironmentContext, metadata: MetaData) -> None:
+    """Run what Alembic was asked to run (upgrade, downgrade, current, ...) on the owner's connection.
+
+    Raises:
+        MigrationFailed: the lock is held for more than ten minutes.
+    """
+    settings = get_settings()
+    engine = make_owner_engine(settings)
+    try:
+        with engine.connect() as connection:
+            # configure() before any statement: else Alembic believes the transaction is ours and commits nothing.
+            context.configure(
+                connection=connection,
+                target_metadata=metadata,
+                transaction_per_migration=True,
+                transactional_ddl=True,
+                render_as_batch=connection.dialect.name == "sqlite",
+            )
+            migration = context.get_context()
+            migration._migrations_fn = _guarded(migration, migration._migrations_fn, settings)  # type: ignore[assignment, arg-type]  # noqa: SLF001 - Alembic has no hook around a step
+            with _upgrade_lock(engine) if connection.dialect.name == "postgresql" else nullcontext():
+                _run_until_settled(context, connection)
+    finally:
+        engine.dispose()
+
+
+def _run_until_settled(context: EnvironmentContext, connection: Connection) -> None:
+    while True:
+        try:
+            with context.begin_transaction():
+                context.run_migrations()
+        except HeadMovedError:
+            connection.rollback()
+            continue
+        return
+
+
+def _guarded(migration: MigrationContext, steps: Callable[..., Iterator[Any]], settings: Settings) -> Callable[..., Any]:
+    """Wrap the steps Alembic is about to run, so that each checks the head and raises the guards."""
+
+    def run(heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
+        for step in steps(heads, context):
+            step.migration_fn = _one_step(migration, step, settings)
+            yield step
+
+    return run
+
+
+def _one_step(migration: MigrationContext, step: Any, settings: Settings) -> Callable[..., None]:
+    revision = step.migration_fn
+
+    def run(**options: Any) -> None:
+        connection = migration.connection
+        assert connection is not None  # noqa: S101 - online only
+        if set(migration.get_current_heads()) != set(step.from_revisions):
+            raise HeadMovedError
+        if connection.dialect.name == "postgresql":
+            make_roles(connection, settings)
+        revision(**options)
+        if connection.dialect.name == "sqlite":
+            _check_foreign_keys(connection)
+        guards.raise_all(connection)
+        _log.info("%s %s", "took back" if step.is_downgrade else "applied", step.info.up_revision_id)
+
+    return run
+
+
+def _check_foreign_keys(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken:
+        msg = f"the revision would leave rows of {broken[0]} without their row in {broken[2]}: nothing was changed"
+        raise MigrationFailed(msg)
+
+
+@contextmanager
+def _upgrade_lock(engine: Any) -> Iterator[None]:
+    """Hold the upgrade lock on a connection of its own, since each revision's commit would release it.
+
+    Polled, because a transaction that waits inside the lock call would hold back CREATE INDEX CONCURRENTLY.
+    """
+    with engine.connect() as connection:
+        deadline = time.monotonic() + _LOCK_PATIENCE
+        while not connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})")).scalar_one():
+            connection.rollback()
+            if time.monotonic() > deadline:
+                msg = "another upgrade has held the lock for ten minutes: see pg_stat_activity, then run this again"
+                raise MigrationFailed(msg)
+            time.sleep(_POLL_SECONDS)
+        yield
+        connection.rollback()
+
+
+def make_roles(connection: Connection, settings: Settings) -> None:
+    """Make the roles and let the owner's and the service's login use them.
+
+    Raises:
+        MigrationFailed: this login may not create roles; the message says how to print the SQL for someone who may.
+    """
+    service = make_url(service_url(settings)).username
+    owner = connection.execute(text("SELECT current_user")).scalar_one()
+    logins = [owner] if service in {None, owner} else [owner, service]
+    missing = policies.missing_roles(connection, logins)
+    if not missing:
+        return
+    may = connection.execute(
+        text("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
+    ).scalar_one()
+    if not may:
+        msg = (
+            f"{owner} may not create roles ({', '.join(missing)}): have somebody who may run the output of "
+            "`spothive db roles`, then run this again; nothing was changed"
+        )
+        raise MigrationFailed(msg)
+    guards.run(connection, policies.role_statements(*logins))
+
+
+def run_sql_file(connection: Connection, revision_file: str) -> None:
+    """Run the frozen SQL beside a revision: ``<revision>.<engine>.sql``, or ``<revision>.sql`` for both."""
+    path = Path(revision_file)
+    specific = path.with_suffix(f".{connection.dialect.name}.sql")
+    script = (specific if specific.exists() else path.with_suffix(".sql")).read_text(encoding="utf-8")
+    guards.run(connection, split(script))
+
+
+def split(script: str) -> list[str]:
+    """Split an SQL script into statements, each ended by a line that ends in ``;`` and followed by a blank line."""
+    parts = (part.strip() for part in script.split(";\n\n"))
+    return [part for part in parts if part and not all(line.startswith("--") for line in part.splitlines())]
+
+
+def stamp(connection: Connection, revision: str) -> None:
+    """Write ``revision`` into a version table that does not exist yet."""
+    migration = MigrationContext.configure(connection)
+    migration._ensure_version_table()  # noqa: SLF001 - the public stamp needs a script directory and its own commit
+    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:revision)"), {"revision": revision})

@@ -1,0 +1,214 @@
+"""PostgreSQL's half of the guards: roles, row policies, grants, and the look-ups made before a tenant is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Table, text
+from sqlalchemy.dialects import postgresql
+
+from spothive.database.postgresql import APP_ROLE, GATE_ROLE, READONLY_ROLE, SYSTEM_ROLE, TENANT_SETTING
+from spothive.models import Account, Tenant, User
+
+_CURRENT_TENANT = f"(SELECT nullif(current_setting('{TENANT_SETTING}', true), '')::uuid)"
+_ROLES = (APP_ROLE, READONLY_ROLE, SYSTEM_ROLE)
+_SYSTEM_ONLY = "system_only"
+
+
+def role_statements(*logins: str) -> list[str]:
+    """Return the SQL that makes the roles and lets ``logins`` use them; safe to run again, also concurrently.
+
+    ``spothive_gate`` stands between a login and ``spothive_system``: a policy TO a role covers every login that
+    inherits the role, and the gate inherits nothing.
+    """
+    statements = []
+    for role, inherit in ((APP_ROLE, ""), (READONLY_ROLE, ""), (SYSTEM_ROLE, " NOINHERIT"), (GATE_ROLE, " NOINHERIT")):
+        statements.append(
+            f"DO $role$ BEGIN\n  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN\n"
+            f"    CREATE ROLE {role} NOLOGIN{inherit};\n  END IF;\n"
+            "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;\nEND $role$"
+        )
+    statements.append(_grant(SYSTEM_ROLE, GATE_ROLE))
+    for login in logins:
+        statements += [_grant(APP_ROLE, login), _grant(GATE_ROLE, login)]
+    return statements
+
+
+def missing_roles(connection: Connection, logins: list[str]) -> list[str]:
+    """Return what ``role_statements(*logins)`` would still have to create or grant, named for people."""
+    roles = (APP_ROLE, READONLY_ROLE, SYSTEM_ROLE, GATE_ROLE)
+    present = set(connection.execute(text("SELECT rolname FROM pg_roles")).scalars())
+    missing = [role for role in roles if role not in present]
+    if missing:
+        return missing
+    granted = text(
+        "SELECT r.rolname, u.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid "
+        "JOIN pg_roles u ON u.oid = m.member"
+    )
+    held = set(connection.execute(granted).tuples())
+    wanted = [(SYSTEM_ROLE, GATE_ROLE), *((role, login) for login in logins for role in (APP_ROLE, GATE_ROLE))]
+    return [f"{role} for {member}" for role, member in wanted if (role, member) not in held]
+
+
+def _grant(role: str, member: str) -> str:
+    quoted = postgresql.dialect().identifier_preparer.quote(member)  # type: ignore[no-untyped-call]  # untyped
+    literal = member.replace("'", "''")
+    return (
+        "DO $role$ BEGIN\n  IF NOT EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid "
+        f"JOIN pg_roles u ON u.oid = m.member WHERE r.rolname = '{role}' AND u.rolname = '{literal}') THEN\n"
+        f"    GRANT {role} TO {quoted};\n  END IF;\n"
+        "EXCEPTION WHEN unique_violation THEN NULL;\nEND $role$"
+    )
+
+
+def shared_statements() -> Iterator[str]:
+    """Yield the trigger functions every table uses, and the grants on the schema itself."""
+    yield (
+        "CREATE OR REPLACE FUNCTION spothive_refuse() RETURNS trigger LANGUAGE plpgsql AS $guard$\nBEGIN\n"
+        "  RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = '23514', CONSTRAINT = TG_ARGV[0], TABLE = TG_TABLE_NAME;\n"
+        "END\n$guard$"
+    )
+    yield (
+        "CREATE OR REPLACE FUNCTION spothive_serialise() RETURNS trigger LANGUAGE plpgsql AS $guard$\nBEGIN\n"
+        "  PERFORM pg_advisory_xact_lock(hashtextextended('spothive.' || TG_ARGV[0], 0));\n  RETURN NULL;\n"
+        "END\n$guard$"
+    )
+    yield (
+        "CREATE OR REPLACE FUNCTION spothive_stamp() RETURNS trigger LANGUAGE plpgsql AS $guard$\nBEGIN\n"
+        "  NEW.timestamp := clock_timestamp();\n  NEW.txid := pg_current_xact_id()::text::bigint;\n  RETURN NEW;\n"
+        "END\n$guard$"
+    )
+    roles = ", ".join(_ROLES)
+    yield (
+        "DO $grant$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO "
+        f"{roles}', current_schema()); END $grant$"
+    )
+    yield f"GRANT SELECT ON spothive_guards TO {roles}"
+    yield (
+        "DO $grant$ BEGIN IF to_regclass('alembic_version') IS NOT NULL THEN "
+        f"GRANT SELECT ON alembic_version TO {roles}; END IF; END $grant$"
+    )
+
+
+def statements(table: Table) -> Iterator[str]:
+    """Yield grants and row policies of ``table``."""
+    name = table.name
+    yield f"REVOKE ALL ON {name} FROM PUBLIC, {', '.join(_ROLES)}"
+    yield f"GRANT ALL ON {name} TO {SYSTEM_ROLE}"
+    if table.info.get(_SYSTEM_ONLY):
+        return
+    yield f"GRANT SELECT ON {name} TO {READONLY_ROLE}"
+    if table.info.get("global"):
+        yield f"GRANT SELECT ON {name} TO {APP_ROLE}"
+    elif table.info.get("append_only"):
+        yield f"GRANT SELECT, INSERT ON {name} TO {APP_ROLE}"
+    else:
+        yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {APP_ROLE}"
+    owner_column = "id" if table is Tenant.__table__ else "tenant_id"
+    if owner_column != "id" and owner_column not in table.c:
+        return
+    yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"
+    yield f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY"
+    mine = f"{owner_column} = {_CURRENT_TENANT}"
+    yield f"CREATE POLICY tenant ON {name} USING ({mine}) WITH CHECK ({mine})"
+    # A policy of its own: an OR inside the one above would cost every query its index.
+    yield f"CREATE POLICY system ON {name} TO {SYSTEM_ROLE} USING (true) WITH CHECK (true)"
+
+
+def login_row_query(name: Any) -> sa.Select[Any]:
+    """Return the query for the user named ``name`` (user name or e-mail), whatever the tenant."""
+    users, tenants = User.__table__, Tenant.__table__
+    return (
+        sa.select(
+            users.c.tenant_id,
+            tenants.c.slug.label("tenant_slug"),
+            tenants.c.is_active.label("tenant_is_active"),
+            users.c.id,
+            users.c.username,
+            users.c.role,
+            users.c.is_active,
+            users.c.must_change_password,
+            users.c.password_hash,
+            users.c.failed_logins,
+            users.c.locked_until,
+        )
+        .join(tenants, tenants.c.id == users.c.tenant_id)
+        .where(sa.or_(users.c.username == name, users.c.email == name))
+        # A name that is one user's user name and another's e-mail means the user name.
+        .order_by(sa.case((users.c.username == name, 0), else_=1))
+        .limit(1)
+    )
+
+
+def account_owner_query(account_id: Any) -> sa.Select[Any]:
+    """Return the query that tells whether any tenant has claimed an AWS account."""
+    accounts = Account.__table__
+    return sa.select(sa.exists(sa.select(accounts.c.id).where(accounts.c.account_id == account_id)))
+
+
+_LOOK_UPS = {
+    "login_row": (login_row_query, "tenant_id uuid, tenant_slug text, tenant_is_active boolean, id uuid, username text, "
+                  "role text, is_active boolean, must_change_password boolean, password_hash text, "
+                  "failed_logins bigint, locked_until timestamptz", (User, Tenant)),
+    "account_owner_exists": (account_owner_query, "found boolean", (Account,)),
+}
+
+
+def look_ups() -> Iterator[tuple[str, frozenset[str], tuple[str, ...]]]:
+    """Yield (name, columns needed, DDL) of the look-ups that run before a tenant is known.
+
+    Each is SECURITY DEFINER, owned by ``spothive_system`` and executable by the application only: the one row it
+    returns is all an unbound connection can ever see.
+    """
+    for name, (query, returns, models) in _LOOK_UPS.items():
+        body = query(sa.literal_column("$1", sa.Text())).compile(
+            dialect=postgresql.dialect(),  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+            compile_kwargs={"literal_binds": True},
+        )
+        needs = frozenset(f"{m.__tablename__}.{column.name}" for m in models for column in m.__table__.columns)
+        yield name, needs, (
+            "DO $grant$ BEGIN EXECUTE format('GRANT CREATE ON SCHEMA %I TO "
+            f"{SYSTEM_ROLE}', current_schema()); END $grant$",
+            f"CREATE FUNCTION {name}(name text) RETURNS TABLE ({returns})\n"
+            f"LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $look_up$\n{body}\n$look_up$",
+            f"REVOKE ALL ON FUNCTION {name}(text) FROM PUBLIC",
+            f"GRANT EXECUTE ON FUNCTION {name}(text) TO {APP_ROLE}, {SYSTEM_ROLE}",
+            f"ALTER FUNCTION {name}(text) OWNER TO {SYSTEM_ROLE}",
+            "DO $grant$ BEGIN EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM "
+            f"{SYSTEM_ROLE}', current_schema()); END $grant$",
+        )
+
+
+def lower(connection: Connection, name: str) -> None:
+    """Take down the guards of table ``name``, or the look-up of that name."""
+    if name in _LOOK_UPS:
+        # Its owner is spothive_system, and only the owner may drop it.
+        former = connection.execute(text("SELECT current_user")).scalar_one()
+        connection.execute(text("SELECT set_config('role', :role, true)"), {"role": SYSTEM_ROLE})
+        connection.execute(text(f"DROP FUNCTION IF EXISTS {name}(text)"))
+        connection.execute(text("SELECT set_config('role', :role, true)"), {"role": former})
+        return
+    table = connection.execute(text("SELECT to_regclass(:name)::oid"), {"name": name}).scalar()
+    if table is None:
+        return
+    of = {"table": table}
+    triggers = text("SELECT tgname FROM pg_trigger WHERE tgrelid = :table AND NOT tgisinternal")
+    for trigger in connection.execute(triggers, of).scalars().all():
+        connection.execute(text(f'DROP TRIGGER "{trigger}" ON {name}'))
+    for policy in connection.execute(text("SELECT polname FROM pg_policy WHERE polrelid = :table"), of).scalars().all():
+        connection.execute(text(f'DROP POLICY "{policy}" ON {name}'))
+    connection.execute(text(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY"))
+    drop_orphans(connection)
+
+
+def drop_orphans(connection: Connection) -> None:
+    """Drop the guard functions that no trigger uses any more."""
+    orphans = text(
+        "SELECT p.proname FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace "
+        "AND p.proname LIKE 'guard\\_%' AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgfoid = p.oid)"
+    )
+    for function in connection.execute(orphans).scalars().all():
+        connection.execute(text(f'DROP FUNCTION "{function}"()'))
+

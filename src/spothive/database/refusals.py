@@ -1,0 +1,171 @@
+"""What the database refuses, as spothive's own errors: the same class and rule on every database.
+
+A constraint is recognised by its name, once, here. Nothing above this file reads a driver's message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Engine, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint, event
+from sqlalchemy.engine import ExceptionContext
+
+from spothive import errors
+from spothive.models import Base
+
+_UNAVAILABLE = {
+    "SQLITE_CANTOPEN": "it cannot be opened: check the path and its permissions",
+    "SQLITE_READONLY": "it is read-only: check the permissions of the file and of its folder",
+    "SQLITE_CORRUPT": "the file is damaged: restore a backup",
+    "SQLITE_NOTADB": "the file is no SQLite database: check DATABASE_URL",
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_IOERR": "the disk reports an error",
+}
+_SUFFIXES = {
+    "_length": "the text has the wrong length",
+    "_ascii": "it may hold lower-case ASCII letters, digits and signs only",
+    "_values": "it is not one of the known values",
+    "_utc": "it is not a moment in UTC",
+    "_money": "the amount is out of range",
+    "_range": "the number is out of range",
+    "_json": "it is not strict JSON of the right shape and size",
+    "_bool": "it is neither true nor false",
+    "_uuid": "it is not an id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RawRefusal:
+    """What one driver said: the kind, and what of rule, table and columns it knows."""
+
+    kind: str
+    rule: str
+    table: str
+    columns: tuple[str, ...] = ()
+
+
+def install(engine: Engine) -> None:
+    """Make ``engine`` raise spothive's errors instead of the driver's."""
+    event.listen(engine, "handle_error", _translate)
+
+
+def _translate(context: ExceptionContext) -> BaseException | None:
+    error = context.original_exception
+    if isinstance(error, errors.SpothiveError):
+        return error  # raised by a column type or a connect hook, and wrapped by SQLAlchemy
+    if isinstance(error, OverflowError):
+        return errors.InvalidInput("a number does not fit into 64 bits")
+    if isinstance(error, UnicodeEncodeError):
+        return errors.InvalidInput("text is not valid Unicode; send it as UTF-8")
+    if context.dialect.name == "sqlite":
+        from spothive.database import sqlite as engine_words
+        raw = engine_words.read_refusal(error, context)
+    else:
+        from spothive.database import postgresql as engine_words
+        raw = engine_words.read_refusal(error)
+    if raw is not None:
+        return to_error(raw)
+    if context.is_disconnect or context.connection is None:
+        return errors.DatabaseUnavailable(f"the database cannot be reached: {_first_line(error)}")
+    return None
+
+
+def to_error(raw: RawRefusal) -> errors.SpothiveError:
+    """Return the error for what a driver refused."""
+    match raw.kind:
+        case "check":
+            return _check_error(raw)
+        case "unique":
+            rule, columns = _unique_rule(raw)
+            what = ", ".join(c for c in columns if c != "tenant_id") or rule
+            return errors.DuplicateValue(
+                f"{raw.table or rule}: another row already has this {what}", rule=rule, table=raw.table
+            )
+        case "parent":
+            rule = raw.rule or _foreign_key_rule(raw)
+            return errors.ParentMissing(
+                f"{raw.table}: the row it points to does not exist in this tenant ({rule})", rule=rule, table=raw.table
+            )
+        case "children":
+            return errors.ParentMissing(
+                f"{raw.table} still has rows that point here ({raw.rule})", rule=raw.rule, table=raw.table
+            )
+        case "not_null":
+            column = raw.rule.removeprefix(f"nn_{raw.table}_")
+            return errors.ValueRefused(f"{raw.table}.{column} is required", rule=raw.rule, table=raw.table)
+        case "value":
+            return errors.ValueRefused("a value has the wrong type or does not fit its column", table=raw.table)
+        case "tenant":
+            return errors.TenantMismatch(f"{raw.table}: the row belongs to another tenant, or no tenant is bound")
+        case "privilege":
+            return errors.NotAllowed(f"{raw.table}: the application may only read this table; write it in system scope")
+        case "busy":
+            return errors.Conflict("another transaction got there first or held the lock too long: try again")
+        case "schema":
+            return errors.SchemaOutdated("the database is empty or older than this spothive: run `spothive db upgrade`")
+        case _:
+            reason = next((v for k, v in _UNAVAILABLE.items() if raw.rule.startswith(k)), _first_line(raw.table))
+            return errors.DatabaseUnavailable(f"the database cannot be used: {reason}")
+
+
+def _check_error(raw: RawRefusal) -> errors.RuleBroken:
+    kind: type[errors.RuleBroken] = errors.ValueRefused
+    if raw.rule.startswith("lc_"):
+        kind = errors.IllegalMove
+    elif raw.rule.startswith("ao_"):
+        kind = errors.AppendOnly
+    table, message = rule_messages().get(raw.rule, (raw.table, "a rule of the database refused it"))
+    return kind(f"{message} ({raw.rule})", rule=raw.rule, table=table)
+
+
+@lru_cache(maxsize=1)
+def rule_messages() -> dict[str, tuple[str, str]]:
+    """Return rule name to (table, what it means in one line) for every CHECK and every guard."""
+    from spothive.database.guards import refusals_of
+
+    messages: dict[str, tuple[str, str]] = {}
+    for table in Base.metadata.sorted_tables:
+        for constraint in table.constraints:
+            if isinstance(constraint, CheckConstraint):
+                name = str(constraint.name)
+                column = name.removeprefix(f"ck_{table.name}_")
+                suffix = next((s for s in _SUFFIXES if column.endswith(s)), "")
+                derived = f"{table.name}.{column.removesuffix(suffix)}: {_SUFFIXES.get(suffix, 'refused')}"
+                messages[name] = (table.name, constraint.info.get("message", derived))
+        for refusal in refusals_of(table):
+            messages[refusal.rule] = (table.name, refusal.message)
+    return messages
+
+
+@lru_cache(maxsize=2)
+def _keys(*, foreign: bool) -> dict[tuple[str, tuple[str, ...]], str]:
+    """Return (table, columns) to the name of the foreign key, or else of the unique key or index, over them."""
+    names: dict[tuple[str, tuple[str, ...]], str] = {}
+    kinds = (ForeignKeyConstraint,) if foreign else (UniqueConstraint, PrimaryKeyConstraint)
+    for table in Base.metadata.sorted_tables:
+        for key in table.constraints:
+            if isinstance(key, kinds):
+                names[table.name, tuple(column.name for column in key.columns)] = str(key.name)
+        for index in table.indexes:
+            if index.unique and not foreign:
+                names[table.name, tuple(column.name for column in index.columns)] = str(index.name)
+    return names
+
+
+def _unique_rule(raw: RawRefusal) -> tuple[str, tuple[str, ...]]:
+    by_columns = _keys(foreign=False)
+    if raw.columns:
+        return by_columns.get((raw.table, raw.columns), ""), raw.columns
+    columns = next((cols for (_, cols), name in by_columns.items() if name == raw.rule), ())
+    return raw.rule, columns
+
+
+def _foreign_key_rule(raw: RawRefusal) -> str:
+    return _keys(foreign=True).get((raw.table, raw.columns), "")
+
+
+def _first_line(error: object) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else "no reason given"

@@ -1,0 +1,207 @@
+"""Which revision the database is at, and how it gets to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, inspect, text
+
+from spothive.database import guards
+from spothive.database.connection import dispose_engine, get_engine, make_owner_engine
+from spothive.errors import InvalidInput, MigrationFailed, SchemaOutdated, SchemaTooNew, SpothiveError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+VERSIONS = Path(__file__).parent / "migrations" / "versions"
+CURE = "run `spothive db upgrade`"
+
+
+def revisions() -> list[str]:
+    """Return the names of all revisions, oldest first; a revision is named like its file."""
+    return sorted(path.stem for path in VERSIONS.glob("[0-9]*.py"))
+
+
+def head() -> str:
+    """Return the newest revision this code knows."""
+    return revisions()[-1]
+
+
+def resolve(name: str) -> str:
+    """Return the revision meant by ``name``: ``001``, ``001_add_api_keys`` or ``001_add_api_keys.sql``.
+
+    Raises:
+        InvalidInput: no revision has this name.
+    """
+    wanted = name.strip().removesuffix(".sql").removesuffix(".py")
+    known = revisions()
+    if wanted in {"head", "heads"}:
+        return known[-1]
+    matches = [revision for revision in known if wanted and (revision == wanted or revision.split("_")[0] == wanted)]
+    if not matches:
+        msg = f"no migration is called {name[:60]!r}; there are {known[0]} .. {known[-1]}"
+        raise InvalidInput(msg)
+    return matches[0]
+
+
+def run_migration(name: str = "head") -> str:
+    """Upgrade up to and including revision ``name``; what is applied already stays. Never downgrades.
+
+    Returns:
+        The revision the database is at afterwards.
+
+    Raises:
+        InvalidInput: no such revision.
+        SchemaTooNew: the database was migrated by a newer spothive.
+        MigrationFailed: a revision failed; the database is at the one before it.
+        DatabaseUnavailable: the database cannot be reached or written.
+    """
+    target = resolve(name)
+    current = current_revision()
+    if current is None or revisions().index(current) <= revisions().index(target):
+        _alembic("upgrade", target)
+    return current_revision() or ""
+
+
+def run_all_migrations() -> str:
+    """Upgrade to the newest revision; return it."""
+    return run_migration("head")
+
+
+def downgrade(name: str) -> str | None:
+    """Take revisions back until the database is at ``name`` (or ``base``); their data is lost.
+
+    Returns:
+        The revision afterwards; None at base.
+
+    Raises:
+        InvalidInput: no such revision, or one the database has not reached.
+        MigrationFailed: a revision could not be taken back.
+    """
+    target = "base" if name.strip() == "base" else resolve(name)
+    current = current_revision()
+    if target != "base" and (current is None or revisions().index(target) > revisions().index(current)):
+        msg = f"the database is at {current or 'base'}, which is before {target}: there is nothing to take back"
+        raise InvalidInput(msg)
+    if current is not None:
+        _alembic("downgrade", target)
+    return current_revision()
+
+
+def init_database() -> None:
+    """Create everything straight from the models, guards included, and stamp the newest revision.
+
+    For throw-away databases; one that is to live is made by :func:`run_all_migrations`. Does nothing at head.
+
+    Raises:
+        MigrationFailed: the database holds another revision already.
+    """
+    from spothive.database.migrations import picture, upgrade
+    from spothive.models import Base
+    from spothive.settings import get_settings
+
+    current = current_revision()
+    if current == head():
+        return
+    if current is not None:
+        msg = f"the database is at {current}: {CURE}"
+        raise MigrationFailed(msg)
+    engine = make_owner_engine(get_settings())
+    with engine.begin() as connection:
+        engine_name = connection.dialect.name
+        if engine_name == "postgresql":
+            upgrade.make_roles(connection, get_settings())
+        Base.metadata.create_all(connection)
+        guards.run(connection, [picture.platform_row(engine_name)])
+        upgrade.stamp(connection, head())
+        guards.raise_all(connection)
+    engine.dispose()
+    dispose_engine()
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """Where a database stands: its revision (None when empty) and the code's newest."""
+
+    current: str | None
+    head: str
+
+    @property
+    def at_head(self) -> bool:
+        """Whether code and database agree."""
+        return self.current == self.head
+
+
+def current_revision() -> str | None:
+    """Return the revision the database is at, asked as its owner; None when it is empty.
+
+    Raises:
+        SchemaTooNew: this code does not know the revision.
+    """
+    from spothive.settings import get_settings
+
+    engine = make_owner_engine(get_settings())
+    try:
+        with engine.connect() as connection:
+            return _read_revision(connection)
+    finally:
+        engine.dispose()
+
+
+def require_head() -> SchemaStatus:
+    """Check, as the service, that the database fits this code.
+
+    Raises:
+        SchemaOutdated: it is empty or older.
+        SchemaTooNew: it is newer.
+    """
+    with get_engine().connect() as connection:
+        status = SchemaStatus(_read_revision(connection), head())
+    if not status.at_head:
+        found = f"at {status.current}, this spothive needs {status.head}" if status.current else "empty"
+        msg = f"the database is {found}: {CURE}"
+        raise SchemaOutdated(msg)
+    return status
+
+
+def _read_revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found is not None and found not in revisions():
+        msg = f"the database is at revision {str(found)[:40]!r}, which this spothive does not know: install a newer spothive"
+        raise SchemaTooNew(msg)
+    return None if found is None else str(found)
+
+
+def alembic_config() -> Config:
+    """Return Alembic's configuration for the packaged revisions."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(VERSIONS.parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _alembic(command: str, target: str) -> None:
+    from alembic import command as commands
+    from alembic.util import CommandError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        getattr(commands, command)(alembic_config(), target)
+    except SpothiveError:
+        raise
+    except (CommandError, SQLAlchemyError) as error:
+        msg = f"{command} to {target} failed: {str(error).splitlines()[0][:200]}; the database is at a whole revision"
+        raise MigrationFailed(msg) from error
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in {"psycopg", "sqlite3"}:
+            raise
+        msg = f"{command} to {target} failed: {str(error).splitlines()[0][:200]}; the database is at a whole revision"
+        raise MigrationFailed(msg) from error
+    dispose_engine()  # pooled connections may have prepared statements over the old tables
+

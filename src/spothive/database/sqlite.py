@@ -1,0 +1,158 @@
+"""SQLite: the settings that make it a real database, and how its refusals are read."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import URL
+
+from spothive.database.refusals import RawRefusal
+from spothive.errors import DatabaseUnavailable
+
+OLDEST = (3, 38)
+_COLUMNS = re.compile(r"constraint failed: ([\w., ]+)")
+_INDEX = re.compile(r"constraint failed: index '(\w+)'")
+
+
+def connect_args(busy_timeout: float) -> dict[str, Any]:
+    """Return what sqlite3 is told for every connection; transactions are begun by us, never by the driver."""
+    return {"timeout": busy_timeout, "isolation_level": None, "check_same_thread": False}
+
+
+def prepare(engine: Engine, *, foreign_keys: bool = True) -> None:
+    """Make every connection of ``engine`` keep the rules.
+
+    Args:
+        engine: engine on an SQLite file.
+        foreign_keys: migrations switch them off, since rebuilding a table would cascade its children away, and
+            check them before each commit instead.
+    """
+    _make_folder(engine.url)
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(dbapi_connection: sqlite3.Connection, _: Any) -> None:
+        if sqlite3.sqlite_version_info < OLDEST:
+            msg = f"SQLite {sqlite3.sqlite_version} is too old: spothive needs 3.38 or newer, or PostgreSQL"
+            raise DatabaseUnavailable(msg)
+        # sqlite3.connect(timeout=) has set busy_timeout, which must come before the journal mode is touched.
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
+            "recursive_triggers = ON",  # without it REPLACE deletes rows and no trigger sees it
+        ):
+            dbapi_connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        # IMMEDIATE: a transaction that reads first and then writes would lose to, or overwrite, another one.
+        read_only = connection.get_execution_options().get("spothive_read_only", False)
+        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
+        connection.exec_driver_sql("BEGIN DEFERRED" if read_only else "BEGIN IMMEDIATE")
+
+
+def _make_folder(url: URL) -> None:
+    """Make the folder of the database file.
+
+    Raises:
+        DatabaseUnavailable: it cannot be made.
+    """
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        return
+    folder = Path(url.database).absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"cannot make the folder {folder} for the database ({error.strerror}): choose another DATABASE_URL"
+        raise DatabaseUnavailable(msg) from None
+
+
+def read_refusal(error: Any, context: Any) -> RawRefusal | None:
+    """Return what SQLite refused, or None if it is no refusal."""
+    message = str(error)
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name in {"SQLITE_CONSTRAINT_CHECK", "SQLITE_CONSTRAINT_TRIGGER"}:
+        return RawRefusal("check", message.rpartition(": ")[2], "")
+    if name in {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}:
+        if found := _INDEX.search(message):
+            return RawRefusal("unique", found[1], "")
+        table, columns = _table_and_columns(message)
+        return RawRefusal("unique", "", table, columns)
+    if name == "SQLITE_CONSTRAINT_NOTNULL":
+        table, columns = _table_and_columns(message)
+        return RawRefusal("not_null", f"nn_{table}_{columns[0]}", table)
+    if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
+        return _broken_foreign_key(context)
+    if name == "SQLITE_CONSTRAINT_DATATYPE":
+        return RawRefusal("value", "", "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return RawRefusal("busy", "", "")
+    if name == "SQLITE_ERROR" and message.startswith(("no such table", "no such column")):
+        return RawRefusal("schema", "", "")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FULL")):
+        return RawRefusal("unavailable", name, message)
+    if name.startswith(("SQLITE_IOERR", "SQLITE_PERM", "SQLITE_AUTH")):
+        return RawRefusal("unavailable", name, message)
+    return RawRefusal("value", "", "") if "malformed JSON" in message else None
+
+
+def _table_and_columns(message: str) -> tuple[str, tuple[str, ...]]:
+    found = _COLUMNS.search(message)
+    names = [name.strip() for name in found[1].split(",")] if found else []
+    return (names[0].partition(".")[0] if names else ""), tuple(name.rpartition(".")[2] for name in names)
+
+
+def _broken_foreign_key(context: Any) -> RawRefusal:
+    """Ask SQLite which key is broken; its own message does not say.
+
+    The statement is repeated with the keys deferred, inside a savepoint that is rolled back, and the violations it
+    would leave are read. A refusal at commit has no statement and its violations are still there to be read.
+    """
+    connection: sqlite3.Connection | None = getattr(context.connection, "connection", None)
+    if connection is None or not connection.in_transaction:  # type: ignore[unreachable]  # typed as a pool proxy
+        return RawRefusal("parent", "", "")
+    if context.statement is None:
+        return _first_violation(connection)
+    connection.execute("SAVEPOINT spothive_why")
+    connection.execute("PRAGMA defer_foreign_keys = ON")
+    try:
+        rows = context.parameters
+        for row in rows if isinstance(rows, list) else [rows]:
+            connection.execute(context.statement, row or ())
+        return _first_violation(connection)
+    except sqlite3.Error:
+        return RawRefusal("parent", "", "")
+    finally:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK TO spothive_why")
+            connection.execute("RELEASE spothive_why")
+            connection.execute("PRAGMA defer_foreign_keys = OFF")
+
+
+def _first_violation(connection: sqlite3.Connection) -> RawRefusal:
+    # Table by table: checking stops at the first table that is broken.
+    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    for table in tables:
+        found = connection.execute(f"PRAGMA foreign_key_check({table})").fetchone()
+        if found:
+            keys = connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
+            columns = tuple(key[3] for key in keys if key[0] == found[3])
+            return RawRefusal("parent", "", table, columns)
+    return RawRefusal("parent", "", "")
+
+
+def drop_triggers(connection: Connection, table: str) -> None:
+    """Drop the triggers of ``table``."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?"
+    for (name,) in connection.exec_driver_sql(query, (table,)).all():
+        connection.exec_driver_sql(f"DROP TRIGGER {name}")
+
+
+def place(url: URL) -> str:
+    """Say where the database file is."""
+    return str(Path(url.database).absolute()) if url.database and url.database != ":memory:" else "memory"

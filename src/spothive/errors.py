@@ -1,0 +1,131 @@
+"""Every refusal spothive knows, as one family of exceptions.
+
+A message is one line that says what happened and what to do next. It never holds a secret, so a door
+may show ``str(error)`` to whoever asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class SpothiveError(Exception):
+    """Base of every expected failure; anything else that is raised is a defect."""
+
+
+class ConfigurationError(SpothiveError):
+    """A setting is missing, unknown or cannot be used."""
+
+
+class InvalidInput(SpothiveError):
+    """What was given cannot be accepted; nothing was written."""
+
+
+class NotFound(SpothiveError):
+    """No such row in this tenant. A row of another tenant answers exactly like one that does not exist."""
+
+
+class NotAllowed(SpothiveError):
+    """The actor may not do this."""
+
+
+class Conflict(SpothiveError):
+    """The change does not fit what the database holds now; read again and decide again."""
+
+
+class AccountAlreadyClaimed(Conflict):
+    """The AWS account is connected elsewhere; by whom is never said."""
+
+
+class AlreadyRunning(Conflict):
+    """The same work is under way in another process."""
+
+
+class TenantNotBound(SpothiveError):
+    """A session touched tenant data before it was bound to a tenant."""
+
+
+class TenantMismatch(SpothiveError):
+    """A session bound to one tenant was handed a row, a key or a statement that belongs to another."""
+
+
+class NetworkInTransaction(SpothiveError):
+    """The outside world was called while a database transaction was open."""
+
+
+class DatabaseUnavailable(SpothiveError):
+    """The database cannot be reached, opened or written."""
+
+
+class SchemaOutdated(SpothiveError):
+    """The database is empty or older than the code: ``spothive db upgrade``."""
+
+
+class SchemaTooNew(SpothiveError):
+    """The database was migrated by a newer spothive than this one."""
+
+
+class MigrationFailed(SpothiveError):
+    """A revision could not be applied; the database is at the revision before it."""
+
+
+class RuleBroken(SpothiveError):
+    """The database refused a write.
+
+    Attributes:
+        rule: name of the constraint, trigger or policy that refused, the same on every database.
+        table: table of the rule, where the database or the declaration knows it.
+    """
+
+    def __init__(self, message: str, *, rule: str = "", table: str = "") -> None:
+        """Keep the rule's name beside the message."""
+        super().__init__(message)
+        self.rule = rule
+        self.table = table
+
+
+class ValueRefused(RuleBroken):
+    """A CHECK, a NOT NULL or a column type refused a value."""
+
+
+class DuplicateValue(RuleBroken, Conflict):
+    """A unique key is taken."""
+
+
+class ParentMissing(RuleBroken):
+    """A row points at a parent that does not exist in this tenant, or would leave children without one."""
+
+
+class IllegalMove(RuleBroken, Conflict):
+    """A status may not change in this way; ``docs/states.md`` draws what may."""
+
+
+class AppendOnly(RuleBroken):
+    """The table only ever grows: its rows are neither changed nor deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditNote:
+    """What the audit trail must remember of a refused attempt (event, resource and outcome DENIED or FAILURE)."""
+
+    event: str
+    resource: str
+    resource_type: str
+    actor_name: str
+    actor_id: Any = None
+    outcome: str = "DENIED"
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Refused(SpothiveError):
+    """A refusal that is remembered: the door rolls back, writes ``note`` in a fresh transaction and re-raises."""
+
+    def __init__(self, message: str, *, note: AuditNote) -> None:
+        """Keep the note for the door."""
+        super().__init__(message)
+        self.note = note
+
+
+class Denied(Refused, NotAllowed):
+    """The actor's role does not allow this; the attempt is in the audit trail."""

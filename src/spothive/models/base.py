@@ -1,0 +1,88 @@
+"""What every table has in common."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import MetaData, Table, Uuid, event, inspect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm.properties import MappedColumn
+
+from spothive.clock import utc_now
+from spothive.schema.states import refuse_assignment
+from spothive.schema.tracked_json import TrackedDict, TrackedList
+from spothive.schema.types import Json, UtcDateTime, derived_checks, new_id, utc_timestamp
+
+PLATFORM_TENANT_ID = UUID("00000000-0000-7000-8000-000000000001")
+"""The reserved tenant ``platform``: staff users, platform audit, system logs, platform datasets."""
+
+NAMING_CONVENTION = {
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Declarative base of every model."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime(), UUID: Uuid()}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Guard the state columns of every model."""
+        super().__init_subclass__(**kwargs)
+        refuse_assignment(cls)
+
+    def __repr__(self) -> str:
+        """Name the row by its key and state: no secrets, and no query on a closed session."""
+        state = inspect(self)
+        shown = {k: v for k, v in state.dict.items() if k in {"id", "status", "state"}}
+        fields = " ".join(f"{name}={value}" for name, value in sorted(shown.items()))
+        return f"<{type(self).__name__} {fields or 'unsaved'}>"
+
+
+class GlobalTable:
+    """Mixin of the tables that belong to no tenant; the application may only read them."""
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=new_id, sort_order=-19, comment="UUIDv7")
+
+
+class Timestamped:
+    """Mixin of every table whose rows change."""
+
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, default=utc_now, server_default=utc_timestamp(), sort_order=90, comment="UTC"
+    )
+    updated_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, default=utc_now, onupdate=utc_now, server_default=utc_timestamp(), sort_order=91, comment="UTC"
+    )
+
+
+def json_object(**options: Any) -> MappedColumn[Any]:
+    """Return a JSON object column whose changes are noticed at any depth; ``{}`` by default unless nullable."""
+    if not options.get("nullable"):
+        options.setdefault("default", dict)
+        options.setdefault("server_default", "{}")
+    return mapped_column(TrackedDict.as_mutable(Json("object", options.pop("max_bytes", 256 * 1024))), **options)
+
+
+def json_array(**options: Any) -> MappedColumn[Any]:
+    """Return a JSON array column whose changes are noticed at any depth; ``[]`` by default unless nullable."""
+    if not options.get("nullable"):
+        options.setdefault("default", list)
+        options.setdefault("server_default", "[]")
+    return mapped_column(TrackedList.as_mutable(Json("array")), **options)
+
+
+@event.listens_for(Table, "after_parent_attach")
+def _finish_table(table: Table, metadata: Any) -> None:
+    """Make ``table`` STRICT on SQLite and let its column types derive their CHECKs."""
+    if metadata is Base.metadata:
+        table.dialect_options["sqlite"]["strict"] = True
+        for check in derived_checks(table):
+            table.append_constraint(check)

@@ -1,0 +1,196 @@
+"""The one building block of every guard: a trigger that refuses a write, on both databases.
+
+A rule that spans two states of a row, two rows or two tables cannot be a CHECK. It is written once, as SQLAlchemy
+expressions over the row as it was (``old``) and as it would be (``new``), and compiled to a trigger per database.
+A refused write fails as if the CHECK named :attr:`Refusal.rule` had failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.expression import Select
+from sqlalchemy.sql.visitors import iterate
+from sqlalchemy.util import ReadOnlyProperties
+
+Event = Literal["insert", "update", "delete", "truncate"]
+Condition = Callable[["HasColumns", "HasColumns"], ColumnElement[bool]]
+
+_DIALECTS = {"postgresql": postgresql.dialect(), "sqlite": sqlite.dialect()}  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+
+
+class HasColumns(Protocol):
+    """Something with columns in ``c``: a table, or the row a trigger sees."""
+
+    @property
+    def c(self) -> Any:
+        """Columns by name."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Refuse ``events`` on a table for each row for which ``when(old, new)`` is true.
+
+    Attributes:
+        rule: name of the trigger and of the refusal, unique in the schema.
+        events: the writes that are looked at.
+        when: condition over the old and the new row; on insert only ``new`` exists, on delete only ``old``.
+        message: what the refusal means, in one line for people.
+        columns: an update is looked at only if it names one of these; all when empty.
+        lock: rows that PostgreSQL locks before it judges, so that two transactions cannot both be right.
+            SQLite has one writer at a time and needs none.
+        serialise: name of a lock under which PostgreSQL judges such writes one after the other. It is taken
+            before any row is locked, so that mutual writes wait instead of dying in a deadlock.
+        dialects: databases that need it.
+    """
+
+    rule: str
+    events: tuple[Event, ...]
+    when: Condition
+    message: str
+    columns: tuple[str, ...] = ()
+    lock: Callable[[HasColumns, HasColumns], Select[Any]] | None = None
+    serialise: str = ""
+    dialects: tuple[str, ...] = ("postgresql", "sqlite")
+
+    def statements(self, table: sa.Table, dialect: str) -> Iterator[str]:
+        """Yield the DDL that puts this refusal on ``table``."""
+        if dialect not in self.dialects:
+            return
+        condition = self._compiled(self.when(_Row(table, "old"), _Row(table, "new")), dialect)
+        if dialect == "sqlite":
+            yield from self._sqlite(table, condition)
+        else:
+            yield from self._postgresql(table, condition)
+
+    def _sqlite(self, table: sa.Table, condition: str) -> Iterator[str]:
+        for event in self.events:
+            name = self.rule if len(self.events) == 1 else f"{self.rule}_{event}"
+            yield (
+                f"CREATE TRIGGER {name} BEFORE {self._event(event)} ON {table.name} FOR EACH ROW\n"
+                f"WHEN {condition}\nBEGIN SELECT RAISE(ABORT, '{self.rule}'); END"
+            )
+
+    def _postgresql(self, table: sa.Table, condition: str) -> Iterator[str]:
+        events = " OR ".join(self._event(event) for event in self.events)
+        if self.serialise:
+            yield (
+                f"CREATE TRIGGER {self.rule}_lock BEFORE {events} ON {table.name} FOR EACH STATEMENT\n"
+                f"EXECUTE FUNCTION spothive_serialise('{self.serialise}')"
+            )
+        if "truncate" in self.events:
+            yield (
+                f"CREATE TRIGGER {self.rule} BEFORE TRUNCATE ON {table.name} FOR EACH STATEMENT\n"
+                f"EXECUTE FUNCTION spothive_refuse('{self.rule}')"
+            )
+            return
+        expression = self.when(_Row(table, "old"), _Row(table, "new"))
+        if not self.lock and not any(isinstance(part, Select) for part in iterate(expression)):
+            yield (
+                f"CREATE TRIGGER {self.rule} BEFORE {events} ON {table.name} FOR EACH ROW\n"
+                f"WHEN ({condition})\nEXECUTE FUNCTION spothive_refuse('{self.rule}')"
+            )
+            return
+        lock = ""
+        if self.lock:
+            locked = self._compiled(self.lock(_Row(table, "old"), _Row(table, "new")), "postgresql")
+            lock = f"  PERFORM 1 FROM ({locked}) AS locked;\n"
+        # The fixed search_path keeps a caller's temporary table of the same name from being asked instead.
+        yield (
+            f"CREATE FUNCTION guard_{self.rule}() RETURNS trigger LANGUAGE plpgsql\n"
+            f"SET search_path FROM CURRENT AS $guard$\nBEGIN\n{lock}"
+            f"  IF {condition} THEN\n"
+            f"    RAISE EXCEPTION '{self.rule}' USING ERRCODE = '23514', CONSTRAINT = '{self.rule}', "
+            f"TABLE = TG_TABLE_NAME;\n"
+            "  END IF;\n"
+            "  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;\n  RETURN NEW;\nEND\n$guard$"
+        )
+        yield (
+            f"CREATE TRIGGER {self.rule} BEFORE {events} ON {table.name} FOR EACH ROW\n"
+            f"EXECUTE FUNCTION guard_{self.rule}()"
+        )
+
+    def _event(self, event: Event) -> str:
+        return f"UPDATE OF {', '.join(self.columns)}" if event == "update" and self.columns else event.upper()
+
+    @staticmethod
+    def _compiled(expression: Any, dialect: str) -> str:
+        return str(expression.compile(dialect=_DIALECTS[dialect], compile_kwargs={"literal_binds": True}))
+
+
+class _Row:
+    """The row a trigger sees; its columns bring no table into a FROM clause."""
+
+    def __init__(self, table: sa.Table, name: Literal["old", "new"]) -> None:
+        columns = {c.name: sa.literal_column(f"{name}.{c.name}", c.type) for c in table.columns}
+        self.c = ReadOnlyProperties(columns)
+
+
+class older_than(ColumnElement[bool]):  # noqa: N801 - reads as an SQL function
+    """True if a time column lies more than ``hours`` back on the database's clock."""
+
+    inherit_cache = False
+    type = sa.Boolean()
+
+    def __init__(self, column: ColumnElement[Any], hours: int) -> None:
+        """Compare ``column`` with the present minus ``hours``."""
+        self.column = column
+        self.hours = hours
+
+
+@compiles(older_than, "postgresql")
+def _older_than_postgresql(element: older_than, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.column, **kw)
+    return f"({column} < clock_timestamp() - interval '{element.hours} hours')"
+
+
+@compiles(older_than, "sqlite")
+def _older_than_sqlite(element: older_than, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.column, **kw)
+    return f"({column} < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-{element.hours} hours'))"
+
+
+class by_system(ColumnElement[bool]):  # noqa: N801 - reads as an SQL function
+    """True if the writer is in system scope; SQLite has no roles, there every writer may be."""
+
+    inherit_cache = False
+    type = sa.Boolean()
+
+
+@compiles(by_system, "postgresql")
+def _by_system_postgresql(*_: Any, **__: Any) -> str:
+    return "current_user = 'spothive_system'"
+
+
+@compiles(by_system, "sqlite")
+def _by_system_sqlite(*_: Any, **__: Any) -> str:
+    return "1"
+
+
+class off_the_clock(ColumnElement[bool]):  # noqa: N801 - reads as an SQL function
+    """True on SQLite if a time column differs from the database's clock by more than ``seconds``."""
+
+    inherit_cache = False
+    type = sa.Boolean()
+
+    def __init__(self, column: ColumnElement[Any], seconds: int) -> None:
+        """Compare ``column`` with the present."""
+        self.column = column
+        self.seconds = seconds
+
+
+@compiles(off_the_clock, "sqlite")
+def _off_the_clock_sqlite(element: off_the_clock, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.column, **kw)
+    return f"(abs(julianday({column}) - julianday('now')) * 86400 > {element.seconds})"
+
+
+@compiles(off_the_clock, "postgresql")
+def _off_the_clock_postgresql(*_: Any, **__: Any) -> str:
+    return "false"

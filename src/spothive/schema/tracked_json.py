@@ -1,0 +1,120 @@
+"""JSON values that notice being changed in place, at any depth.
+
+SQLAlchemy's own ``MutableDict`` sees ``row.settings["a"] = 1`` but not ``row.settings["a"]["b"] = 1``: that
+change would be lost without a word.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, SupportsIndex
+
+from sqlalchemy.ext.mutable import Mutable, MutableDict, MutableList
+
+
+class _Nested(Mutable):
+    """Reports a change to the value it stands in, and the outermost one to its row."""
+
+    _outer: weakref.ref[_Nested] | None = None
+
+    def changed(self) -> None:
+        outer = self._outer() if self._outer is not None else None
+        if outer is not None:
+            outer.changed()
+        else:
+            super().changed()
+
+    def _adopt(self, value: Any) -> Any:
+        """Return ``value`` as a tracked child of this one."""
+        if isinstance(value, dict):
+            child: Any = TrackedDict(value)
+        elif isinstance(value, (list, tuple)):
+            child = TrackedList(value)
+        else:
+            return value
+        child._outer = weakref.ref(self)  # noqa: SLF001 - same class family
+        return child
+
+    def __getstate__(self) -> None:
+        """Keep copies and pickles free of parents."""
+
+
+class TrackedDict(_Nested, MutableDict[str, Any]):
+    """A JSON object; every change below it marks its row as changed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Adopt what a dict would be made of."""
+        super().__init__()
+        for key, value in dict(*args, **kwargs).items():
+            dict.__setitem__(self, key, self._adopt(value))
+
+    @classmethod
+    def coerce(cls, key: str, value: Any) -> Any:
+        """Track a plain dict that is assigned to a row."""
+        return value if isinstance(value, cls) else TrackedDict(value) if isinstance(value, dict) else value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        """Set and report."""
+        super().__setitem__(key, self._adopt(value))
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Set if missing and report."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set several and report."""
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def __ior__(self, other: Any) -> TrackedDict:  # type: ignore[override,misc]  # dict's overloads add nothing here
+        """Update in place and report."""
+        self.update(other)
+        return self
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type, tuple[dict[str, Any]]]:
+        """Copy and pickle as a plain dict."""
+        del protocol
+        return dict, (dict(self),)
+
+
+class TrackedList(_Nested, MutableList[Any]):
+    """A JSON array; every change below it marks its row as changed."""
+
+    def __init__(self, values: Any = ()) -> None:
+        """Adopt the values."""
+        super().__init__()
+        list.extend(self, [self._adopt(value) for value in values])
+
+    @classmethod
+    def coerce(cls, key: str, value: Any) -> Any:
+        """Track a plain list that is assigned to a row."""
+        return value if isinstance(value, cls) else TrackedList(value) if isinstance(value, (list, tuple)) else value
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Set one or a slice and report."""
+        adopted = [self._adopt(v) for v in value] if isinstance(index, slice) else self._adopt(value)
+        super().__setitem__(index, adopted)
+
+    def append(self, value: Any) -> None:
+        """Append and report."""
+        super().append(self._adopt(value))
+
+    def extend(self, values: Any) -> None:
+        """Extend and report."""
+        super().extend([self._adopt(value) for value in values])
+
+    def __iadd__(self, values: Any) -> TrackedList:  # type: ignore[override,misc]  # list's overloads add nothing here
+        """Extend in place and report."""
+        self.extend(values)
+        return self
+
+    def insert(self, index: SupportsIndex, value: Any) -> None:
+        """Insert and report."""
+        super().insert(index, self._adopt(value))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type, tuple[list[Any]]]:
+        """Copy and pickle as a plain list."""
+        del protocol
+        return list, (list(self),)

@@ -1,0 +1,122 @@
+"""Settings, read once from the environment.
+
+``DATABASE_URL`` is understood in every spelling in use (``postgres://``, ``postgresql://``,
+``postgresql+psycopg2://``); everything else is ``SPOTHIVE_<NAME>``.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from spothive.errors import ConfigurationError
+
+DEFAULT_DATABASE_URL = "sqlite:///var/spothive.db"
+_DRIVERS = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+    "postgresql+psycopg2": "postgresql+psycopg",
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+}
+
+
+def normalise_url(url: str) -> str:
+    """Return ``url`` with the driver spothive uses.
+
+    Raises:
+        ValueError: the scheme names a database spothive does not run on; the message never repeats the URL.
+    """
+    scheme, separator, rest = url.strip().partition("://")
+    if not separator or scheme not in _DRIVERS:
+        known = scheme if separator and scheme.replace("+", "").isalnum() else "no scheme"
+        msg = (
+            f"a database URL starts with postgresql:// or sqlite:///, this one has {known!r}; "
+            "for example postgresql://spothive@localhost/spothive"
+        )
+        raise ValueError(msg)
+    return f"{_DRIVERS[scheme]}://{rest}"
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Times are seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SPOTHIVE_", env_ignore_empty=True, hide_input_in_errors=True, extra="ignore", frozen=True
+    )
+
+    database_url: SecretStr = Field(
+        default=SecretStr(DEFAULT_DATABASE_URL),
+        validation_alias=AliasChoices("DATABASE_URL", "SPOTHIVE_DATABASE_URL"),
+    )
+    """Login of the service."""
+    owner_url: SecretStr | None = None
+    """Login that owns the schema and migrates it; the service's own when unset."""
+    embedded_postgres: bool = False
+    """Run on the embedded PostgreSQL under ``embedded_dir`` and ignore both URLs."""
+    embedded_dir: Path = Path("var/postgresql")
+
+    pool_size: int = Field(default=30, ge=1)
+    max_overflow: int = Field(default=30, ge=0)
+    pool_timeout: float = Field(default=30, gt=0)
+    pool_recycle: int = Field(default=3600, ge=-1)
+    pool_pre_ping: bool = True
+    connect_timeout: int = Field(default=10, ge=1)
+    sqlite_busy_timeout: float = Field(default=30, ge=0)
+    sql_echo: bool = False
+    """Print every statement (development)."""
+    behind_pgbouncer: bool = False
+    """Switch off prepared statements, which transaction pooling cannot keep."""
+    slow_statement: float = Field(default=1.0, gt=0)
+    """A statement that takes longer is logged as a warning."""
+    migration_lock_timeout: float = Field(default=60, gt=0)
+    """How long a revision may wait for a table lock before it gives up."""
+
+    bcrypt_rounds: int = Field(default=12, ge=4, le=17)
+    admin_password: SecretStr | None = None
+    """Password the seed gives to the first admin; a random one is printed once when unset."""
+    dataset_cache: Path = Path("var/datasets/default.csv")
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+
+    @field_validator("database_url", "owner_url")
+    @classmethod
+    def _known_driver(cls, value: SecretStr | None) -> SecretStr | None:
+        return None if value is None else SecretStr(normalise_url(value.get_secret_value()))
+
+    @property
+    def service_url(self) -> str:
+        """URL of the login the service uses (a secret)."""
+        return self.database_url.get_secret_value()
+
+    @property
+    def migration_url(self) -> str:
+        """URL of the login that owns the schema (a secret)."""
+        return (self.owner_url or self.database_url).get_secret_value()
+
+    @property
+    def one_login(self) -> bool:
+        """Whether the service connects as the owner of its tables and must step down to ``spothive_app``."""
+        return self.migration_url == self.service_url
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process; ``get_settings.cache_clear()`` reads the environment again.
+
+    Raises:
+        ConfigurationError: a variable has a value that cannot be used; the value is not repeated.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        variable = name if name == "DATABASE_URL" else f"SPOTHIVE_{name.upper()}"
+        reason = first["msg"].removeprefix("Value error, ")
+        msg = f"{variable}: {reason}"
+        raise ConfigurationError(msg) from None
