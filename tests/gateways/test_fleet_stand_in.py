@@ -64,6 +64,17 @@ def test_the_same_words_give_the_same_fleet() -> None:
     assert again != generated_answer(owner_id=OWNER, seed=8)
 
 
+def test_ids_of_two_accounts_or_two_days_never_meet() -> None:
+    answer = generated_answer(owner_id=OWNER)
+    ids = by_id(read(answer)).keys()
+    assert not ids & by_id(read(generated_answer(owner_id="210987654321"))).keys()
+    one_day = by_id(read(*changed_answer(answer))).keys() - ids
+    another = by_id(read(*changed_answer(answer, now=STAND_IN_NOW + timedelta(days=2)))).keys() - ids
+    assert one_day
+    assert another
+    assert not one_day & another
+
+
 def test_size_regions_and_moment_can_be_chosen() -> None:
     now = datetime(2031, 5, 1, tzinfo=UTC)
     fleet = read(generated_answer(owner_id=OWNER, instance_types=12, regions=["sa-east-1"], now=now))

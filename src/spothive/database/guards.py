@@ -68,8 +68,10 @@ def raise_all(connection: Connection) -> list[str]:
     Runs in the caller's transaction. Sets whose columns do not exist yet at this revision stay down.
     """
     _make_ledger(connection)
+    if connection.dialect.name == "postgresql":
+        policies.fix_search_path(connection)
     present = _present_columns(connection)
-    stored = dict(connection.execute(text(f"SELECT name, checksum FROM {LEDGER}")).tuples().all())
+    stored = {name: checksum for name, checksum in connection.execute(text(f"SELECT name, checksum FROM {LEDGER}"))}
     wanted = [guard_set for guard_set in declared(connection.dialect.name) if guard_set.needs <= present]
     changed = [guard_set for guard_set in wanted if stored.get(guard_set.name) != guard_set.checksum]
     for guard_set in changed:

@@ -51,7 +51,7 @@ def watch(engine: Engine, *, slow: float) -> None:
             return
         SLOW.inc()
         mark, shape = fingerprint(statement)
-        tenant = connection.info.get("tenant_id", "none")
+        tenant = connection.info.get("tenant_id") or "none"
         _log.warning(
             "slow statement %s: %.3f s, %s rows, tenant %s: %s", mark, seconds, cursor.rowcount, tenant, shape
         )
@@ -74,6 +74,8 @@ def watch(engine: Engine, *, slow: float) -> None:
     @event.listens_for(engine, "checkin")
     def _checkin(_: Any, record: Any) -> None:
         CHECKED_OUT.dec()
+        for name in ("tenant_id", "read_only"):  # of the session that gave it back
+            record.info.pop(name, None)
         started = record.info.pop("checked_out_at", None)
         if started is not None:
             HELD.observe(time.perf_counter() - started)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.dialects import postgresql
 
 from spothive.database.postgresql import APP_ROLE, GATE_ROLE, READONLY_ROLE, SYSTEM_ROLE, TENANT_SETTING
+from spothive.database.look_ups import account_owner_query, login_row_query
 from spothive.models import Account, Tenant, User
 
 _CURRENT_TENANT = f"(SELECT nullif(current_setting('{TENANT_SETTING}', true), '')::uuid)"
@@ -47,7 +47,7 @@ def missing_roles(connection: Connection, logins: list[str]) -> list[str]:
         "SELECT r.rolname, u.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid "
         "JOIN pg_roles u ON u.oid = m.member"
     )
-    held = set(connection.execute(granted).tuples())
+    held = {(role, member) for role, member in connection.execute(granted)}
     wanted = [(SYSTEM_ROLE, GATE_ROLE), *((role, login) for login in logins for role in (APP_ROLE, GATE_ROLE))]
     return [f"{role} for {member}" for role, member in wanted if (role, member) not in held]
 
@@ -102,9 +102,7 @@ def statements(table: Table) -> Iterator[str]:
     yield f"GRANT SELECT ON {name} TO {READONLY_ROLE}"
     if table.info.get("global"):
         yield f"GRANT SELECT ON {name} TO {APP_ROLE}"
-    elif table.info.get("append_only"):
-        yield f"GRANT SELECT, INSERT ON {name} TO {APP_ROLE}"
-    else:
+    else:  # an append-only table too: its triggers refuse by the same rule as on SQLite
         yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {APP_ROLE}"
     owner_column = "id" if table is Tenant.__table__ else "tenant_id"
     if owner_column != "id" and owner_column not in table.c:
@@ -115,37 +113,6 @@ def statements(table: Table) -> Iterator[str]:
     yield f"CREATE POLICY tenant ON {name} USING ({mine}) WITH CHECK ({mine})"
     # A policy of its own: an OR inside the one above would cost every query its index.
     yield f"CREATE POLICY system ON {name} TO {SYSTEM_ROLE} USING (true) WITH CHECK (true)"
-
-
-def login_row_query(name: Any) -> sa.Select[Any]:
-    """Return the query for the user named ``name`` (user name or e-mail), whatever the tenant."""
-    users, tenants = User.__table__, Tenant.__table__
-    return (
-        sa.select(
-            users.c.tenant_id,
-            tenants.c.slug.label("tenant_slug"),
-            tenants.c.is_active.label("tenant_is_active"),
-            users.c.id,
-            users.c.username,
-            users.c.role,
-            users.c.is_active,
-            users.c.must_change_password,
-            users.c.password_hash,
-            users.c.failed_logins,
-            users.c.locked_until,
-        )
-        .join(tenants, tenants.c.id == users.c.tenant_id)
-        .where(sa.or_(users.c.username == name, users.c.email == name))
-        # A name that is one user's user name and another's e-mail means the user name.
-        .order_by(sa.case((users.c.username == name, 0), else_=1))
-        .limit(1)
-    )
-
-
-def account_owner_query(account_id: Any) -> sa.Select[Any]:
-    """Return the query that tells whether any tenant has claimed an AWS account."""
-    accounts = Account.__table__
-    return sa.select(sa.exists(sa.select(accounts.c.id).where(accounts.c.account_id == account_id)))
 
 
 _LOOK_UPS = {
@@ -164,7 +131,7 @@ def look_ups() -> Iterator[tuple[str, frozenset[str], tuple[str, ...]]]:
     """
     for name, (query, returns, models) in _LOOK_UPS.items():
         body = query(sa.literal_column("$1", sa.Text())).compile(
-            dialect=postgresql.dialect(),  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+            dialect=postgresql.dialect(paramstyle="named"),  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
             compile_kwargs={"literal_binds": True},
         )
         needs = frozenset(f"{m.__tablename__}.{column.name}" for m in models for column in m.__table__.columns)
@@ -179,6 +146,17 @@ def look_ups() -> Iterator[tuple[str, frozenset[str], tuple[str, ...]]]:
             "DO $grant$ BEGIN EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM "
             f"{SYSTEM_ROLE}', current_schema()); END $grant$",
         )
+
+
+def fix_search_path(connection: Connection) -> None:
+    """Let functions made in this transaction see the current schema, and temporary tables last.
+
+    PostgreSQL looks for tables among the temporary ones first unless told otherwise; a caller could put one of its
+    own in the way of a guard.
+    """
+    connection.execute(
+        text("SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)")
+    )
 
 
 def lower(connection: Connection, name: str) -> None:

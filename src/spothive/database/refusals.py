@@ -66,10 +66,17 @@ def _translate(context: ExceptionContext) -> BaseException | None:
         from spothive.database import postgresql as engine_words
         raw = engine_words.read_refusal(error)
     if raw is not None:
+        if raw.kind == "unavailable" and _only_reads(context):
+            return errors.NotAllowed("this session only reads: write in get_db_session()")
         return to_error(raw)
     if context.is_disconnect or context.connection is None:
         return errors.DatabaseUnavailable(f"the database cannot be reached: {_first_line(error)}")
     return None
+
+
+def _only_reads(context: ExceptionContext) -> bool:
+    """Tell whether the refusal came from our own read-only session, not from a read-only disk or server."""
+    return context.connection is not None and bool(context.connection.info.get("read_only"))
 
 
 def to_error(raw: RawRefusal) -> errors.SpothiveError:
@@ -100,7 +107,7 @@ def to_error(raw: RawRefusal) -> errors.SpothiveError:
         case "tenant":
             return errors.TenantMismatch(f"{raw.table}: the row belongs to another tenant, or no tenant is bound")
         case "privilege":
-            return errors.NotAllowed(f"{raw.table}: the application may only read this table; write it in system scope")
+            return errors.NotAllowed("the application may only read this table: write it in system_scope(session, reason)")
         case "busy":
             return errors.Conflict("another transaction got there first or held the lock too long: try again")
         case "schema":

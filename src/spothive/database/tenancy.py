@@ -9,14 +9,27 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NoReturn
 from uuid import UUID
 
-from sqlalchemy import ColumnClause, Connection, TableClause, TextClause, event
+from sqlalchemy import (
+    ColumnClause,
+    Connection,
+    Delete,
+    Insert,
+    Join,
+    Select,
+    Subquery,
+    TableClause,
+    TextClause,
+    Update,
+    event,
+)
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, with_loader_criteria
+from sqlalchemy.sql.selectable import AliasedReturnsRows, FromClause, SelectBase
 from sqlalchemy.sql.visitors import iterate
 
 from spothive.database import postgresql
@@ -140,6 +153,8 @@ def _usable(connection: Connection) -> bool:
 
 @event.listens_for(TenantSession, "after_begin")
 def _on_begin(session: TenantSession, _: SessionTransaction, connection: Connection) -> None:
+    connection.info["tenant_id"] = session.tenant_id
+    connection.info["read_only"] = session.read_only
     if connection.dialect.name == "postgresql":
         postgresql.begin(
             connection, tenant_id=session.tenant_id, system=session.in_system_scope, read_only=session.read_only
@@ -196,13 +211,64 @@ def _inspect(statement: Any, *, filtered: bool) -> str | None:
     for part in iterate(statement):
         if isinstance(part, TableClause) and part.name in names:
             owned = part.name
-            if filtered and "parententity" not in part._annotations:  # noqa: SLF001 - no public way to ask
-                _refuse_raw(part.name)
-        elif filtered and isinstance(part, TextClause) and (found := mention.search(part.text)):
-            _refuse_raw(found[0])
-        elif filtered and isinstance(part, ColumnClause) and part.is_literal and (found := mention.search(part.name)):
+        if not filtered:
+            continue
+        for source in _sources(part):
+            if (table := _plain_table(source)) in names:
+                _refuse_raw(table)
+        words = part.text if isinstance(part, TextClause) else part.name if _is_literal(part) else ""
+        if found := mention.search(words):
             _refuse_raw(found[0])
     return owned
+
+
+def _sources(part: Any) -> Iterator[Any]:
+    """Yield where one element of a statement takes rows from, apart from what is mapped."""
+    if isinstance(part, Join):
+        yield from (part.left, part.right)
+    elif isinstance(part, Select):
+        explicit = [*part._from_obj, *(target for target, *_ in part._setup_joins)]  # noqa: SLF001 - as below
+        yield from explicit
+        yield from _implied(part._raw_columns + explicit, part._where_criteria)  # noqa: SLF001 - no public way to tell FROM from what the columns imply
+    elif isinstance(part, (Insert, Update, Delete)):
+        yield part.table
+        yield from _implied([part.table], getattr(part, "_where_criteria", ()))
+
+
+def _implied(entities: list[Any], criteria: tuple[Any, ...]) -> Iterator[Any]:
+    """Yield the tables that plain columns bring into FROM, except where the same table is there as a model."""
+    columns = [*_columns(entities), *_columns(criteria)]
+    mapped = {getattr(part, "table", part) for part in (*entities, *columns) if _is_mapped(part)}
+    names = {table.name for table in mapped if isinstance(table, TableClause)}
+    for column in columns:
+        if not _is_mapped(column) and column.table is not None and getattr(column.table, "name", "") not in names:
+            yield column.table
+
+
+def _columns(parts: Iterable[Any]) -> Iterator[Any]:
+    """Yield the columns below ``parts``, not those of nested queries: they answer for themselves."""
+    waiting = list(parts)
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, ColumnClause):
+            yield part
+        elif not isinstance(part, (SelectBase, FromClause)):
+            waiting.extend(part.get_children())
+
+
+def _plain_table(source: Any) -> str:
+    """Return the table behind ``source`` if it is Core's, which the ORM does not filter; else an empty text."""
+    while isinstance(source, AliasedReturnsRows) and not isinstance(source, Subquery) and not _is_mapped(source):
+        source = source.element
+    return source.name if isinstance(source, TableClause) and not _is_mapped(source) else ""
+
+
+def _is_mapped(part: Any) -> bool:
+    return "parententity" in part._annotations  # noqa: SLF001 - no public way to ask
+
+
+def _is_literal(part: Any) -> bool:
+    return isinstance(part, ColumnClause) and part.is_literal
 
 
 def _filter(state: ORMExecuteState, session: TenantSession, owned: str | None) -> None:

@@ -1,7 +1,7 @@
 """The stand-in for ``aws ec2 describe-instances`` and for a price list: a made-up company and its fleet.
 
-Everything follows from a seed and a moment, so a demo or a test sees the same fleet each time. The types are
-real; ids, names and prices are invented.
+Everything follows from the owner, a seed and a moment, so a demo or a test sees the same fleet each time. The
+types are real; ids, names and prices are invented.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class _Group:
     spot_share: float = 0.0
 
 
+# name, team, environment, managed by, weight, cluster
 _GROUPS = (
     _Group("general", "platform", "production", "eksctl", 6, "shop-prod", scaled=True, spot_share=0.6),
     _Group("burst", "platform", "production", "spothive", 5, "shop-prod", scaled=True, spot_share=1.0),
@@ -83,7 +84,7 @@ def generated_answer(
     Raises:
         InvalidInput: more types are wanted than the stand-in has, or spothive knows no zones of a region.
     """
-    rng = _rng(seed)
+    rng = _rng(f"{owner_id} {seed}")  # like real ones, ids of two accounts never meet
     zones = [zone for region in regions for zone in _zones(region)]
     types = [known for known in INSTANCE_TYPES.values() if _is_everyday(known)]
     if not 0 < instance_types <= MAX_INSTANCES:
@@ -109,7 +110,7 @@ def changed_answer(
     the stopped ones some run again and some have another type; groups have started new instances; whatever
     was on its way has arrived. ``now`` (aware) is the later moment.
     """
-    rng = _rng(seed)
+    rng = _rng(f"{now.isoformat()} {seed}")  # the new ids of one day are not those of the next
     reservations: list[Answer] = copy.deepcopy(answer["Reservations"])
     fleet = [instance for reservation in reservations for instance in reservation["Instances"]]
     running = _shuffled(rng, (instance for instance in fleet if _state(instance) == "running"))

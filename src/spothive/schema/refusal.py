@@ -22,7 +22,8 @@ from sqlalchemy.util import ReadOnlyProperties
 Event = Literal["insert", "update", "delete", "truncate"]
 Condition = Callable[["HasColumns", "HasColumns"], ColumnElement[bool]]
 
-_DIALECTS = {"postgresql": postgresql.dialect(), "sqlite": sqlite.dialect()}  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+# The paramstyle of psycopg would double every % in a literal.
+_DIALECTS = {"postgresql": postgresql.dialect(paramstyle="named"), "sqlite": sqlite.dialect()}  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
 
 
 class HasColumns(Protocol):

@@ -18,7 +18,8 @@ from spothive.database import guards
 from spothive.models import PLATFORM_TENANT_ID, Base
 
 HERE = Path(__file__).parent
-ENGINES: dict[str, Dialect] = {"postgresql": postgresql.dialect(), "sqlite": sqlite.dialect()}  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+# The paramstyle of psycopg would double every % in a literal.
+ENGINES: dict[str, Dialect] = {"postgresql": postgresql.dialect(paramstyle="named"), "sqlite": sqlite.dialect()}  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
 
 
 def table_statements(engine: str) -> Iterator[str]:

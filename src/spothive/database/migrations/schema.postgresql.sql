@@ -358,8 +358,8 @@ CREATE TABLE accounts (
     CONSTRAINT uq_accounts_tenant_id_account_name UNIQUE (tenant_id, account_name),
     CONSTRAINT ck_accounts_role_proof CHECK (status = 'pending' OR connection_method <> 'iam_role' OR (role_arn IS NOT NULL AND external_id IS NOT NULL)),
     CONSTRAINT ck_accounts_key_proof CHECK (status = 'pending' OR connection_method <> 'access_keys' OR (aws_access_key_id IS NOT NULL AND aws_secret_access_key IS NOT NULL)),
-    CONSTRAINT ck_accounts_account_id_form CHECK (account_id LIKE 'pending-%%' AND length(account_id) > 8 AND status = 'pending' OR length(account_id) = 12 AND length(trim(account_id, '0123456789')) = 0),
-    CONSTRAINT ck_accounts_import_unproven CHECK (connection_method <> 'import' OR (status = 'pending' AND account_id LIKE 'pending-%%' AND environment_type = 'LAB')),
+    CONSTRAINT ck_accounts_account_id_form CHECK (account_id LIKE 'pending-%' AND length(account_id) > 8 AND status = 'pending' OR length(account_id) = 12 AND length(trim(account_id, '0123456789')) = 0),
+    CONSTRAINT ck_accounts_import_unproven CHECK (connection_method <> 'import' OR (status = 'pending' AND account_id LIKE 'pending-%' AND environment_type = 'LAB')),
     CONSTRAINT ck_accounts_prod_proven CHECK (environment_type = 'LAB' OR status <> 'pending'),
     CONSTRAINT uq_accounts_account_id UNIQUE (account_id),
     CONSTRAINT uq_accounts_external_id UNIQUE (external_id),
@@ -693,7 +693,7 @@ GRANT ALL ON account_logs TO spothive_system;
 
 GRANT SELECT ON account_logs TO spothive_readonly;
 
-GRANT SELECT, INSERT ON account_logs TO spothive_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON account_logs TO spothive_app;
 
 ALTER TABLE account_logs ENABLE ROW LEVEL SECURITY;
 
@@ -723,7 +723,7 @@ GRANT ALL ON audit_logs TO spothive_system;
 
 GRANT SELECT ON audit_logs TO spothive_readonly;
 
-GRANT SELECT, INSERT ON audit_logs TO spothive_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON audit_logs TO spothive_app;
 
 ALTER TABLE audit_logs ENABLE ROW LEVEL SECURITY;
 
@@ -1076,7 +1076,7 @@ CREATE FUNCTION account_owner_exists(name text) RETURNS TABLE (found boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $look_up$
 SELECT EXISTS (SELECT accounts.id 
 FROM accounts 
-WHERE accounts.account_id = $1) AS anon_1
+WHERE accounts.account_id = $1) AS found
 $look_up$;
 
 REVOKE ALL ON FUNCTION account_owner_exists(text) FROM PUBLIC;

@@ -1,0 +1,122 @@
+"""Does the database still look as the models declare? Asked of the catalogue, so tampering shows too.
+
+The declared schema is built beside the real one (PostgreSQL: in a scratch schema that is rolled back, SQLite: in
+memory) and both are read the same way. Tables, columns, constraints, indexes, triggers, functions, policies and
+grants are compared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, create_engine, text
+
+from spothive.database import guards
+from spothive.database.connection import make_owner_engine
+from spothive.models import Base
+from spothive.settings import get_settings
+
+Catalogue = dict[str, str]
+_LEDGERS = ("alembic_version", guards.LEDGER)
+_SCRATCH = "spothive_scratch"
+
+_POSTGRESQL = (
+    "SELECT 'table ' || c.relname, format('row security %s force %s, granted %s', c.relrowsecurity, "
+    "c.relforcerowsecurity, (SELECT string_agg(format('%s %s', a.grantee::regrole, a.privilege_type), ', ' "
+    "ORDER BY a.grantee::regrole::text, a.privilege_type) FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner)) "
+    "FROM pg_class c WHERE c.relnamespace = CAST(:schema AS regnamespace) AND c.relkind = 'r'",
+    "SELECT format('column %s.%s', c.relname, a.attname), concat_ws(' ', format_type(a.atttypid, a.atttypmod), "
+    "CASE WHEN a.attnotnull THEN 'not null' END, 'default ' || pg_get_expr(d.adbin, d.adrelid), "
+    "'comment ' || col_description(c.oid, a.attnum)) "
+    "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+    "LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum "
+    "WHERE c.relnamespace = CAST(:schema AS regnamespace) AND c.relkind = 'r'",
+    "SELECT format('constraint %s on %s', k.conname, c.relname), concat_ws(' ', pg_get_constraintdef(k.oid), "
+    "CASE WHEN NOT k.convalidated THEN 'not valid' END) FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid "
+    # PostgreSQL 18 lists NOT NULL among the constraints, older ones do not; the columns tell it anyway.
+    "WHERE k.connamespace = CAST(:schema AS regnamespace) AND k.contype <> 'n'",
+    "SELECT 'index ' || i.relname, concat_ws(' ', pg_get_indexdef(i.oid), CASE WHEN NOT x.indisvalid THEN 'invalid' END) "
+    "FROM pg_class i JOIN pg_index x ON x.indexrelid = i.oid WHERE i.relnamespace = CAST(:schema AS regnamespace)",
+    "SELECT format('trigger %s on %s', t.tgname, c.relname), concat_ws(' ', pg_get_triggerdef(t.oid), t.tgenabled) "
+    "FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+    "WHERE c.relnamespace = CAST(:schema AS regnamespace) AND NOT t.tgisinternal",
+    "SELECT 'function ' || p.proname, concat_ws(' ', pg_get_functiondef(p.oid), "
+    "CASE WHEN p.prosecdef THEN 'owner ' || p.proowner::regrole END, 'granted ' || (SELECT string_agg(format('%s %s', "
+    "CASE a.grantee WHEN 0 THEN 'public' ELSE a.grantee::regrole::text END, a.privilege_type), ', ' "
+    "ORDER BY a.grantee::regrole::text) FROM aclexplode(p.proacl) a WHERE a.grantee <> p.proowner)) "
+    "FROM pg_proc p WHERE p.pronamespace = CAST(:schema AS regnamespace)",
+    "SELECT format('policy %s on %s', policyname, tablename), concat_ws(' ', permissive, roles::text, cmd, qual, "
+    "with_check) FROM pg_policies WHERE schemaname = :schema",
+)
+_SQLITE = "SELECT type || ' ' || name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+
+
+def find_drift() -> list[str]:
+    """Return one line for each difference between the database and the models; none when they agree.
+
+    Meant for a database at head. PostgreSQL needs CREATE on the database, so it runs as the owner.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached.
+    """
+    engine = make_owner_engine(get_settings())
+    try:
+        with engine.connect() as connection:
+            found = read_catalogue(connection)
+            declared = _declared_in_memory() if connection.dialect.name == "sqlite" else _declared_in_scratch(connection)
+            connection.rollback()
+    finally:
+        engine.dispose()
+    return sorted(_differences(declared, found))
+
+
+def read_catalogue(connection: Connection, schema: str | None = None) -> Catalogue:
+    """Return object to definition, for every table, index, constraint, trigger, function and policy.
+
+    Args:
+        connection: any connection to the database.
+        schema: PostgreSQL schema to read; the current one when None.
+    """
+    if connection.dialect.name == "sqlite":
+        rows = [(name, ddl) for name, ddl in connection.exec_driver_sql(_SQLITE)]
+        return {name: _one_line(ddl) for name, ddl in rows if name.split(" ")[1] not in _LEDGERS}
+    schema = schema or connection.execute(text("SELECT current_schema()")).scalar_one()
+    catalogue: Catalogue = {}
+    for query in _POSTGRESQL:
+        for name, definition in connection.execute(text(query), {"schema": schema}):
+            if not any(ledger in name for ledger in _LEDGERS):
+                plain = definition.replace(f"{schema}.", "")
+                plain = re.sub(rf"search_path TO '?{schema}'?,", "search_path TO schema,", plain)
+                catalogue[name] = _one_line(plain)
+    return catalogue
+
+
+def _declared_in_memory() -> Catalogue:
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        Base.metadata.create_all(connection)
+        guards.raise_all(connection)
+        return read_catalogue(connection)
+
+
+def _declared_in_scratch(connection: Connection) -> Catalogue:
+    connection.execute(text(f"CREATE SCHEMA {_SCRATCH}"))
+    connection.execute(text(f"SET LOCAL search_path TO {_SCRATCH}, pg_temp"))
+    Base.metadata.create_all(connection)
+    guards.raise_all(connection)
+    return read_catalogue(connection, _SCRATCH)
+
+
+def _differences(declared: Catalogue, found: Catalogue) -> Iterator[str]:
+    for name in declared.keys() - found.keys():
+        yield f"{name} is missing"
+    for name in found.keys() - declared.keys():
+        yield f"{name} is not declared"
+    for name in declared.keys() & found.keys():
+        if declared[name] != found[name]:
+            yield f"{name} is {found[name]!r}, declared {declared[name]!r}"
+
+
+def _one_line(definition: str) -> str:
+    return " ".join(definition.split())

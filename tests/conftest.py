@@ -1,0 +1,170 @@
+"""One ``db`` fixture, both databases: made by the migrations only, copied from a template, used as the application."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy.engine import make_url
+
+from spothive.database import dispose_engine, run_all_migrations
+from spothive.database.embedded_postgresql import EmbeddedPostgres
+from spothive.settings import get_settings
+
+ENGINES = ("sqlite", "postgresql")
+SERVICE = "spothive_test_service"
+
+
+@dataclass(frozen=True)
+class Database:
+    """The database of one test. The service's settings point to it."""
+
+    engine: str
+    service_url: str
+    owner_url: str
+
+    @contextmanager
+    def raw(self, *, owner: bool = False) -> Iterator[Any]:
+        """Open a driver connection that knows nothing of spothive, in autocommit."""
+        url = make_url(self.owner_url if owner else self.service_url)
+        if self.engine == "sqlite":
+            with closing(sqlite3.connect(str(url.database), isolation_level=None, timeout=30)) as connection:
+                connection.execute("PRAGMA foreign_keys = ON")
+                connection.execute("PRAGMA recursive_triggers = ON")
+                yield connection
+        else:
+            with psycopg.connect(_plain(url), autocommit=True) as connection:
+                yield connection
+
+
+def _plain(url: Any) -> str:
+    return str(url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+@contextmanager
+def settings(**values: str) -> Iterator[None]:
+    """Run with other environment variables; the engine of the process is made anew."""
+    before = {name: os.environ.get(name) for name in values}
+    dispose_engine()
+    os.environ.update(values)
+    get_settings.cache_clear()
+    try:
+        yield
+    finally:
+        dispose_engine()
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+        get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Owner URL of a PostgreSQL server: a given one, or the embedded one that all workers share."""
+    given = os.environ.get("SPOTHIVE_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    with EmbeddedPostgres(shared / "postgresql", durable=False) as server:
+        yield server.owner_url
+
+
+@pytest.fixture(scope="session")
+def templates(postgresql_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Return engine to the URL of a migrated, empty database that tests copy."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    name = f"spothive_template_{worker}_{secrets.token_hex(3)}"
+    sqlite_file = tmp_path_factory.mktemp("template") / "spothive.db"
+    owner = make_url(postgresql_url)
+    with psycopg.connect(_plain(owner), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        _make_service_login(connection)
+    urls = {
+        "sqlite": f"sqlite:///{sqlite_file}",
+        "postgresql": owner.set(database=name).render_as_string(hide_password=False),
+    }
+    for engine, url in urls.items():
+        with settings(DATABASE_URL=_service(url) if engine == "postgresql" else url, SPOTHIVE_OWNER_URL=url):
+            run_all_migrations()
+    with closing(sqlite3.connect(sqlite_file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    yield urls
+    with psycopg.connect(_plain(owner), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _make_service_login(connection: psycopg.Connection[Any]) -> None:
+    try:
+        connection.execute(f"CREATE ROLE {SERVICE} LOGIN PASSWORD 'service'")
+    except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+        pass  # another worker made it
+
+
+def _service(owner_url: str) -> str:
+    return make_url(owner_url).set(username=SERVICE, password="service").render_as_string(hide_password=False)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give every test that asks for ``db`` both databases, unless ``engines`` names the ones it is about."""
+    if "db_engine" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("engines")
+        metafunc.parametrize("db_engine", mark.args if mark else ENGINES)
+
+
+@pytest.fixture
+def db(db_engine: str, templates: dict[str, str], tmp_path: Path) -> Iterator[Database]:
+    """Yield a fresh migrated database; settings, sessions and commands of this process use it."""
+    template = make_url(templates[db_engine])
+    if db_engine == "sqlite":
+        file = tmp_path / "spothive.db"
+        shutil.copyfile(str(template.database), file)
+        url = f"sqlite:///{file}"
+        with settings(DATABASE_URL=url, SPOTHIVE_OWNER_URL=url, SPOTHIVE_BCRYPT_ROUNDS="4"):
+            yield Database("sqlite", url, url)
+        return
+    with fresh_postgresql(template.render_as_string(hide_password=False)) as owner_url:
+        urls = {"DATABASE_URL": _service(owner_url), "SPOTHIVE_OWNER_URL": owner_url}
+        with settings(**urls, SPOTHIVE_BCRYPT_ROUNDS="4"):
+            yield Database("postgresql", urls["DATABASE_URL"], owner_url)
+
+
+@contextmanager
+def fresh_postgresql(template_url: str | None, server_url: str | None = None) -> Iterator[str]:
+    """Yield the owner URL of a new database: a copy of ``template_url``, or an empty one on ``server_url``."""
+    name = f"spothive_test_{secrets.token_hex(6)}"
+    server = make_url(template_url or server_url or "")
+    maintenance = server.set(database="postgres")
+    copy = sql.SQL("")
+    if template_url:
+        copy = sql.SQL(" TEMPLATE {}").format(sql.Identifier(str(server.database)))
+    with psycopg.connect(_plain(maintenance), autocommit=True) as connection:
+        strategy = sql.SQL(" STRATEGY FILE_COPY" if connection.info.server_version >= 150000 and template_url else "")
+        connection.execute(sql.SQL("CREATE DATABASE {}{}{}").format(sql.Identifier(name), copy, strategy))
+        try:
+            yield server.set(database=name).render_as_string(hide_password=False)
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def empty_db(db_engine: str, postgresql_url: str, tmp_path: Path) -> Iterator[Database]:
+    """Yield a database without any table; one login owns it and serves."""
+    if db_engine == "sqlite":
+        url = f"sqlite:///{tmp_path / 'empty.db'}"
+        with settings(DATABASE_URL=url, SPOTHIVE_OWNER_URL="", SPOTHIVE_BCRYPT_ROUNDS="4"):
+            yield Database("sqlite", url, url)
+        return
+    with fresh_postgresql(None, postgresql_url) as url:
+        with settings(DATABASE_URL=url, SPOTHIVE_OWNER_URL="", SPOTHIVE_BCRYPT_ROUNDS="4"):
+            yield Database("postgresql", url, url)
