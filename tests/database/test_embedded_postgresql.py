@@ -180,6 +180,18 @@ def test_a_statement_that_fails_leaves_no_trace_in_the_log(server: EmbeddedPostg
     assert "s3cret" not in (server.home / "postgresql.log").read_text()
 
 
+def test_the_server_does_not_see_the_secrets_in_our_environment(
+    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    with connect(server.start().owner_url) as connection:
+        connection.execute("CREATE TEMPORARY TABLE environment (line text)")
+        connection.execute("COPY environment FROM PROGRAM 'env'")
+        lines = [line for (line,) in connection.execute("SELECT line FROM environment")]
+    assert f"PGDATA={server.home / 'cluster'}" in lines
+    assert not [line for line in lines if "s3cret" in line]
+
+
 def test_starting_twice_and_stopping_twice_is_harmless(server: EmbeddedPostgres) -> None:
     url = server.start().owner_url
     assert server.start().owner_url == url
@@ -257,7 +269,7 @@ def test_one_who_is_refused_does_not_stop_the_server_of_the_others(
 ) -> None:
     password = server.home / "password"
     with connect(server.start().owner_url) as connection:
-        monkeypatch.setattr(embedded_postgresql, "WAIT_SECONDS", 0.2)
+        monkeypatch.setattr(embedded_postgresql, "WAIT_SECONDS", 0)
         right = password.read_text()
         password.write_text("wr0ng")
         with pytest.raises(DatabaseUnavailable, match="did not answer") as refusal:
@@ -364,6 +376,7 @@ def test_a_cluster_of_another_major_version_is_refused(new_server: EmbeddedPostg
 def test_a_lost_password_is_named_and_nothing_is_made_anew(server: EmbeddedPostgres) -> None:
     with server:
         password = (server.home / "password").rename(server.home / "lost")
+        assert ask(server.owner_url, "SELECT 1") == 1
     with pytest.raises(DatabaseUnavailable, match=r"No such file or directory: .*password"):
         server.start()
     password.rename(server.home / "password")
@@ -375,10 +388,10 @@ def test_a_server_that_is_silent_is_reported_with_the_end_of_its_log(
 ) -> None:
     with server:
         pass
-    monkeypatch.setattr(embedded_postgresql, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(embedded_postgresql, "WAIT_SECONDS", 0)
     with (server.home / "server.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # as a server does that lives but does not answer
-        with pytest.raises(DatabaseUnavailable, match="database system is shut down"):
+        with pytest.raises(DatabaseUnavailable, match=r"did not answer .*system is shut down"):
             server.start()
 
 
@@ -408,12 +421,15 @@ def test_root_may_want_a_folder_that_nobody_can_enter(folder: Path, monkeypatch:
 
 
 @only_root
+@pytest.mark.parametrize(("owner", "mode"), [(server_user()[0], 0o755), (0, 0o777)])
 def test_root_does_not_trust_a_folder_that_others_may_change(
-    folder: Path, binaries: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, binaries: Path, monkeypatch: pytest.MonkeyPatch, owner: int, mode: int
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    (folder / "spothive-postgresql").mkdir()
-    os.chown(folder / "spothive-postgresql", *server_user())
+    trap = folder / "spothive-postgresql"
+    trap.mkdir()
+    trap.chmod(mode)
+    os.chown(trap, owner, -1)
     (folder / "closed").mkdir(mode=0o700)
     with pytest.raises(DatabaseUnavailable, match="not a folder that only root may change"):
         EmbeddedPostgres(folder / "closed", durable=False, binaries_cache=binaries).start()

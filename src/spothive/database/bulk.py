@@ -15,21 +15,22 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql as pg
 
 from spothive.database.tenancy import TenantSession
-from spothive.schema.tenancy import TenantOwned
+from spothive.errors import NotAllowed, TenantMismatch
+from spothive.models import Base
 
 Row = dict[str, Any]
 
 
-def insert_rows(session: TenantSession, model: type[TenantOwned], rows: Sequence[Row]) -> None:
-    """Insert ``rows`` into ``model``'s table. All have the same columns, ``tenant_id`` and ``id`` among them.
+def insert_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) -> None:
+    """Insert ``rows`` into ``model``'s table. All have the same columns, its primary key among them.
 
     Raises:
         RuleBroken: a row breaks a rule; none is written once the caller rolls back.
     """
     if not rows:
         return
-    table, connection = model.__table__, session.connection()
-    _check_tenant(session, rows)
+    table, connection = _table(model), session.connection()
+    _check_tenant(session, table, rows)
     if connection.dialect.name != "postgresql":
         connection.execute(sa.insert(table), list(rows))
         return
@@ -37,39 +38,41 @@ def insert_rows(session: TenantSession, model: type[TenantOwned], rows: Sequence
     connection.execute(sa.insert(table).from_select([c.name for c in staged.columns], sa.select(staged)))
 
 
-def update_rows(session: TenantSession, model: type[TenantOwned], rows: Sequence[Row]) -> None:
-    """Set the given columns of the rows with these ``tenant_id`` and ``id``. All rows have the same columns.
+def update_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) -> None:
+    """Set the given columns of the rows with these primary keys. All rows have the same columns.
 
     Raises:
         RuleBroken: a row breaks a rule; none is written once the caller rolls back.
     """
     if not rows:
         return
-    table, connection = model.__table__, session.connection()
-    _check_tenant(session, rows)
-    changed = [name for name in rows[0] if name not in {"tenant_id", "id"}]
+    table, connection = _table(model), session.connection()
+    _check_tenant(session, table, rows)
+    key = [column.name for column in table.primary_key]
+    changed = [name for name in rows[0] if name not in key]
     if connection.dialect.name != "postgresql":
-        key = [table.c[name] == sa.bindparam(f"key_{name}") for name in ("tenant_id", "id")]
-        statement = sa.update(table).where(*key).values({name: sa.bindparam(f"new_{name}") for name in changed})
-        named = [
-            {"key_tenant_id": row["tenant_id"], "key_id": row["id"]} | {f"new_{name}": row[name] for name in changed}
-            for row in rows
-        ]
-        connection.execute(statement, named)
+        where = [table.c[name] == sa.bindparam(f"row_{name}") for name in key]
+        statement = sa.update(table).where(*where).values({name: sa.bindparam(f"row_{name}") for name in changed})
+        connection.execute(statement, [{f"row_{name}": value for name, value in row.items()} for row in rows])
         return
     staged = _copy(connection, table, rows)
-    connection.execute(
-        sa.update(table)
-        .where(table.c.tenant_id == staged.c.tenant_id, table.c.id == staged.c.id)
-        .values({name: staged.c[name] for name in changed})
-    )
+    where = [table.c[name] == staged.c[name] for name in key]
+    connection.execute(sa.update(table).where(*where).values({name: staged.c[name] for name in changed}))
 
 
-def _check_tenant(session: TenantSession, rows: Sequence[Row]) -> None:
+def _table(model: type[Base]) -> Table:
+    assert isinstance(model.__table__, Table)  # noqa: S101 - no model of ours maps anything else
+    return model.__table__
+
+
+def _check_tenant(session: TenantSession, table: Table, rows: Sequence[Row]) -> None:
     """Refuse rows of another tenant; on PostgreSQL the row policies would, on SQLite nothing else does."""
-    from spothive.errors import TenantMismatch
-
-    if any(row["tenant_id"] != session.tenant_id for row in rows) and not session.in_system_scope:
+    if session.in_system_scope:
+        return
+    if "tenant_id" not in table.c:
+        msg = f"{table.name} is shared by every tenant: write it in system_scope(session, reason)"
+        raise NotAllowed(msg)
+    if any(row["tenant_id"] != session.tenant_id for row in rows):
         msg = "a row names another tenant than the session's"
         raise TenantMismatch(msg)
 

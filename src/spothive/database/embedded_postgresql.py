@@ -104,7 +104,8 @@ class EmbeddedPostgres:
                 try:
                     server.wake()
                 except BaseException:
-                    self._leave(server)
+                    with contextlib.suppress(DatabaseUnavailable):  # why it did not start matters more
+                        self._leave(server)
                     raise
         except (OSError, psycopg.Error) as error:
             reason = " ".join(str(error).split())
@@ -189,8 +190,9 @@ class _Server:
         self._durable = durable
         self._home = place.home
         self._cluster = place.home / "cluster"
-        self._password = place.home / "password"
         self._log = place.home / "postgresql.log"
+        self._password_file = place.home / "password"
+        self._password = ""
         self._port = 0
 
     def wake(self) -> None:
@@ -198,6 +200,7 @@ class _Server:
         if not self._cluster.exists():
             self._make_cluster()
         self._refuse_foreign_cluster()
+        self._password = self._password_file.read_text()
         deadline = time.monotonic() + WAIT_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:
@@ -219,14 +222,15 @@ class _Server:
         while not self._is_gone():
             if time.monotonic() > deadline:
                 raise self._failure(f"did not stop within {WAIT_SECONDS} seconds")
-            # Fast mode is SIGINT. It finds nobody while a new server has not yet written its process id, and
-            # when a kill left only children behind: both pass.
-            self._run("pg_ctl", "stop", "--silent", "--mode=fast", "--no-wait")
+            # Fast mode is SIGINT, and only for a server that listens: after a kill that left a busy child
+            # behind, its process id may be anybody's.
+            if self._listens():
+                self._run("pg_ctl", "stop", "--silent", "--mode=fast", "--no-wait")
             time.sleep(0.05)
 
     def url(self, scheme: str, database: str) -> str:
         """Write a URL for the superuser, password included."""
-        login = f"{SUPERUSER}:{self._password.read_text()}"
+        login = f"{SUPERUSER}:{self._password}"
         # A PGSSLMODE that is meant for another database must not refuse this one.
         return f"{scheme}://{login}@127.0.0.1:{self._port}/{quote(database, safe='')}?sslmode=disable"
 
@@ -234,7 +238,7 @@ class _Server:
         for leftover in self._home.glob("initdb-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         password = secrets.token_urlsafe(24)
-        _write_private(self._password, password)
+        _write_private(self._password_file, password)
         # Made in a scratch folder: only a complete cluster gets the name that is trusted later. The password
         # lies there a second time because the server's user may not read the first one.
         scratch = Path(tempfile.mkdtemp(prefix="initdb-", dir=self._home))
@@ -277,10 +281,7 @@ class _Server:
 
     def _answers(self) -> bool:
         """Tell whether this cluster's own server lets us in, and remember its port."""
-        try:
-            self._port = int((self._cluster / "postmaster.pid").read_text().splitlines()[3])
-        except (FileNotFoundError, IndexError, ValueError):
-            return False  # not there, or not yet complete
+        self._port = self._written_port()
         try:
             with self._connect() as connection:
                 row = connection.execute("SHOW data_directory").fetchone()
@@ -288,6 +289,20 @@ class _Server:
             return False
         # In a copied folder the copied file and password lead to the server of the original.
         return row == (str(self._cluster),)
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self._written_port()), timeout=5).close()
+        except OSError:
+            return False
+        return True
+
+    def _written_port(self) -> int:
+        """Return the port the server wrote down, or 0, where nobody listens, as long as it did not."""
+        try:
+            return int((self._cluster / "postmaster.pid").read_text().splitlines()[3])
+        except (FileNotFoundError, IndexError, ValueError):
+            return 0
 
     def _claim(self) -> int | None:
         """Return ``server.lock`` locked, or None while a process of the server lives."""
@@ -341,8 +356,8 @@ class _Server:
                 group=self._place.gid,
                 extra_groups=None if self._place.uid is None else [],
                 cwd=self._home,
-                # PGPORT, PGOPTIONS and their like are meant for other servers. The cluster's path goes this
-                # way because pg_ctl hands its arguments to a shell, which would expand a $ in it.
+                # Nothing of our environment: it may hold secrets, and the server may outlive us. The cluster's
+                # path goes this way because pg_ctl uses a shell, which would expand a $ in an argument.
                 env={"PGDATA": str(self._cluster), "PATH": os.defpath, "LC_ALL": "C"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

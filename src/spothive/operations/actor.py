@@ -1,0 +1,37 @@
+"""Who acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from spothive.models import PLATFORM_TENANT_ID, STAFF_ROLES, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A signed-in user, acting in one tenant.
+
+    Attributes:
+        user_id: the user.
+        username: the user's name.
+        role: the user's role.
+        home_tenant_id: tenant the user belongs to.
+        via: how the user came in, for example ``cli: root``.
+    """
+
+    user_id: UUID
+    username: str
+    role: Role
+    home_tenant_id: UUID
+    via: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name for the audit trail, for example ``admin (cli: root)``."""
+        return f"{self.username} ({self.via})" if self.via else self.username
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the user may act in any tenant."""
+        return self.home_tenant_id == PLATFORM_TENANT_ID and self.role in STAFF_ROLES

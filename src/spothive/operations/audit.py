@@ -1,0 +1,60 @@
+"""Writing the audit trail, in the transaction of the change it tells of."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from spothive.database import TenantSession
+from spothive.models import AuditLog, Outcome, ResourceType
+from spothive.models.audit import DIFF_MAX
+from spothive.operations.actor import Actor
+
+
+def record(
+    session: TenantSession,
+    actor: Actor,
+    event: str,
+    resource: str,
+    resource_type: ResourceType,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    tenant_id: UUID | None = None,
+) -> None:
+    """Add one row that says what ``actor`` did. If it cannot be written, the change does not happen.
+
+    Args:
+        session: session of the change.
+        actor: who did it.
+        event: what was done, for example ``account.imported``.
+        resource: name or id of what it was done to.
+        resource_type: kind of the resource.
+        before: what changed, as it was; never a secret.
+        after: what changed, as it is now; never a secret.
+        tenant_id: tenant whose trail it belongs to; the session's when None.
+    """
+    session.add(
+        AuditLog(
+            tenant_id=tenant_id or session.tenant_id,
+            actor_id=actor.user_id,
+            actor_name=actor.label,
+            event=event,
+            resource=resource[:255],
+            resource_type=resource_type,
+            outcome=Outcome.SUCCESS,
+            diff_before=_canonical(before),
+            diff_after=_canonical(after),
+        )
+    )
+
+
+def _canonical(diff: dict[str, Any] | None) -> str | None:
+    if diff is None:
+        return None
+    text = json.dumps(diff, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str)
+    if len(text) <= DIFF_MAX:
+        return text
+    counts = {name: len(value) if isinstance(value, (list, dict)) else value for name, value in diff.items()}
+    return _canonical({"shortened": True, "counts": counts})

@@ -1,0 +1,159 @@
+"""Accounts: find, list, mark and disconnect them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, func, or_, select
+
+from spothive.clock import utc_now
+from spothive.database import TenantSession
+from spothive.errors import NotFound
+from spothive.models import (
+    Account,
+    AccountLog,
+    Cluster,
+    EnvironmentType,
+    Instance,
+    InstanceState,
+    ResourceType,
+    ScanRun,
+)
+from spothive.operations.actor import Actor
+from spothive.operations.audit import record
+from spothive.operations.identity import Action, require
+
+Sessions = Callable[..., AbstractContextManager[TenantSession]]
+Progress = Callable[[int, int], None]
+"""Told (done, total) as long work goes on."""
+
+BATCH = 5_000
+"""Rows one transaction of a disconnection deletes; others wait for one batch at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSummary:
+    """An account with the number of its instances that still exist, and of its clusters."""
+
+    account: Account
+    instances: int
+    clusters: int
+
+
+def list_accounts(session: TenantSession) -> list[AccountSummary]:
+    """Return the tenant's accounts by name, without those being disconnected. Three statements."""
+    accounts = session.scalars(select(Account).where(Account.disconnecting_at.is_(None)).order_by(Account.account_name))
+    live = select(Instance.account_id, func.count()).where(Instance.state != InstanceState.TERMINATED)
+    instances = dict(session.execute(live.group_by(Instance.account_id)).all())
+    clusters = dict(session.execute(select(Cluster.account_id, func.count()).group_by(Cluster.account_id)).all())
+    return [AccountSummary(a, instances.get(a.id, 0), clusters.get(a.id, 0)) for a in accounts]
+
+
+def find_account(session: TenantSession, name: str, *, for_update: bool = False) -> Account:
+    """Return the account with this name or AWS account id; ``for_update`` locks it for the transaction.
+
+    Raises:
+        NotFound: the tenant has no such account, or it is being disconnected.
+    """
+    query = select(Account).where(
+        or_(Account.account_name == name, Account.account_id == name), Account.disconnecting_at.is_(None)
+    )
+    # A name that looks like another account's id means the name.
+    query = query.order_by(Account.account_name != name).limit(1)
+    account = session.scalar(query.with_for_update() if for_update else query)
+    if account is None:
+        msg = f"no account is called {name!r}: see `spothive account list`"
+        raise NotFound(msg)
+    return account
+
+
+def set_environment(session: TenantSession, actor: Actor, *, name: str, environment: EnvironmentType) -> Account:
+    """Mark an account PROD, whose interruptions count for everyone, or LAB.
+
+    Raises:
+        Denied: the role does not allow it.
+        NotFound: no such account.
+        ValueRefused: only an account that has proved itself can be PROD.
+    """
+    require(actor, Action.MANAGE, attempt="account.marked", resource=name, resource_type=ResourceType.ACCOUNT)
+    account = find_account(session, name, for_update=True)
+    if account.environment_type is environment:
+        return account
+    before, account.environment_type = {"environment_type": account.environment_type}, environment
+    session.flush()  # so that the rule about proof answers here
+    after = {"environment_type": environment}
+    record(session, actor, "account.marked", account.account_name, ResourceType.ACCOUNT, before=before, after=after)
+    log_account(session, actor, account, "marked", after)
+    return account
+
+
+def log_account(
+    session: TenantSession, actor: Actor, account: Account, action: str, details: dict[str, object]
+) -> None:
+    """Add one line to the account's own history."""
+    session.add(
+        AccountLog(
+            account_id=account.id,
+            action=action,
+            details=details,
+            actor_id=actor.user_id,
+            actor_name=actor.label,
+        )
+    )
+
+
+def disconnect_account(
+    sessions: Sessions, actor: Actor, *, tenant_id: UUID, name: str, progress: Progress | None = None
+) -> dict[str, int]:
+    """Forget an account and all that hangs on it (a procedure: it opens its own transactions).
+
+    The account is invisible from the first transaction on; its rows go in batches, so nobody waits long. Interrupted,
+    it goes on where it was when called again with the same name.
+
+    Returns:
+        Rows deleted by kind: instances, clusters, scan_runs.
+
+    Raises:
+        Denied: the role does not allow it.
+        NotFound: no such account.
+    """
+    account_id = _bury(sessions, actor, tenant_id, name)
+    gone = {"instances": 0, "clusters": 0, "scan_runs": 0}
+    with sessions(tenant=tenant_id) as session:
+        total = session.scalar(select(func.count()).where(Instance.account_id == account_id)) or 0
+    while True:
+        with sessions(tenant=tenant_id) as session:
+            batch = session.scalars(select(Instance.id).where(Instance.account_id == account_id).limit(BATCH)).all()
+            # Both ends of a replica link may fall into different batches; the link goes first.
+            orphaned = select(Instance.id).where(Instance.replica_of_id.in_(batch))
+            batch = [*batch, *session.scalars(orphaned.where(Instance.id.not_in(batch)))] if batch else []
+            if batch:
+                session.execute(delete(Instance).where(Instance.id.in_(batch)))
+        if not batch:
+            break
+        gone["instances"] += len(batch)
+        if progress:
+            progress(gone["instances"], max(total, gone["instances"]))
+    with sessions(tenant=tenant_id) as session:
+        for kind, model in (("clusters", Cluster), ("scan_runs", ScanRun)):
+            gone[kind] = session.scalar(select(func.count()).where(model.account_id == account_id)) or 0
+        session.execute(delete(Account).where(Account.id == account_id))
+        record(session, actor, "account.disconnected", name, ResourceType.ACCOUNT, before=gone)
+    return gone
+
+
+def _bury(sessions: Sessions, actor: Actor, tenant_id: UUID, name: str) -> UUID:
+    """Set the tombstone, unless an interrupted call has; return the account's row id."""
+    with sessions(tenant=tenant_id) as session:
+        require(actor, Action.MANAGE, attempt="account.disconnect", resource=name, resource_type=ResourceType.ACCOUNT)
+        buried = select(Account).where(Account.account_name == name, Account.disconnecting_at.is_not(None))
+        account = session.scalar(buried)
+        if account is None:
+            account = find_account(session, name, for_update=True)
+            account.disconnecting_at = utc_now()
+            log_account(session, actor, account, "disconnecting", {})
+            record(session, actor, "account.disconnecting", account.account_name, ResourceType.ACCOUNT)
+        return account.id

@@ -1,0 +1,149 @@
+"""Reading the fleet: instances, and groups of them with what they would cost on demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+
+from spothive.database import TenantSession
+from spothive.errors import InvalidInput
+from spothive.models import Account, Cluster, Instance, InstanceState, Lifecycle, OnDemandPrice
+
+HOURS_PER_MONTH = 730
+"""Hours AWS reckons a month with in its own calculator."""
+
+MAX_PAGE = 10_000
+BILLED = (InstanceState.PENDING, InstanceState.RUNNING)
+"""States in which an instance costs money by the hour."""
+
+GroupBy = Literal["region", "family", "lifecycle", "cluster"]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFilter:
+    """Which instances to list; what is None does not matter. ``after`` is the last instance id of the page before."""
+
+    account: str | None = None
+    region: str | None = None
+    state: InstanceState | None = None
+    lifecycle: Lifecycle | None = None
+    family: str | None = None
+    cluster: str | None = None
+    after: str | None = None
+    limit: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An instance with the names of its account and cluster."""
+
+    instance: Instance
+    account_name: str
+    cluster_name: str | None
+
+
+@dataclass(slots=True)
+class FleetGroup:
+    """Some instances of the fleet.
+
+    Attributes:
+        key: what they have in common.
+        instances: how many exist (not terminated).
+        billed: how many of them are running.
+        monthly_cost: USD for 730 hours of all running ones at on-demand prices, as far as prices are known.
+        unpriced: running instances whose price is not known.
+    """
+
+    key: str
+    instances: int = 0
+    billed: int = 0
+    monthly_cost: Decimal = field(default_factory=Decimal)
+    unpriced: int = 0
+
+
+def list_instances(session: TenantSession, wanted: InstanceFilter) -> list[Listed]:
+    """Return one page of instances in the order of their EC2 ids; one statement.
+
+    Raises:
+        InvalidInput: ``limit`` is not within 1..10,000.
+    """
+    if not 1 <= wanted.limit <= MAX_PAGE:
+        msg = f"a page has 1 to {MAX_PAGE} instances"
+        raise InvalidInput(msg)
+    query = (
+        select(Instance, Account.account_name, Cluster.name)
+        .join(Account, Account.id == Instance.account_id)
+        .outerjoin(Cluster, Cluster.id == Instance.cluster_id)
+        .where(Account.disconnecting_at.is_(None))
+        .order_by(Instance.instance_id)
+        .limit(wanted.limit)
+    )
+    return [Listed(*row) for row in session.execute(_narrowed(query, wanted))]
+
+
+def _narrowed(query: Select[Any], wanted: InstanceFilter) -> Select[Any]:
+    exact = {
+        Account.account_name: wanted.account,
+        Instance.region: wanted.region,
+        Instance.state: wanted.state,
+        Instance.lifecycle: wanted.lifecycle,
+        Cluster.name: wanted.cluster,
+    }
+    query = query.where(*(column == value for column, value in exact.items() if value is not None))
+    if wanted.family is not None:
+        query = query.where(Instance.instance_type.startswith(f"{wanted.family}.", autoescape=True))
+    if wanted.after is not None:
+        query = query.where(Instance.instance_id > wanted.after)
+    return query
+
+
+def summarise_fleet(session: TenantSession, by: GroupBy, *, account_id: UUID | None = None) -> list[FleetGroup]:
+    """Return the fleet in groups, the largest first. Two statements; the sums are exact.
+
+    Args:
+        session: bound to the tenant.
+        by: what a group has in common.
+        account_id: count one account only.
+    """
+    columns = (Instance.region, Instance.instance_type, Instance.lifecycle, Instance.state, Cluster.name)
+    query = (
+        select(*columns, func.count())
+        .join(Account, Account.id == Instance.account_id)
+        .outerjoin(Cluster, Cluster.id == Instance.cluster_id)
+        .where(Account.disconnecting_at.is_(None), Instance.state != InstanceState.TERMINATED)
+        .group_by(*columns)
+    )
+    if account_id is not None:
+        query = query.where(Instance.account_id == account_id)
+    rows = session.execute(query).all()
+    prices = _prices(session, {row.instance_type for row in rows})
+    groups: dict[str, FleetGroup] = {}
+    for region, instance_type, lifecycle, state, cluster, count in rows:
+        key = {
+            "region": region,
+            "family": instance_type.partition(".")[0],
+            "lifecycle": str(lifecycle),
+            "cluster": cluster or "(none)",
+        }[by]
+        group = groups.setdefault(key, FleetGroup(key))
+        group.instances += count
+        if state in BILLED:
+            group.billed += count
+            price = prices.get((region, instance_type))
+            if price is None:
+                group.unpriced += count
+            else:
+                group.monthly_cost += price * HOURS_PER_MONTH * count
+    return sorted(groups.values(), key=lambda group: (-group.instances, group.key))
+
+
+def _prices(session: TenantSession, instance_types: set[str]) -> dict[tuple[str, str], Decimal]:
+    """Return (region, type) to USD per hour."""
+    query = select(OnDemandPrice.region, OnDemandPrice.instance_type, OnDemandPrice.price).where(
+        OnDemandPrice.os == "Linux", OnDemandPrice.instance_type.in_(sorted(instance_types))
+    )
+    return {(region, kind): price for region, kind, price in session.execute(query)}
