@@ -416,8 +416,24 @@ def test_root_may_want_a_folder_that_nobody_can_enter(folder: Path, monkeypatch:
         os.umask(strict)
     assert (folder / "closed").stat().st_mode & 0o777 == 0o700
     assert server.home.parent == folder / "spothive-postgresql"
+    assert (server.home / "wanted").readlink() == folder / "closed" / "pg"
     [programs] = server.home.parent.glob(".postgresql-*")
     assert all(path.stat().st_uid == 0 and path.stat().st_mode & 0o022 == 0 for path in programs.rglob("*"))
+
+
+@only_root
+def test_a_throw_away_server_that_lives_elsewhere_goes_with_the_folder_it_was_wanted_in(
+    folder: Path, binaries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def home_of(name: str) -> Path:
+        return embedded_place.choose_place(folder / "closed" / name, binaries, durable=False).home
+
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    (folder / "closed").mkdir(mode=0o700)
+    first, second = home_of("first"), home_of("second")
+    (folder / "closed" / "first").rmdir()
+    third = home_of("third")
+    assert [home.exists() for home in (first, second, third)] == [False, True, True]
 
 
 @only_root

@@ -134,7 +134,7 @@ def make_owner_engine(settings: Settings) -> Engine:
     if engine.dialect.name == "postgresql":
         postgresql.prepare_owner(engine, settings)
     else:
-        sqlite.prepare(engine, foreign_keys=False)
+        sqlite.prepare(engine, migrating=True)
     return engine
 
 

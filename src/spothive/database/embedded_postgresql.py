@@ -356,8 +356,8 @@ class _Server:
                 group=self._place.gid,
                 extra_groups=None if self._place.uid is None else [],
                 cwd=self._home,
-                # Nothing of our environment: it may hold secrets, and the server may outlive us. The cluster's
-                # path goes this way because pg_ctl uses a shell, which would expand a $ in an argument.
+                # Nothing of our environment: it may hold secrets, and the server may outlive us. The path is
+                # handed over here because pg_ctl uses a shell, which would expand a $ in an argument.
                 env={"PGDATA": str(self._cluster), "PATH": os.defpath, "LC_ALL": "C"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

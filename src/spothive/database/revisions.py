@@ -144,6 +144,8 @@ def current_revision() -> str | None:
 
     engine = make_owner_engine(get_settings())
     try:
+        if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
+            return None  # connecting as the owner would make the file
         with engine.connect() as connection:
             return _read_revision(connection)
     finally:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL
 
 from spothive.database.refusals import RawRefusal
-from spothive.errors import DatabaseUnavailable
+from spothive.errors import DatabaseUnavailable, SchemaOutdated
 
 OLDEST = (3, 38)
 _COLUMNS = re.compile(r"constraint failed: ([\w., ]+)")
@@ -24,15 +24,22 @@ def connect_args(busy_timeout: float) -> dict[str, Any]:
     return {"timeout": busy_timeout, "isolation_level": None, "check_same_thread": False}
 
 
-def prepare(engine: Engine, *, foreign_keys: bool = True) -> None:
+def prepare(engine: Engine, *, migrating: bool = False) -> None:
     """Make every connection of ``engine`` keep the rules.
 
     Args:
         engine: engine on an SQLite file.
-        foreign_keys: migrations switch them off, since rebuilding a table would cascade its children away, and
-            check them before each commit instead.
+        migrating: only migrations make the file. They also do without foreign keys, since rebuilding a table would
+            cascade its children away, and check them before each commit instead.
     """
-    _make_folder(engine.url)
+
+    @event.listens_for(engine, "do_connect")
+    def _on_open(*_: Any) -> None:
+        if migrating:
+            _make_file(engine.url)
+        elif not Path(str(engine.url.database)).exists():
+            msg = f"there is no database at {place(engine.url)}: run `spothive db upgrade`"
+            raise SchemaOutdated(msg)
 
     @event.listens_for(engine, "connect")
     def _on_connect(dbapi_connection: sqlite3.Connection, _: Any) -> None:
@@ -43,7 +50,7 @@ def prepare(engine: Engine, *, foreign_keys: bool = True) -> None:
         for pragma in (
             "journal_mode = WAL",
             "synchronous = NORMAL",
-            f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
+            f"foreign_keys = {'OFF' if migrating else 'ON'}",
             "recursive_triggers = ON",  # without it REPLACE deletes rows and no trigger sees it
         ):
             dbapi_connection.execute(f"PRAGMA {pragma}")
@@ -56,19 +63,18 @@ def prepare(engine: Engine, *, foreign_keys: bool = True) -> None:
         connection.exec_driver_sql("BEGIN DEFERRED" if read_only else "BEGIN IMMEDIATE")
 
 
-def _make_folder(url: URL) -> None:
-    """Make the folder of the database file.
+def _make_file(url: URL) -> None:
+    """Make the folder of the database and an empty file that only its owner may read.
 
     Raises:
-        DatabaseUnavailable: it cannot be made.
+        DatabaseUnavailable: the place cannot be written.
     """
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-        return
-    folder = Path(url.database).absolute().parent
+    file = Path(str(url.database)).absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600, exist_ok=True)
     except OSError as error:
-        msg = f"cannot make the folder {folder} for the database ({error.strerror}): choose another DATABASE_URL"
+        msg = f"cannot make {file} for the database ({error.strerror}): choose another DATABASE_URL"
         raise DatabaseUnavailable(msg) from None
 
 

@@ -1,0 +1,228 @@
+"""Examine the surroundings: is this database, seen by this very login, the one spothive's promises hold for?"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from spothive.clock import utc_now
+from spothive.database import postgresql, sqlite
+from spothive.database.connection import get_engine
+from spothive.database.drift import find_drift
+from spothive.database.revisions import require_head
+from spothive.errors import SpothiveError
+from spothive.models import Base
+from spothive.settings import Settings, get_settings
+
+OLDEST_POSTGRESQL = 130000
+LARGEST_SKEW = 2.0
+"""Seconds by which the clocks of database and host may differ."""
+BCRYPT_ROUNDS = 12
+
+
+class Severity(enum.StrEnum):
+    """How bad a finding is; an error makes the examination fail."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, what was found, and how to mend it."""
+
+    name: str
+    severity: Severity
+    found: str
+    repair: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is well here."""
+        return self.severity is Severity.OK
+
+
+def examine() -> list[Finding]:
+    """Look at everything; a part that cannot be looked at is a finding of its own. Never raises an expected error."""
+    try:
+        settings = get_settings()
+    except SpothiveError as error:
+        return [Finding("settings", Severity.ERROR, str(error), "correct the variable")]
+    findings = [Finding("settings", Severity.OK, "readable"), *_settings(settings)]
+    try:
+        with get_engine().connect() as connection:
+            checks = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL
+            findings.append(Finding("connection", Severity.OK, _place(connection)))
+            for check in checks:
+                findings += check(connection, settings)
+                connection.rollback()
+    except SpothiveError as error:
+        return [*findings, Finding("connection", Severity.ERROR, str(error), "see the message")]
+    return [*findings, *_schema()]
+
+
+def _good(name: str, good: bool, found: str, repair: str, severity: Severity = Severity.ERROR) -> Finding:  # noqa: FBT001 - the verdict itself
+    return Finding(name, Severity.OK, found) if good else Finding(name, severity, found, repair)
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    rounds = settings.bcrypt_rounds
+    yield _good(
+        "password cost",
+        rounds >= BCRYPT_ROUNDS,
+        f"bcrypt rounds {rounds}",
+        f"unset SPOTHIVE_BCRYPT_ROUNDS: fewer than {BCRYPT_ROUNDS} are for tests",
+        Severity.WARNING,
+    )
+
+
+def _place(connection: Connection) -> str:
+    url = connection.engine.url
+    return sqlite.place(url) if connection.dialect.name == "sqlite" else postgresql.place(url)
+
+
+def _schema() -> Iterator[Finding]:
+    try:
+        status = require_head()
+    except SpothiveError as error:
+        yield Finding("schema", Severity.ERROR, str(error), "spothive db upgrade")
+        return
+    yield Finding("schema", Severity.OK, f"at {status.current}")
+    try:
+        drift = find_drift()
+    except SpothiveError as error:
+        yield Finding("guards", Severity.WARNING, f"cannot be compared: {error}", "set SPOTHIVE_OWNER_URL")
+        return
+    found = "as declared" if not drift else f"{len(drift)} differences, the first: {drift[0][:120]}"
+    yield _good("guards", not drift, found, "spothive db check lists them; restore what was changed by hand")
+
+
+def _sqlite_version(_: Connection, __: Settings) -> Iterator[Finding]:
+    import sqlite3
+
+    oldest = ".".join(map(str, sqlite.OLDEST))
+    good = sqlite3.sqlite_version_info >= sqlite.OLDEST
+    yield _good("SQLite version", good, sqlite3.sqlite_version, f"use a Python with SQLite {oldest} or newer")
+
+
+def _sqlite_pragmas(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    wanted = {
+        "journal_mode": "wal",
+        "foreign_keys": 1,
+        "recursive_triggers": 1,
+        "synchronous": 1,
+        "busy_timeout": int(settings.sqlite_busy_timeout * 1000),
+    }
+    for pragma, value in wanted.items():
+        found = connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
+        yield _good(pragma, found == value, str(found), f"expected {value}: keep the file on a local disk, not a share")
+
+
+def _sqlite_file(connection: Connection, _: Settings) -> Iterator[Finding]:
+    sound = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    yield _good("file", sound == "ok", str(sound), "restore a backup")
+    mode = Path(str(connection.engine.url.database)).stat().st_mode & 0o777
+    private = not mode & 0o007
+    repair = "chmod o-rwx the file: whoever reads it sees every tenant"
+    yield _good("file mode", private, f"{mode:o}", repair, Severity.WARNING)
+
+
+def _postgresql_server(connection: Connection, _: Settings) -> Iterator[Finding]:
+    version, encoding = connection.execute(
+        text("SELECT current_setting('server_version_num')::int, current_setting('server_encoding')")
+    ).one()
+    name = f"{version // 10000}.{version % 10000}"
+    yield _good("PostgreSQL version", version >= OLDEST_POSTGRESQL, name, "use PostgreSQL 13 or newer")
+    yield _good("encoding", encoding == "UTF8", encoding, "create the database with ENCODING 'UTF8'")
+
+
+def _postgresql_login(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    row = connection.execute(
+        text(
+            "SELECT current_user AS who, session_user AS login, r.rolsuper, r.rolbypassrls, "
+            "pg_has_role(current_user, oid_system.oid, 'USAGE') AS inherits, "
+            "pg_has_role(session_user, oid_system.oid, 'MEMBER') AS may_enter, "
+            "has_database_privilege(current_database(), 'TEMPORARY') AS temporary "
+            "FROM pg_roles r, pg_roles oid_system "
+            "WHERE r.rolname = current_user AND oid_system.rolname = :system"
+        ),
+        {"system": postgresql.SYSTEM_ROLE},
+    ).one_or_none()
+    if row is None:
+        yield Finding("roles", Severity.ERROR, "missing", "spothive db upgrade, or run the SQL of spothive db roles")
+        return
+    weak = row.rolsuper or row.rolbypassrls
+    yield _good("role", not weak, f"{row.who} (login {row.login})", "use a login without SUPERUSER and BYPASSRLS")
+    yield _good(
+        "system scope is a step",
+        not row.inherits,
+        "not inherited" if not row.inherits else "inherited: every tenant is visible unbound",
+        f"REVOKE {postgresql.SYSTEM_ROLE} FROM the login; spothive db roles prints the right grants",
+    )
+    yield _good(
+        "system scope is possible", row.may_enter, "yes" if row.may_enter else "no", "run the SQL of spothive db roles"
+    )
+    yield _good(
+        "temporary tables", row.temporary, "allowed" if row.temporary else "refused", "GRANT TEMPORARY ON DATABASE"
+    )
+    yield _good(
+        "logins behind pgbouncer",
+        not (settings.behind_pgbouncer and settings.one_login),
+        "one" if settings.one_login else "two",
+        "set SPOTHIVE_OWNER_URL to the owner and DATABASE_URL to another login",
+    )
+
+
+def _postgresql_isolation(connection: Connection, _: Settings) -> Iterator[Finding]:
+    tables = [t.name for t in Base.metadata.sorted_tables if "tenant_id" in t.c]
+    unforced = connection.execute(
+        text(
+            "SELECT relname FROM pg_class WHERE relname = ANY(:tables) AND relnamespace = current_schema()::regnamespace "
+            "AND NOT (relrowsecurity AND relforcerowsecurity)"
+        ),
+        {"tables": tables},
+    ).scalars().all()
+    found = "forced on every tenant table" if not unforced else f"not forced on {', '.join(unforced)}"
+    yield _good("row security", not unforced, found, "spothive db check; then restore the guards")
+    present = connection.execute(
+        text("SELECT relname FROM pg_class WHERE relname = ANY(:tables) AND relkind = 'r'"), {"tables": tables}
+    ).scalars().all()
+    seen = [t for t in present if connection.execute(text(f"SELECT EXISTS (SELECT FROM {t})")).scalar()]  # noqa: S608 - names of our own tables
+    found = "0 rows without a tenant" if not seen else f"rows without a tenant in {', '.join(seen)}"
+    yield _good("isolation", not seen, found, "do not use this login; see `spothive db roles`")
+
+
+def _postgresql_clock(connection: Connection, _: Settings) -> Iterator[Finding]:
+    before = utc_now()
+    theirs = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    after = utc_now()
+    skew = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
+    yield _good("clock", skew <= LARGEST_SKEW, f"{skew:.3f} s apart", "synchronise both hosts (NTP)", Severity.WARNING)
+
+
+def _postgresql_pool(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    most = settings.pool_size + settings.max_overflow
+    allowed = int(connection.execute(text("SELECT current_setting('max_connections')")).scalar_one())
+    yield _good(
+        "pool",
+        most <= allowed,
+        f"up to {most} of {allowed} connections a process",
+        "lower SPOTHIVE_POOL_SIZE and SPOTHIVE_MAX_OVERFLOW or raise max_connections",
+        Severity.WARNING,
+    )
+
+
+_Check = Callable[[Connection, Settings], Iterator[Finding]]
+_SQLITE: tuple[_Check, ...] = (_sqlite_version, _sqlite_pragmas, _sqlite_file)
+_POSTGRESQL: tuple[_Check, ...] = (
+    _postgresql_server,
+    _postgresql_login,
+    _postgresql_isolation,
+    _postgresql_clock,
+    _postgresql_pool,
+)
