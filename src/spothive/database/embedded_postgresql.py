@@ -28,6 +28,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -148,6 +149,17 @@ class EmbeddedPostgres:
             raise DatabaseUnavailable("The embedded PostgreSQL is not running: call start() first.")
         return self._server.url("postgresql+psycopg", database)
 
+    def recreate_database(self) -> None:
+        """Drop the database ``spothive`` with all it holds, whoever is connected, and make it anew.
+
+        Raises:
+            DatabaseUnavailable: not started.
+        """
+        url = self.url_for("postgres").replace("+psycopg", "")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -180,6 +192,16 @@ class EmbeddedPostgres:
             # Closed, never unlocked: a forked child that holds the same share is still a user.
             os.close(self._share)
             self._share = None
+
+
+@cache
+def shared_server(data_dir: Path) -> EmbeddedPostgres:
+    """Return this process's started server on ``data_dir``; it is left as the process exits.
+
+    Raises:
+        DatabaseUnavailable: it cannot be started.
+    """
+    return EmbeddedPostgres(data_dir).start()
 
 
 class _Server:

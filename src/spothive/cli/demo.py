@@ -1,0 +1,275 @@
+"""``spothive demo``: a whole fleet in a fresh database, and the database defending it, in under a minute."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import delete, func, select, update
+
+from spothive.clock import utc_now
+from spothive.database import (
+    Account,
+    AccountStatus,
+    AuditLog,
+    Instance,
+    InstanceState,
+    Lifecycle,
+    Role,
+    TenantSession,
+    User,
+    dispose_engine,
+    get_db_session,
+    read_session,
+    run_all_migrations,
+)
+from spothive.database.passwords import hash_password
+from spothive.database.seed_data import seed_initial_data
+from spothive.errors import SpothiveError
+from spothive.gateways.ec2_answer import read_answer
+from spothive.gateways.fleet_stand_in import changed_answer, generated_answer, synthetic_prices
+from spothive.operations.actor import Actor
+from spothive.operations.fleet import FleetGroup, ImportResult, import_fleet, summarise_fleet
+from spothive.operations.fleet.listing import GroupBy
+from spothive.operations.identity import create_tenant, create_user, find_actor
+from spothive.operations.risk import import_prices, read_prices
+from spothive.settings import get_settings
+
+DATABASE = Path("var/demo.db")
+SERVER = Path("var/demo-postgresql")
+FAMILIES_SHOWN = 12
+IDS_SHOWN = 3
+
+
+class Demo:
+    """The story, told on a console."""
+
+    def __init__(self, console: Console, data: Path, *, postgres: bool, full: bool = False) -> None:
+        """Tell it on ``console``, with real AWS files from folder ``data`` where it has them; ``full`` omits nothing."""
+        self.console = console
+        self.data = data
+        self.postgres = postgres
+        self.full = full
+        self.tenants: dict[str, tuple[Actor, UUID]] = {}
+
+    def run(self) -> None:
+        """Tell it all.
+
+        Raises:
+            SpothiveError: the database cannot be made or reached.
+        """
+        started = time.monotonic()
+        place = self._fresh_database()
+        self._people_and_prices()
+        yesterday = self._import_fleets()
+        self._show_fleet()
+        self._import_changes(yesterday)
+        self._defend()
+        self.console.rule()
+        self.console.print(f"Done in {time.monotonic() - started:.1f} s. The database is {place}")
+        self._what_next()
+
+    def _fresh_database(self) -> str:
+        self._title("A fresh database")
+        place = _use_server() if self.postgres else _use_file()
+        with self._step("migrate") as done:
+            done(f"at {run_all_migrations()}")
+        with self._step("seed") as done:
+            seeded = seed_initial_data()
+            done(f"user admin, password {seeded.password or 'as in SPOTHIVE_ADMIN_PASSWORD'}, shown this once")
+        return place
+
+    def _people_and_prices(self) -> None:
+        self._title("Two customers who know nothing of each other")
+        admin, platform = find_actor("admin", "platform", via="demo")
+        password = hash_password(os.urandom(12).hex())
+        for slug, name, username in (("acme", "Acme Corp", "anna"), ("globex", "Globex Inc", "bob")):
+            with self._step(f"tenant {slug}") as done:
+                with get_db_session(tenant=platform) as session:
+                    tenant_id = create_tenant(session, admin, slug=slug, name=name).id
+                with get_db_session(tenant=tenant_id) as session:
+                    email = f"{username}@{slug}.example"
+                    create_user(session, admin, username=username, email=email, role=Role.CLIENT, password_hash=password)
+                self.tenants[slug] = find_actor(username, slug, via="demo")
+                done(f"with {username}, role client")
+        file = self.data / "on-demand-prices.json"
+        content = file.read_bytes() if file.is_file() else json.dumps(synthetic_prices()).encode()
+        with self._step("on-demand prices") as done, get_db_session(tenant=platform) as session:
+            read = read_prices(file.name, content)
+            done(f"{import_prices(session, admin, read).added} from {read.source}")
+
+    def _import_fleets(self) -> dict[str, object]:
+        self._title("What AWS printed, in the database")
+        file = self.data / "describe-instances.json"
+        if file.is_file():
+            self._import("acme", "recorded", file.name, file.read_bytes())
+        now = utc_now()
+        yesterday = generated_answer(owner_id="111122223333", seed=7, now=now - timedelta(days=1))
+        self._import("acme", "production", "a generated answer", json.dumps(yesterday).encode())
+        other = generated_answer(owner_id="444455556666", instance_types=40, seed=8, now=now)
+        self._import("globex", "production", "a generated answer", json.dumps(other).encode())
+        return yesterday
+
+    def _import(self, slug: str, name: str, source: str, content: bytes) -> ImportResult:
+        actor, tenant_id = self.tenants[slug]
+        with self._step(f"{slug}: account {name}") as done:
+            answer = read_answer(source, content)
+            with get_db_session(tenant=tenant_id) as session:
+                result = import_fleet(session, actor, name=name, answer=answer)
+            done(
+                f"{result.seen} instances seen, {len(result.added)} added, {len(result.changed)} changed, "
+                f"{len(result.vanished)} gone, {len(result.refused)} refused"
+            )
+        return result
+
+    def _show_fleet(self) -> None:
+        self._title("Acme's fleet")
+        with read_session(tenant=self.tenants["acme"][1]) as session:
+            for by in ("region", "family", "lifecycle", "cluster"):
+                self.console.print(_groups_table(by, summarise_fleet(session, by)))
+
+    def _import_changes(self, yesterday: dict[str, object]) -> None:
+        self._title("A day later: what exactly changed")
+        content = json.dumps(changed_answer(yesterday, now=utc_now())).encode()
+        result = self._import("acme", "production", "today's answer", content)
+        self.console.print(_changes_table(result, shown=len(content) if self.full else IDS_SHOWN))
+        if not self.full:
+            self.console.print("  `spothive demo --full` names every instance.")
+        again = self._import("acme", "production", "the same answer again", content)
+        if again.added or again.changed or again.vanished:
+            msg = "importing the same answer twice changed something: this is a defect"
+            raise RuntimeError(msg)
+
+    def _defend(self) -> None:
+        self._title("What the database refuses")
+        self._refused("anna writes an instance into bob's account", self._cross_tenant_write)
+        self._refused("an account becomes active without having connected", self._illegal_move)
+        self._title("What it cascades")
+        self._cascade()
+
+    def _refused(self, attempt: str, act: Callable[[TenantSession], None]) -> None:
+        try:
+            with get_db_session(tenant=self.tenants["acme"][1]) as session:
+                act(session)
+        except SpothiveError as refusal:
+            self.console.print(f"  {attempt}\n    [red]{type(refusal).__name__}[/]: {refusal}", highlight=False)
+            return
+        msg = f"{attempt}: the database let it pass, this is a defect"
+        raise RuntimeError(msg)
+
+    def _cross_tenant_write(self, session: TenantSession) -> None:
+        with read_session(tenant=self.tenants["globex"][1]) as globex:
+            account_id = globex.scalars(select(Account.id)).one()
+        session.add(
+            Instance(
+                account_id=account_id,
+                instance_id="i-0123456789abcdef0",
+                instance_type="m6i.large",
+                region="us-east-1",
+                availability_zone="us-east-1a",
+                state=InstanceState.RUNNING,
+                lifecycle=Lifecycle.SPOT,
+                content_hash=0,
+            )
+        )
+
+    @staticmethod
+    def _illegal_move(session: TenantSession) -> None:
+        session.execute(update(Account).values(status=AccountStatus.ACTIVE))
+
+    def _cascade(self) -> None:
+        tenant_id = self.tenants["globex"][1]
+        counted = (User, Account, Instance, AuditLog)
+        with get_db_session(tenant=tenant_id) as session:
+            before = [session.scalar(select(func.count()).select_from(model)) for model in counted]
+            session.execute(delete(User).where(User.username == "bob"))
+        with read_session(tenant=tenant_id) as session:
+            after = [session.scalar(select(func.count()).select_from(model)) for model in counted]
+        table = Table("globex", "before", "after", title="one DELETE of user bob", title_justify="left")
+        for model, was, now in zip(counted, before, after, strict=True):
+            table.add_row(model.__tablename__, str(was), str(now))
+        self.console.print(table)
+        self.console.print("  The audit trail stays, whoever goes.")
+
+    def _what_next(self) -> None:
+        variables = f"SPOTHIVE_EMBEDDED_POSTGRES=1 SPOTHIVE_EMBEDDED_DIR={SERVER}" if self.postgres else ""
+        self.console.print("Try next:", highlight=False)
+        self.console.print(f"  export {variables or f'DATABASE_URL=sqlite:///{DATABASE}'} SPOTHIVE_TENANT=acme", soft_wrap=True)
+        for command in ("account list", "instance list --family m6i", "doctor", "db status"):
+            self.console.print(f"  .venv/bin/spothive {command}", highlight=False)
+
+    def _title(self, text: str) -> None:
+        self.console.print()
+        self.console.print(f"[bold]{text}[/]")
+
+    @contextmanager
+    def _step(self, what: str) -> Iterator[Callable[[str], None]]:
+        """Print ``what``, then how long it took and what the block reports."""
+        started, said = time.monotonic(), [""]
+        with self.console.status(what):
+            yield lambda text: said.__setitem__(0, text)
+        self.console.print(f"  {what:<28} {time.monotonic() - started:5.2f} s  {said[0]}", highlight=False, soft_wrap=True)
+
+
+def _use_file() -> str:
+    for path in (DATABASE, *DATABASE.parent.glob(f"{DATABASE.name}-*")):
+        path.unlink(missing_ok=True)
+    _use(DATABASE_URL=f"sqlite:///{DATABASE}", SPOTHIVE_EMBEDDED_POSTGRES="0")
+    return str(DATABASE.absolute())
+
+
+def _use_server() -> str:
+    from spothive.database.embedded_postgresql import shared_server
+
+    _use(SPOTHIVE_EMBEDDED_POSTGRES="1", SPOTHIVE_EMBEDDED_DIR=str(SERVER))
+    shared_server(SERVER).recreate_database()
+    return f"a PostgreSQL in {SERVER.absolute()}"
+
+
+def _use(**variables: str) -> None:
+    """Point this process to the demo's database, whatever the environment says."""
+    dispose_engine()
+    os.environ.pop("SPOTHIVE_OWNER_URL", None)
+    os.environ.update(variables)
+    get_settings.cache_clear()
+
+
+def _groups_table(by: GroupBy, groups: list[FleetGroup]) -> Table:
+    table = Table(title=f"by {by}", title_justify="left", min_width=60)
+    table.add_column(by)
+    for heading in ("instances", "running", "USD a month on demand", "without price"):
+        table.add_column(heading, justify="right")
+    shown, rest = groups[:FAMILIES_SHOWN], groups[FAMILIES_SHOWN:]
+    if rest:
+        sums = [sum(getattr(g, name) for g in rest) for name in ("instances", "billed", "monthly_cost", "unpriced")]
+        shown = [*shown, FleetGroup(f"{len(rest)} others", *sums)]  # type: ignore[arg-type]  # sum() of Decimals may be 0
+    for group in shown:
+        cost = f"{group.monthly_cost:,.2f}" if group.billed > group.unpriced else "-"
+        table.add_row(group.key, str(group.instances), str(group.billed), cost, str(group.unpriced or "-"))
+    return table
+
+
+def _changes_table(result: ImportResult, *, shown: int) -> Table:
+    """Group what changed: each kind of change once, with (at most ``shown`` of) the instances it happened to."""
+    kinds: dict[str, list[str]] = defaultdict(list, {"new": result.added, "gone": result.vanished})
+    for change in result.changes:
+        kinds[f"{change.name} {change.before or 'none'} > {change.after or 'none'}"].append(change.instance_id)
+    in_columns = {change.instance_id for change in result.changes}
+    kinds["tags or network"] = [i for i in result.changed if i not in in_columns]
+    table = Table("what changed")
+    table.add_column("instances", justify="right")
+    table.add_column("which", overflow="fold")
+    for kind, ids in sorted(kinds.items(), key=lambda entry: -len(entry[1])):
+        if ids:
+            more = f" and {len(ids) - shown} more" if len(ids) > shown else ""
+            table.add_row(kind, str(len(ids)), " ".join(ids[:shown]) + more)
+    return table
