@@ -54,7 +54,7 @@ class Demo:
     """The story, told on a console."""
 
     def __init__(self, console: Console, data: Path, *, postgres: bool, full: bool = False) -> None:
-        """Tell it on ``console``, with real AWS files from folder ``data`` where it has them; ``full`` omits nothing."""
+        """Tell it on ``console``, with real AWS files where folder ``data`` has them; ``full`` omits nothing."""
         self.console = console
         self.data = data
         self.postgres = postgres
@@ -98,7 +98,14 @@ class Demo:
                     tenant_id = create_tenant(session, admin, slug=slug, name=name).id
                 with get_db_session(tenant=tenant_id) as session:
                     email = f"{username}@{slug}.example"
-                    create_user(session, admin, username=username, email=email, role=Role.CLIENT, password_hash=password)
+                    create_user(
+                        session,
+                        admin,
+                        username=username,
+                        email=email,
+                        role=Role.CLIENT,
+                        password_hash=password,
+                    )
                 self.tenants[slug] = find_actor(username, slug, via="demo")
                 done(f"with {username}, role client")
         file = self.data / "on-demand-prices.json"
@@ -203,7 +210,10 @@ class Demo:
     def _what_next(self) -> None:
         variables = f"SPOTHIVE_EMBEDDED_POSTGRES=1 SPOTHIVE_EMBEDDED_DIR={SERVER}" if self.postgres else ""
         self.console.print("Try next:", highlight=False)
-        self.console.print(f"  export {variables or f'DATABASE_URL=sqlite:///{DATABASE}'} SPOTHIVE_TENANT=acme", soft_wrap=True)
+        self.console.print(
+            f"  export {variables or f'DATABASE_URL=sqlite:///{DATABASE}'} SPOTHIVE_TENANT=acme",
+            soft_wrap=True,
+        )
         for command in ("account list", "instance list --family m6i", "doctor", "db status"):
             self.console.print(f"  .venv/bin/spothive {command}", highlight=False)
 
@@ -217,7 +227,9 @@ class Demo:
         started, said = time.monotonic(), [""]
         with self.console.status(what):
             yield lambda text: said.__setitem__(0, text)
-        self.console.print(f"  {what:<28} {time.monotonic() - started:5.2f} s  {said[0]}", highlight=False, soft_wrap=True)
+        self.console.print(
+            f"  {what:<28} {time.monotonic() - started:5.2f} s  {said[0]}", highlight=False, soft_wrap=True
+        )
 
 
 def _use_file() -> str:
@@ -251,7 +263,7 @@ def _groups_table(by: GroupBy, groups: list[FleetGroup]) -> Table:
     shown, rest = groups[:FAMILIES_SHOWN], groups[FAMILIES_SHOWN:]
     if rest:
         sums = [sum(getattr(g, name) for g in rest) for name in ("instances", "billed", "monthly_cost", "unpriced")]
-        shown = [*shown, FleetGroup(f"{len(rest)} others", *sums)]  # type: ignore[arg-type]  # sum() of Decimals may be 0
+        shown = [*shown, FleetGroup(f"{len(rest)} others", *sums)]
     for group in shown:
         cost = f"{group.monthly_cost:,.2f}" if group.billed > group.unpriced else "-"
         table.add_row(group.key, str(group.instances), str(group.billed), cost, str(group.unpriced or "-"))

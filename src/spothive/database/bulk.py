@@ -1,4 +1,4 @@
-"""Writing many rows at once, checked by every rule: COPY on PostgreSQL, one prepared statement on SQLite.
+"""Many rows at once, checked by every rule: COPY on PostgreSQL, one prepared statement on SQLite.
 
 COPY goes into a temporary table first, because PostgreSQL allows no COPY into a table with row security; from there
 INSERT .. SELECT and UPDATE .. FROM pass policies, keys, CHECKs and triggers like any other statement.
@@ -6,23 +6,26 @@ INSERT .. SELECT and UPDATE .. FROM pass policies, keys, CHECKs and triggers lik
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import sqlalchemy as sa
-from sqlalchemy import Connection, Table
+from sqlalchemy import ColumnElement, Connection, Table
 from sqlalchemy.dialects import postgresql as pg
 
+from spothive.database import postgresql
+from spothive.database.refusals import to_error
 from spothive.database.tenancy import TenantSession
-from spothive.errors import NotAllowed, TenantMismatch
+from spothive.errors import DatabaseUnavailable, NotAllowed, TenantMismatch
 from spothive.models import Base
 
 Row = dict[str, Any]
 
 
 def insert_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) -> None:
-    """Insert ``rows`` into ``model``'s table. All have the same columns, its primary key among them.
+    """Insert ``rows`` into ``model``'s table. All have the same columns; the others get the database's defaults.
 
     Raises:
         RuleBroken: a row breaks a rule; none is written once the caller rolls back.
@@ -31,11 +34,13 @@ def insert_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) 
         return
     table, connection = _table(model), session.connection()
     _check_tenant(session, table, rows)
-    if connection.dialect.name != "postgresql":
-        connection.execute(sa.insert(table), list(rows))
-        return
-    staged = _copy(connection, table, rows)
-    connection.execute(sa.insert(table).from_select([c.name for c in staged.columns], sa.select(staged)))
+    names = list(rows[0])
+    if connection.dialect.name == "postgresql":
+        staged = _copy(connection, table, rows)
+        connection.execute(sa.insert(table).from_select(names, sa.select(staged), include_defaults=False))
+    else:
+        insert = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        _execute_many(connection, insert, [table.c[name] for name in names], rows)
 
 
 def update_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) -> None:
@@ -50,14 +55,26 @@ def update_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) 
     _check_tenant(session, table, rows)
     key = [column.name for column in table.primary_key]
     changed = [name for name in rows[0] if name not in key]
-    if connection.dialect.name != "postgresql":
-        where = [table.c[name] == sa.bindparam(f"row_{name}") for name in key]
-        statement = sa.update(table).where(*where).values({name: sa.bindparam(f"row_{name}") for name in changed})
-        connection.execute(statement, [{f"row_{name}": value for name, value in row.items()} for row in rows])
-        return
-    staged = _copy(connection, table, rows)
-    where = [table.c[name] == staged.c[name] for name in key]
-    connection.execute(sa.update(table).where(*where).values({name: staged.c[name] for name in changed}))
+    if connection.dialect.name == "postgresql":
+        staged = _copy(connection, table, rows)
+        where = [table.c[name] == staged.c[name] for name in key]
+        connection.execute(sa.update(table).where(*where).values({name: staged.c[name] for name in changed}))
+    else:
+        new, old = (" = ?, ".join(changed), " = ? AND ".join(key))
+        update = f"UPDATE {table.name} SET {new} = ? WHERE {old} = ?"
+        _execute_many(connection, update, [table.c[name] for name in (*changed, *key)], rows)
+
+
+def is_any_of(session: TenantSession, column: Any, values: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a text ``column`` is one of ``values``, as one parameter however many there are.
+
+    IN has a parameter for each value: 100,000 of them take longer to spell out than to look up, and too many for
+    either database.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        return column == sa.any_(sa.literal(list(values), pg.ARRAY(sa.Text)))  # type: ignore[no-any-return]  # any column's
+    listed = sa.func.json_each(sa.literal(list(values), sa.JSON)).table_valued("value")
+    return column.in_(sa.select(listed.c.value))  # type: ignore[no-any-return]  # as above
 
 
 def _table(model: type[Base]) -> Table:
@@ -77,6 +94,11 @@ def _check_tenant(session: TenantSession, table: Table, rows: Sequence[Row]) -> 
         raise TenantMismatch(msg)
 
 
+def _execute_many(connection: Connection, sql: str, columns: Sequence[sa.Column[Any]], rows: Sequence[Row]) -> None:
+    """Execute ``sql`` for each row; SQLAlchemy's own executemany costs as much as the insert itself."""
+    connection.exec_driver_sql(sql, [tuple(values) for values in _converted(connection, columns, rows)])
+
+
 def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> Table:
     """COPY ``rows`` in binary form into a temporary table that goes with the transaction; return it."""
     columns = [table.c[name] for name in rows[0]]
@@ -88,15 +110,28 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> Table:
         postgresql_on_commit="DROP",
     )
     staged.create(connection)
-    convert = [_converter(column, connection.dialect) for column in columns]
     names = ", ".join(column.name for column in columns)
-    cursor = connection.connection.cursor()
-    with cursor.copy(f"COPY {staged.name} ({names}) FROM STDIN WITH (FORMAT BINARY)") as copy:  # type: ignore[attr-defined]  # psycopg's
-        copy.set_types([_copy_type(column, connection.dialect) for column in columns])
-        for row in rows:
-            copy.write_row([one(row[c.name]) if one else row[c.name] for one, c in zip(convert, columns, strict=True)])
-    cursor.close()
+    statement = f"COPY {staged.name} ({names}) FROM STDIN WITH (FORMAT BINARY)"
+    try:
+        with connection.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[attr-defined]  # psycopg's
+            copy.set_types([_copy_type(column, connection.dialect) for column in columns])
+            for values in _converted(connection, columns, rows):
+                copy.write_row(values)
+    except psycopg.Error as error:  # SQLAlchemy, which translates refusals elsewhere, does not know COPY
+        raw = postgresql.read_refusal(error)
+        if raw is not None:
+            raise to_error(raw) from error
+        connection.invalidate(error)
+        msg = "the database went away in the middle of a bulk write: nothing was written, try again"
+        raise DatabaseUnavailable(msg) from error
     return staged
+
+
+def _converted(connection: Connection, columns: Sequence[sa.Column[Any]], rows: Sequence[Row]) -> Iterator[list[Any]]:
+    """Yield the values of each row as the driver takes them, checked by the columns' types."""
+    convert = [(column.name, _converter(column, connection.dialect)) for column in columns]
+    for row in rows:
+        yield [one(row[name]) if one else row[name] for name, one in convert]
 
 
 def _converter(column: sa.Column[Any], dialect: sa.engine.Dialect) -> Any:

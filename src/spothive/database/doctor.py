@@ -66,8 +66,8 @@ def examine() -> list[Finding]:
     return [*findings, *_schema()]
 
 
-def _good(name: str, good: bool, found: str, repair: str, severity: Severity = Severity.ERROR) -> Finding:  # noqa: FBT001 - the verdict itself
-    return Finding(name, Severity.OK, found) if good else Finding(name, severity, found, repair)
+def _good(name: str, is_good: bool, found: str, repair: str, *, else_: Severity = Severity.ERROR) -> Finding:  # noqa: FBT001 - the verdict
+    return Finding(name, Severity.OK, found) if is_good else Finding(name, else_, found, repair)
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
@@ -77,7 +77,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         rounds >= BCRYPT_ROUNDS,
         f"bcrypt rounds {rounds}",
         f"unset SPOTHIVE_BCRYPT_ROUNDS: fewer than {BCRYPT_ROUNDS} are for tests",
-        Severity.WARNING,
+        else_=Severity.WARNING,
     )
 
 
@@ -120,7 +120,12 @@ def _sqlite_pragmas(connection: Connection, settings: Settings) -> Iterator[Find
     }
     for pragma, value in wanted.items():
         found = connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
-        yield _good(pragma, found == value, str(found), f"expected {value}: keep the file on a local disk, not a share")
+        yield _good(
+            pragma,
+            found == value,
+            str(found),
+            f"expected {value}: keep the file on a local disk, not a share",
+        )
 
 
 def _sqlite_file(connection: Connection, _: Settings) -> Iterator[Finding]:
@@ -129,7 +134,7 @@ def _sqlite_file(connection: Connection, _: Settings) -> Iterator[Finding]:
     mode = Path(str(connection.engine.url.database)).stat().st_mode & 0o777
     private = not mode & 0o007
     repair = "chmod o-rwx the file: whoever reads it sees every tenant"
-    yield _good("file mode", private, f"{mode:o}", repair, Severity.WARNING)
+    yield _good("file mode", private, f"{mode:o}", repair, else_=Severity.WARNING)
 
 
 def _postgresql_server(connection: Connection, _: Settings) -> Iterator[Finding]:
@@ -165,10 +170,16 @@ def _postgresql_login(connection: Connection, settings: Settings) -> Iterator[Fi
         f"REVOKE {postgresql.SYSTEM_ROLE} FROM the login; spothive db roles prints the right grants",
     )
     yield _good(
-        "system scope is possible", row.may_enter, "yes" if row.may_enter else "no", "run the SQL of spothive db roles"
+        "system scope is possible",
+        row.may_enter,
+        "yes" if row.may_enter else "no",
+        "run the SQL of spothive db roles",
     )
     yield _good(
-        "temporary tables", row.temporary, "allowed" if row.temporary else "refused", "GRANT TEMPORARY ON DATABASE"
+        "temporary tables",
+        row.temporary,
+        "allowed" if row.temporary else "refused",
+        "GRANT TEMPORARY ON DATABASE",
     )
     yield _good(
         "logins behind pgbouncer",
@@ -179,20 +190,16 @@ def _postgresql_login(connection: Connection, settings: Settings) -> Iterator[Fi
 
 
 def _postgresql_isolation(connection: Connection, _: Settings) -> Iterator[Finding]:
-    tables = [t.name for t in Base.metadata.sorted_tables if "tenant_id" in t.c]
-    unforced = connection.execute(
-        text(
-            "SELECT relname FROM pg_class WHERE relname = ANY(:tables) AND relnamespace = current_schema()::regnamespace "
-            "AND NOT (relrowsecurity AND relforcerowsecurity)"
-        ),
-        {"tables": tables},
-    ).scalars().all()
+    names = ["tenants", *(t.name for t in Base.metadata.sorted_tables if "tenant_id" in t.c)]
+    query = text(
+        "SELECT relname, relrowsecurity AND relforcerowsecurity FROM pg_class "
+        "WHERE relname = ANY(:names) AND relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+    )
+    tables = connection.execute(query, {"names": names}).all()
+    unforced = [table for table, forced in tables if not forced]
     found = "forced on every tenant table" if not unforced else f"not forced on {', '.join(unforced)}"
     yield _good("row security", not unforced, found, "spothive db check; then restore the guards")
-    present = connection.execute(
-        text("SELECT relname FROM pg_class WHERE relname = ANY(:tables) AND relkind = 'r'"), {"tables": tables}
-    ).scalars().all()
-    seen = [t for t in present if connection.execute(text(f"SELECT EXISTS (SELECT FROM {t})")).scalar()]  # noqa: S608 - names of our own tables
+    seen = [t for t, _ in tables if connection.execute(text(f"SELECT EXISTS (SELECT FROM {t})")).scalar()]
     found = "0 rows without a tenant" if not seen else f"rows without a tenant in {', '.join(seen)}"
     yield _good("isolation", not seen, found, "do not use this login; see `spothive db roles`")
 
@@ -202,7 +209,9 @@ def _postgresql_clock(connection: Connection, _: Settings) -> Iterator[Finding]:
     theirs = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
     after = utc_now()
     skew = max((before - theirs).total_seconds(), (theirs - after).total_seconds(), 0.0)
-    yield _good("clock", skew <= LARGEST_SKEW, f"{skew:.3f} s apart", "synchronise both hosts (NTP)", Severity.WARNING)
+    yield _good(
+        "clock", skew <= LARGEST_SKEW, f"{skew:.3f} s apart", "synchronise both hosts (NTP)", else_=Severity.WARNING
+    )
 
 
 def _postgresql_pool(connection: Connection, settings: Settings) -> Iterator[Finding]:
@@ -213,7 +222,7 @@ def _postgresql_pool(connection: Connection, settings: Settings) -> Iterator[Fin
         most <= allowed,
         f"up to {most} of {allowed} connections a process",
         "lower SPOTHIVE_POOL_SIZE and SPOTHIVE_MAX_OVERFLOW or raise max_connections",
-        Severity.WARNING,
+        else_=Severity.WARNING,
     )
 
 

@@ -21,34 +21,45 @@ Catalogue = dict[str, str]
 _LEDGERS = ("alembic_version", guards.LEDGER)
 _SCRATCH = "spothive_scratch"
 
-_POSTGRESQL = (
-    "SELECT 'table ' || c.relname, format('row security %s force %s, granted %s', c.relrowsecurity, "
-    "c.relforcerowsecurity, (SELECT string_agg(format('%s %s', a.grantee::regrole, a.privilege_type), ', ' "
-    "ORDER BY a.grantee::regrole::text, a.privilege_type) FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner)) "
-    "FROM pg_class c WHERE c.relnamespace = CAST(:schema AS regnamespace) AND c.relkind = 'r'",
-    "SELECT format('column %s.%s', c.relname, a.attname), concat_ws(' ', format_type(a.atttypid, a.atttypmod), "
-    "CASE WHEN a.attnotnull THEN 'not null' END, 'default ' || pg_get_expr(d.adbin, d.adrelid), "
-    "'comment ' || col_description(c.oid, a.attnum)) "
-    "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
-    "LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum "
-    "WHERE c.relnamespace = CAST(:schema AS regnamespace) AND c.relkind = 'r'",
-    "SELECT format('constraint %s on %s', k.conname, c.relname), concat_ws(' ', pg_get_constraintdef(k.oid), "
-    "CASE WHEN NOT k.convalidated THEN 'not valid' END) FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid "
-    # PostgreSQL 18 lists NOT NULL among the constraints, older ones do not; the columns tell it anyway.
-    "WHERE k.connamespace = CAST(:schema AS regnamespace) AND k.contype <> 'n'",
-    "SELECT 'index ' || i.relname, concat_ws(' ', pg_get_indexdef(i.oid), CASE WHEN NOT x.indisvalid THEN 'invalid' END) "
-    "FROM pg_class i JOIN pg_index x ON x.indexrelid = i.oid WHERE i.relnamespace = CAST(:schema AS regnamespace)",
-    "SELECT format('trigger %s on %s', t.tgname, c.relname), concat_ws(' ', pg_get_triggerdef(t.oid), t.tgenabled) "
-    "FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
-    "WHERE c.relnamespace = CAST(:schema AS regnamespace) AND NOT t.tgisinternal",
-    "SELECT 'function ' || p.proname, concat_ws(' ', pg_get_functiondef(p.oid), "
-    "CASE WHEN p.prosecdef THEN 'owner ' || p.proowner::regrole END, 'granted ' || (SELECT string_agg(format('%s %s', "
-    "CASE a.grantee WHEN 0 THEN 'public' ELSE a.grantee::regrole::text END, a.privilege_type), ', ' "
-    "ORDER BY a.grantee::regrole::text) FROM aclexplode(p.proacl) a WHERE a.grantee <> p.proowner)) "
-    "FROM pg_proc p WHERE p.pronamespace = CAST(:schema AS regnamespace)",
-    "SELECT format('policy %s on %s', policyname, tablename), concat_ws(' ', permissive, roles::text, cmd, qual, "
-    "with_check) FROM pg_policies WHERE schemaname = :schema",
-)
+_IN_SCHEMA = "CAST(:schema AS regnamespace)"
+_TABLES = f"""
+    SELECT 'table ' || c.relname, format('row security %s force %s, granted %s',
+        c.relrowsecurity, c.relforcerowsecurity,
+        (SELECT string_agg(format('%s %s', a.grantee::regrole, a.privilege_type), ', '
+            ORDER BY a.grantee::regrole::text, a.privilege_type)
+         FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner))
+    FROM pg_class c WHERE c.relnamespace = {_IN_SCHEMA} AND c.relkind = 'r'"""
+_COLUMNS = f"""
+    SELECT format('column %s.%s', c.relname, a.attname), concat_ws(' ', format_type(a.atttypid, a.atttypmod),
+        CASE WHEN a.attnotnull THEN 'not null' END, 'default ' || pg_get_expr(d.adbin, d.adrelid),
+        'comment ' || col_description(c.oid, a.attnum))
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+    WHERE c.relnamespace = {_IN_SCHEMA} AND c.relkind = 'r'"""
+# PostgreSQL 18 lists NOT NULL among the constraints, older ones do not; the columns tell it anyway.
+_CONSTRAINTS = f"""
+    SELECT format('constraint %s on %s', k.conname, c.relname),
+        concat_ws(' ', pg_get_constraintdef(k.oid), CASE WHEN NOT k.convalidated THEN 'not valid' END)
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+    WHERE k.connamespace = {_IN_SCHEMA} AND k.contype <> 'n'"""
+_INDEXES = f"""
+    SELECT 'index ' || i.relname, concat_ws(' ', pg_get_indexdef(i.oid), CASE WHEN NOT x.indisvalid THEN 'invalid' END)
+    FROM pg_class i JOIN pg_index x ON x.indexrelid = i.oid WHERE i.relnamespace = {_IN_SCHEMA}"""
+_TRIGGERS = f"""
+    SELECT format('trigger %s on %s', t.tgname, c.relname), concat_ws(' ', pg_get_triggerdef(t.oid), t.tgenabled)
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = {_IN_SCHEMA} AND NOT t.tgisinternal"""
+_FUNCTIONS = f"""
+    SELECT 'function ' || p.proname, concat_ws(' ', pg_get_functiondef(p.oid),
+        CASE WHEN p.prosecdef THEN 'owner ' || p.proowner::regrole END, 'granted ' || (SELECT string_agg(format('%s %s',
+            CASE a.grantee WHEN 0 THEN 'public' ELSE a.grantee::regrole::text END, a.privilege_type), ', '
+            ORDER BY a.grantee::regrole::text) FROM aclexplode(p.proacl) a WHERE a.grantee <> p.proowner))
+    FROM pg_proc p WHERE p.pronamespace = {_IN_SCHEMA}"""
+_POLICIES = """
+    SELECT format('policy %s on %s', policyname, tablename),
+        concat_ws(' ', permissive, roles::text, cmd, qual, with_check)
+    FROM pg_policies WHERE schemaname = :schema"""
+_POSTGRESQL = (_TABLES, _COLUMNS, _CONSTRAINTS, _INDEXES, _TRIGGERS, _FUNCTIONS, _POLICIES)
 _SQLITE = "SELECT type || ' ' || name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
 
 
@@ -64,7 +75,9 @@ def find_drift() -> list[str]:
     try:
         with engine.connect() as connection:
             found = read_catalogue(connection)
-            declared = _declared_in_memory() if connection.dialect.name == "sqlite" else _declared_in_scratch(connection)
+            declared = (
+                _declared_in_memory() if connection.dialect.name == "sqlite" else _declared_in_scratch(connection)
+            )
             connection.rollback()
     finally:
         engine.dispose()

@@ -66,7 +66,9 @@ def login_row_query(name: Any) -> sa.Select[Any]:
 def account_owner_query(account_id: Any) -> sa.Select[Any]:
     """Return the query that tells whether any tenant has claimed an AWS account."""
     accounts = Account.__table__
-    return sa.select(sa.exists(sa.select(accounts.c.id).where(accounts.c.account_id == account_id)).label("found"))
+    return sa.select(
+        sa.exists(sa.select(accounts.c.id).where(accounts.c.account_id == account_id)).label("found")
+    )
 
 
 def login_row(session: TenantSession, name: str) -> LoginRow | None:
@@ -85,4 +87,3 @@ def account_owner_exists(session: TenantSession, account_id: str) -> bool:
     if session.get_bind().dialect.name == "postgresql":
         query = sa.select(sa.func.account_owner_exists(account_id))
     return bool(session.execute(query, execution_options={RAW: True}).scalar_one())
-

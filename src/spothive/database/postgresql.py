@@ -141,3 +141,8 @@ def _quoted(message: str | None) -> str:
 def place(url: URL) -> str:
     """Say where the database is, without the password."""
     return url.render_as_string(hide_password=True)
+
+
+def size(connection: Connection) -> int:
+    """Return the bytes the database takes on disk."""
+    return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())

@@ -14,7 +14,7 @@ from spothive.errors import SpothiveError
 
 def main() -> int:
     """Upgrade and print the revision; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m spothive.database.run_migration", description="Upgrade the database.")
+    parser = argparse.ArgumentParser("python -m spothive.database.run_migration", description="Upgrade the database.")
     parser.add_argument("--migration", default="head", help="upgrade up to and including this revision")
     try:
         print(run_migration(parser.parse_args().migration))  # noqa: T201 - this is a command

@@ -17,7 +17,16 @@ from sqlalchemy import select
 from spothive.database.connection import get_db_session
 from spothive.database.passwords import hash_password
 from spothive.errors import InvalidInput, SpothiveError
-from spothive.models import PLATFORM_TENANT_ID, AuditLog, Dataset, DatasetKind, Outcome, ResourceType, Role, User
+from spothive.models import (
+    PLATFORM_TENANT_ID,
+    AuditLog,
+    Dataset,
+    DatasetKind,
+    Outcome,
+    ResourceType,
+    Role,
+    User,
+)
 
 ADMIN = "admin"
 DEFAULT_DATASET = "default"

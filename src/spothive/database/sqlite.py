@@ -162,3 +162,9 @@ def drop_triggers(connection: Connection, table: str) -> None:
 def place(url: URL) -> str:
     """Say where the database file is."""
     return str(Path(url.database).absolute()) if url.database and url.database != ":memory:" else "memory"
+
+
+def size(url: URL) -> int:
+    """Return the bytes of the database file and of its write-ahead log; 0 if there is none."""
+    file = Path(str(url.database))
+    return sum(part.stat().st_size for part in (file, Path(f"{file}-wal")) if part.exists())

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import MetaData, Table, Uuid, event, inspect
+from sqlalchemy import MetaData, Table, event, inspect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.orm.properties import MappedColumn
 
 from spothive.clock import utc_now
 from spothive.schema.states import refuse_assignment
 from spothive.schema.tracked_json import TrackedDict, TrackedList
-from spothive.schema.types import Json, UtcDateTime, derived_checks, new_id, utc_timestamp
+from spothive.schema.types import Flag, Id, Json, UtcDateTime, derived_checks, new_id, utc_timestamp
 
 PLATFORM_TENANT_ID = UUID("00000000-0000-7000-8000-000000000001")
 """The reserved tenant ``platform``: staff users, platform audit, system logs, platform datasets."""
@@ -31,7 +31,7 @@ class Base(DeclarativeBase):
     """Declarative base of every model."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
-    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime(), UUID: Uuid()}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {bool: Flag(), datetime: UtcDateTime(), UUID: Id()}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Guard the state columns of every model."""
@@ -49,7 +49,7 @@ class Base(DeclarativeBase):
 class GlobalTable:
     """Mixin of the tables that belong to no tenant; the application may only read them."""
 
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=new_id, sort_order=-19, comment="UUIDv7")
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True, default=new_id, sort_order=-19, comment="UUIDv7")
 
 
 class Timestamped:
@@ -59,7 +59,12 @@ class Timestamped:
         UtcDateTime, default=utc_now, server_default=utc_timestamp(), sort_order=90, comment="UTC"
     )
     updated_at: Mapped[datetime] = mapped_column(
-        UtcDateTime, default=utc_now, onupdate=utc_now, server_default=utc_timestamp(), sort_order=91, comment="UTC"
+        UtcDateTime,
+        default=utc_now,
+        onupdate=utc_now,
+        server_default=utc_timestamp(),
+        sort_order=91,
+        comment="UTC",
     )
 
 
@@ -68,7 +73,9 @@ def json_object(**options: Any) -> MappedColumn[Any]:
     if not options.get("nullable"):
         options.setdefault("default", dict)
         options.setdefault("server_default", "{}")
-    return mapped_column(TrackedDict.as_mutable(Json("object", options.pop("max_bytes", 256 * 1024))), **options)
+    return mapped_column(
+        TrackedDict.as_mutable(Json("object", options.pop("max_bytes", 256 * 1024))), **options
+    )
 
 
 def json_array(**options: Any) -> MappedColumn[Any]:

@@ -158,6 +158,13 @@ UNIT_LIFE = StateMachine(
 )
 
 
+_PLACEHOLDER = (
+    "substr(account_id, 1, 8) = 'pending-' AND length(account_id) > 8 "
+    "AND length(trim(substr(account_id, 9), '0123456789abcdef')) = 0"
+)
+"""No LIKE: on SQLite it is blind to case."""
+
+
 class Account(TenantOwned, Timestamped, Base):
     """One AWS account of a tenant, or the placeholder of one that has not proved itself yet."""
 
@@ -182,7 +189,9 @@ class Account(TenantOwned, Timestamped, Base):
     status_reason: Mapped[str | None] = mapped_column(Text())
     account_metadata: Mapped[dict[str, Any]] = json_object()
     last_discovered_at: Mapped[datetime | None]
-    disconnecting_at: Mapped[datetime | None] = mapped_column(comment="tombstone: invisible, being deleted in batches")
+    disconnecting_at: Mapped[datetime | None] = mapped_column(
+        comment="tombstone: invisible, being deleted in batches"
+    )
 
     user: Mapped[User] = belongs_to("Account.user_id")
     clusters: Mapped[list[Cluster]] = has_many("Cluster.account_id", back_populates="account")
@@ -203,16 +212,17 @@ class Account(TenantOwned, Timestamped, Base):
             info={"message": "an account connected by keys has both keys"},
         ),
         CheckConstraint(
-            "account_id LIKE 'pending-%' AND length(account_id) > 8 AND status = 'pending' "
+            f"{_PLACEHOLDER} AND status = 'pending' "
             "OR length(account_id) = 12 AND length(trim(account_id, '0123456789')) = 0",
             name="account_id_form",
-            info={"message": "an AWS account id is 12 digits; only a pending account has a pending- id"},
+            info={"message": "an AWS account id is 12 digits; only a pending account has an id of pending- and hexadecimal digits"},
         ),
         CheckConstraint(
-            "connection_method <> 'import' OR (status = 'pending' AND account_id LIKE 'pending-%' "
-            "AND environment_type = 'LAB')",
+            f"connection_method <> 'import' OR (status = 'pending' AND {_PLACEHOLDER} AND environment_type = 'LAB')",
             name="import_unproven",
-            info={"message": "an imported account proves nothing: it stays pending and LAB until it is connected"},
+            info={
+                "message": "an imported account proves nothing: it stays pending and LAB until it is connected"
+            },
         ),
         CheckConstraint(
             "environment_type = 'LAB' OR status <> 'pending'",
@@ -280,7 +290,9 @@ class Instance(TenantOwned, Timestamped, Base):
     replica_of_id: Mapped[UUID | None] = owned("instances", nullable=True, sibling=True)
     replica_expiry: Mapped[datetime | None]
     launched_at: Mapped[datetime | None]
-    content_hash: Mapped[int] = mapped_column(Bits64, comment="of what AWS said; a re-scan writes only what differs")
+    content_hash: Mapped[int] = mapped_column(
+        Bits64, comment="of what AWS said; a re-scan writes only what differs"
+    )
     terminated_at: Mapped[datetime | None]
     last_evaluation: Mapped[datetime | None]
     instance_metadata: Mapped[dict[str, Any]] = json_object(comment="tags, vpc_id, subnet_id")
@@ -314,7 +326,9 @@ class Instance(TenantOwned, Timestamped, Base):
             name="terminated",
             info={"message": "terminated_at is set exactly when the instance is terminated"},
         ),
-        CheckConstraint("replica_of_id <> id", name="own_replica", info={"message": "an instance is no replica of itself"}),
+        CheckConstraint(
+            "replica_of_id <> id", name="own_replica", info={"message": "an instance is no replica of itself"}
+        ),
     )
 
 
@@ -347,7 +361,9 @@ class ScanRun(TenantOwned, Timestamped, Base):
     account_id: Mapped[UUID] = owned("accounts")
     kind: Mapped[ScanKind] = mapped_column(TextEnum(ScanKind))
     status: Mapped[ScanStatus] = SCAN_LIFE.column()
-    units_expected: Mapped[int] = mapped_column(Whole(1, 10_000), comment="regions x kinds that were to be looked at")
+    units_expected: Mapped[int] = mapped_column(
+        Whole(1, 10_000), comment="regions x kinds that were to be looked at"
+    )
     lease_token: Mapped[UUID] = mapped_column(comment="who may write to the run")
     leased_until: Mapped[datetime] = mapped_column(comment="after this the run may be taken over")
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, server_default=utc_timestamp())
@@ -423,10 +439,19 @@ class ScanUnit(TenantOwned, Timestamped, Base):
                     Refusal(
                         rule="lc_scan_units_frozen",
                         events=("insert", "update"),
-                        when=lambda _, new: _run_of(new).where(ScanRun.__table__.c.status != ScanStatus.RUNNING).exists(),
+                        when=lambda _, new: (
+                            _run_of(new).where(ScanRun.__table__.c.status != ScanStatus.RUNNING).exists()
+                        ),
                         # A run being completed at this moment must see this unit, or this unit its end.
                         lock=lambda _, new: _run_of(new).with_for_update(read=True),
                         message="the units of a run freeze when the run ends",
+                    ),
+                    Refusal(
+                        rule="lc_scan_units_run",
+                        events=("update",),
+                        columns=("scan_run_id",),
+                        when=lambda old, new: old.c.scan_run_id != new.c.scan_run_id,
+                        message="a unit never changes its run: it is the evidence of this one",
                     ),
                     Refusal(
                         rule="lc_scan_units_kept",

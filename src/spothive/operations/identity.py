@@ -125,7 +125,11 @@ def create_tenant(session: TenantSession, actor: Actor, *, slug: str, name: str)
         ValueRefused: the slug has other characters than lower-case letters, digits and hyphens.
     """
     require(
-        actor, Action.MANAGE_PLATFORM, attempt="tenant.created", resource=slug, resource_type=ResourceType.TENANT
+        actor,
+        Action.MANAGE_PLATFORM,
+        attempt="tenant.created",
+        resource=slug,
+        resource_type=ResourceType.TENANT,
     )
     with system_scope(session, f"{actor.label} creates tenant {slug}"):
         tenant = Tenant(slug=slug, name=name)
@@ -234,7 +238,15 @@ def set_user_active(session: TenantSession, actor: Actor, *, username: str, acti
     if user.is_active != active:
         before, user.is_active = {"is_active": user.is_active}, active
         session.flush()  # so that the last admin's rule answers here
-        record(session, actor, event, user.username, ResourceType.USER, before=before, after={"is_active": active})
+        record(
+            session,
+            actor,
+            event,
+            user.username,
+            ResourceType.USER,
+            before=before,
+            after={"is_active": active},
+        )
     return user
 
 

@@ -72,14 +72,30 @@ def import_prices(session: TenantSession, actor: Actor, read: PricesRead) -> Pri
     Raises:
         Denied: ``actor`` is no staff of platform.
     """
-    require(actor, Action.MANAGE_PLATFORM, attempt="market.imported", resource=read.source, resource_type=ResourceType.RISK)
+    require(
+        actor,
+        Action.MANAGE_PLATFORM,
+        attempt="market.imported",
+        resource=read.source,
+        resource_type=ResourceType.RISK,
+    )
     with system_scope(session, f"{actor.label} imports prices"):
         query = select(OnDemandPrice.region, OnDemandPrice.instance_type, OnDemandPrice.id, OnDemandPrice.price)
-        known = {(row[0], row[1]): (row[2], row[3]) for row in session.execute(query.where(OnDemandPrice.os == "Linux"))}
+        known = {
+            (row[0], row[1]): (row[2], row[3]) for row in session.execute(query.where(OnDemandPrice.os == "Linux"))
+        }
         now = utc_now()
         facts = {"source": read.source, "observed_at": now, "updated_at": now}
         new = [
-            {"id": new_id(), "region": r, "instance_type": t, "os": "Linux", "price": price, "created_at": now} | facts
+            {
+                "id": new_id(),
+                "region": r,
+                "instance_type": t,
+                "os": "Linux",
+                "price": price,
+                "created_at": now,
+            }
+            | facts
             for (r, t), price in read.prices.items()
             if (r, t) not in known
         ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from spothive.schema.refusal import Refusal, by_system, off_the_clock, older_than
+from spothive.schema.refusal import Refusal, by_system, never_again, off_the_clock, older_than
 
 CLOCK_TOLERANCE = 5
 """Seconds by which a stamped row's time may differ from SQLite's own clock."""
@@ -20,7 +20,7 @@ class AppendOnly:
     Attributes:
         prune_after_hours: system scope may delete rows whose ``timestamp`` is older; None: nobody, ever.
         stamped: the database vouches for ``timestamp`` and ``txid``. PostgreSQL sets both, whatever was sent;
-            SQLite refuses a time more than 5 s off and keeps ``txid`` 0.
+            SQLite refuses a time more than 5 s off and any ``txid`` but 0.
     """
 
     prune_after_hours: int | None = None
@@ -30,6 +30,7 @@ class AppendOnly:
         """Yield the triggers for ``table``."""
         message = f"{table.name} is append-only: its rows are not changed"
         yield Refusal(rule=f"ao_{table.name}_update", events=("update",), when=lambda *_: sa.true(), message=message)
+        yield never_again(table)
         hours = self.prune_after_hours
         kept = "not deleted" if hours is None else f"kept for {hours // 24} days"
         yield Refusal(
@@ -51,8 +52,8 @@ class AppendOnly:
             yield Refusal(
                 rule=f"ao_{table.name}_clock",
                 events=("insert",),
-                when=lambda _, new: off_the_clock(new.c.timestamp, CLOCK_TOLERANCE),
-                message=f"{table.name}.timestamp is the present, as the database sees it",
+                when=lambda _, new: sa.or_(off_the_clock(new.c.timestamp, CLOCK_TOLERANCE), new.c.txid != 0),
+                message=f"{table.name}.timestamp is the present, as the database sees it, and txid is 0",
                 dialects=("sqlite",),
             )
 

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.expression import Select
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.util import ReadOnlyProperties
 
@@ -59,6 +60,18 @@ class Refusal:
     lock: Callable[[HasColumns, HasColumns], Select[Any]] | None = None
     serialise: str = ""
     dialects: tuple[str, ...] = ("postgresql", "sqlite")
+
+    def needs(self, table: sa.Table) -> frozenset[str]:
+        """Return the columns, as ``table.column``, without which this refusal cannot go up."""
+        old, new = _Row(table, "old"), _Row(table, "new")
+        asked = [self.when(old, new), *([self.lock(old, new)] if self.lock else [])]
+        found = {f"{table.name}.{name}" for name in self.columns}
+        for part in (part for expression in asked for part in iterate(expression)):
+            if isinstance(part, sa.Column):
+                found.add(f"{part.table.name}.{part.name}")
+            elif isinstance(part, sa.ColumnClause) and part.is_literal:
+                found.add(f"{table.name}.{part.name.partition('.')[2]}")
+        return frozenset(found)
 
     def statements(self, table: sa.Table, dialect: str) -> Iterator[str]:
         """Yield the DDL that puts this refusal on ``table``."""
@@ -133,7 +146,24 @@ class _Row:
         self.c = ReadOnlyProperties(columns)
 
 
-class older_than(ColumnElement[bool]):  # noqa: N801 - reads as an SQL function
+def never_again(table: sa.Table) -> Refusal:
+    """Refuse to insert a key that exists, on SQLite, before REPLACE deletes the row that has it.
+
+    Without ``PRAGMA recursive_triggers`` no delete trigger would see that row go. The refusal is named after the
+    primary key, which PostgreSQL refuses by.
+    """
+    return Refusal(
+        rule=str(table.primary_key.name),
+        events=("insert",),
+        when=lambda _, new: sa.exists(
+            sa.select(sa.literal(1)).select_from(table).where(*(c == new.c[c.name] for c in table.primary_key.columns))
+        ),
+        message=f"a row of {table.name} with this id exists",
+        dialects=("sqlite",),
+    )
+
+
+class older_than(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function
     """True if a time column lies more than ``hours`` back on the database's clock."""
 
     inherit_cache = False
@@ -141,26 +171,26 @@ class older_than(ColumnElement[bool]):  # noqa: N801 - reads as an SQL function
 
     def __init__(self, column: ColumnElement[Any], hours: int) -> None:
         """Compare ``column`` with the present minus ``hours``."""
-        self.column = column
+        super().__init__(column)
         self.hours = hours
 
 
 @compiles(older_than, "postgresql")
 def _older_than_postgresql(element: older_than, compiler: Any, **kw: Any) -> str:
-    column = compiler.process(element.column, **kw)
+    column = compiler.process(element.clauses, **kw)
     return f"({column} < clock_timestamp() - interval '{element.hours} hours')"
 
 
 @compiles(older_than, "sqlite")
 def _older_than_sqlite(element: older_than, compiler: Any, **kw: Any) -> str:
-    column = compiler.process(element.column, **kw)
+    column = compiler.process(element.clauses, **kw)
     return f"({column} < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-{element.hours} hours'))"
 
 
-class by_system(ColumnElement[bool]):  # noqa: N801 - reads as an SQL function
+class by_system(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function
     """True if the writer is in system scope; SQLite has no roles, there every writer may be."""
 
-    inherit_cache = False
+    inherit_cache = True
     type = sa.Boolean()
 
 
@@ -174,24 +204,19 @@ def _by_system_sqlite(*_: Any, **__: Any) -> str:
     return "1"
 
 
-class off_the_clock(ColumnElement[bool]):  # noqa: N801 - reads as an SQL function
-    """True on SQLite if a time column differs from the database's clock by more than ``seconds``."""
+class off_the_clock(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function
+    """True if a time column differs from SQLite's clock by more than ``seconds``."""
 
     inherit_cache = False
     type = sa.Boolean()
 
     def __init__(self, column: ColumnElement[Any], seconds: int) -> None:
         """Compare ``column`` with the present."""
-        self.column = column
+        super().__init__(column)
         self.seconds = seconds
 
 
 @compiles(off_the_clock, "sqlite")
-def _off_the_clock_sqlite(element: off_the_clock, compiler: Any, **kw: Any) -> str:
-    column = compiler.process(element.column, **kw)
+def _off_the_clock(element: off_the_clock, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.clauses, **kw)
     return f"(abs(julianday({column}) - julianday('now')) * 86400 > {element.seconds})"
-
-
-@compiles(off_the_clock, "postgresql")
-def _off_the_clock_postgresql(*_: Any, **__: Any) -> str:
-    return "false"

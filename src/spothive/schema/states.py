@@ -17,7 +17,8 @@ from sqlalchemy.orm.properties import MappedColumn
 from sqlalchemy.sql.elements import ColumnElement
 
 from spothive.errors import Conflict, IllegalMove
-from spothive.schema.refusal import HasColumns, Refusal
+from spothive.schema.refusal import Refusal, never_again
+from spothive.schema.tracked_json import track
 from spothive.schema.types import TextEnum
 
 
@@ -63,7 +64,8 @@ class StateMachine:
 
     def _illegal(self, old: ColumnElement[Any], new: ColumnElement[Any]) -> ColumnElement[bool]:
         legal = [sa.and_(old == state, new.in_(sorted(after))) for state, after in self.moves.items() if after]
-        return sa.and_(old.is_distinct_from(new), sa.not_(sa.or_(sa.false(), *legal)))
+        # "is not true", for NULL: SQLite's UPDATE OR REPLACE would turn it into the default, a first state.
+        return sa.and_(old.is_distinct_from(new), sa.or_(sa.false(), *legal).is_not(sa.true()))
 
 
 def machine_of(attribute: Any) -> StateMachine:
@@ -76,15 +78,15 @@ def machine_of(attribute: Any) -> StateMachine:
 def move(session: Session, row: DeclarativeBase, attribute: Any, to: enum.StrEnum, **changes: Any) -> None:
     """Move ``row`` to state ``to`` and set ``changes`` in the same UPDATE, if the database still agrees on where it is.
 
-    This is the only way to move: assigning to the attribute of a stored row raises. The UPDATE is flushed at once,
-    because its row count is the answer.
+    This is the only way to move: assigning to the attribute of a stored row raises. What is pending is flushed and
+    the UPDATE sent at once, because whether it finds the row is the answer. The object then holds what was stored.
 
     Args:
         session: session that holds ``row``.
-        row: a persistent object.
+        row: an object of this session.
         attribute: the guarded attribute, for example ``Account.status``.
         to: the state to reach.
-        changes: other columns that change with it.
+        changes: other columns that change with it, as values or as SQL expressions.
 
     Raises:
         IllegalMove: the declaration does not know this move.
@@ -96,16 +98,27 @@ def move(session: Session, row: DeclarativeBase, attribute: Any, to: enum.StrEnu
         onwards = ", ".join(sorted(machine.moves[old])) or "nothing: it is final"
         msg = f"{model.__name__} is {old} and cannot become {to}; from {old} it may become {onwards}"
         raise IllegalMove(msg, rule=f"lc_{model.__tablename__}_{name}_move", table=model.__tablename__)
-    key = [column == value for column, value in zip(sa.inspect(model).primary_key, sa.inspect(row).identity, strict=True)]
-    mine = [model.tenant_id == row.tenant_id] if hasattr(model, "tenant_id") else []  # type: ignore[attr-defined]  # tenant tables only
     session.flush()
-    statement = sa.update(model).where(*key, *mine, attribute == old).values({name: to, **changes})
-    moved = session.execute(statement.execution_options(synchronize_session=False))
-    if moved.rowcount != 1:  # type: ignore[attr-defined]  # a CursorResult, since this is DML
+    learned = [name, *changes, *(["updated_at"] if hasattr(model, "updated_at") else [])]
+    statement = (
+        sa.update(model)
+        .where(*_key_of(row), attribute == old)
+        .values({name: to, **changes})
+        .returning(*(getattr(model, column) for column in learned))
+    )
+    moved = session.execute(statement, execution_options={"synchronize_session": False}).one_or_none()
+    if moved is None:
         msg = f"{model.__name__} is no longer {old}: somebody else moved it; read it again"
         raise Conflict(msg)
-    for changed, value in {name: to, **changes}.items():
-        attributes.set_committed_value(row, changed, value)
+    for column, value in zip(learned, moved, strict=True):
+        attributes.set_committed_value(row, column, track(row, column, value))
+
+
+def _key_of(row: Any) -> list[ColumnElement[bool]]:
+    """Return the condition that finds ``row``: by its whole key, so that the database need not search for it."""
+    model = type(row)
+    mine = [model.tenant_id == row.tenant_id] if hasattr(model, "tenant_id") else []
+    return [*mine, model.id == row.id]
 
 
 def refuse_assignment(model: type[DeclarativeBase]) -> None:
@@ -128,15 +141,11 @@ def state_refusals(table: sa.Table) -> Iterator[Refusal]:
     for column in guarded:
         yield from column.info["state_machine"].refusals(table, column)
     if guarded:
+        yield never_again(table)
         yield Refusal(
-            rule=f"lc_{table.name}_again",
-            events=("insert",),
-            when=lambda _, new: _same_key(table, new),
-            message=f"a row of {table.name} with this id exists; replacing it would start its life again",
-            dialects=("sqlite",),  # REPLACE exists only here
+            rule=f"lc_{table.name}_key",
+            events=("update",),
+            columns=tuple(c.name for c in table.primary_key.columns),
+            when=lambda old, new: sa.or_(*(old.c[c.name] != new.c[c.name] for c in table.primary_key.columns)),
+            message=f"the id of a row of {table.name} never changes: one row would take over the life of another",
         )
-
-
-def _same_key(table: sa.Table, new: HasColumns) -> ColumnElement[bool]:
-    keys = [c == new.c[c.name] for c in table.primary_key.columns]
-    return sa.exists(sa.select(sa.literal(1)).select_from(table).where(*keys))

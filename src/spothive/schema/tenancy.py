@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, Table, Uuid
+from sqlalchemy import ForeignKeyConstraint, Index, Table
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
 from sqlalchemy.orm.properties import MappedColumn
 from sqlalchemy.orm.relationships import Relationship
 from sqlalchemy.schema import UniqueConstraint
 
-from spothive.schema.types import new_id
+from spothive.schema.types import Id, new_id
 
 
 class TenantOwned:
@@ -28,8 +28,8 @@ class TenantOwned:
 
     __table__: ClassVar[Table]  # type: ignore[misc]  # SQLAlchemy declares it FromClause; ours are tables
 
-    tenant_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, sort_order=-20, comment="owner of the row")
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=new_id, sort_order=-19, comment="UUIDv7")
+    tenant_id: Mapped[UUID] = mapped_column(Id, primary_key=True, sort_order=-20, comment="owner of the row")
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True, default=new_id, sort_order=-19, comment="UUIDv7")
 
     @declared_attr.directive
     @classmethod
@@ -59,7 +59,7 @@ def owned(target: str, *, nullable: bool = False, sibling: bool = False, comment
     parent removes both in no fixed order: the key is checked at commit instead.
     """
     options: dict[str, Any] = {"deferrable": True, "initially": "DEFERRED"} if sibling else {"ondelete": "CASCADE"}
-    return mapped_column(Uuid, nullable=nullable, comment=comment, info={"owned_by": (target, options)})
+    return mapped_column(Id, nullable=nullable, comment=comment, info={"owned_by": (target, options)})
 
 
 def belongs_to(column: str, **options: Any) -> Relationship[Any]:

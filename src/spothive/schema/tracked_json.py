@@ -9,20 +9,23 @@ from __future__ import annotations
 import weakref
 from typing import Any, SupportsIndex
 
+import sqlalchemy as sa
 from sqlalchemy.ext.mutable import Mutable, MutableDict, MutableList
+
+from spothive.errors import InvalidInput
 
 
 class _Nested(Mutable):
-    """Reports a change to the value it stands in, and the outermost one to its row."""
+    """Reports a change to the rows it is a value of, and to the value it stands in."""
 
     _outer: weakref.ref[_Nested] | None = None
 
     def changed(self) -> None:
+        # Both: row.settings = other.settings["a"] makes one object a value of this row and a part of the other's.
+        super().changed()
         outer = self._outer() if self._outer is not None else None
         if outer is not None:
             outer.changed()
-        else:
-            super().changed()
 
     def _adopt(self, value: Any) -> Any:
         """Return ``value`` as a tracked child of this one."""
@@ -34,9 +37,6 @@ class _Nested(Mutable):
             return value
         child._outer = weakref.ref(self)  # noqa: SLF001 - same class family
         return child
-
-    def __getstate__(self) -> None:
-        """Keep copies and pickles free of parents."""
 
 
 class TrackedDict(_Nested, MutableDict[str, Any]):
@@ -50,8 +50,17 @@ class TrackedDict(_Nested, MutableDict[str, Any]):
 
     @classmethod
     def coerce(cls, key: str, value: Any) -> Any:
-        """Track a plain dict that is assigned to a row."""
-        return value if isinstance(value, cls) else TrackedDict(value) if isinstance(value, dict) else value
+        """Track a plain dict that is assigned to a row.
+
+        Raises:
+            InvalidInput: it is no JSON object.
+        """
+        if value is None or isinstance(value, cls):
+            return value
+        if isinstance(value, dict):
+            return cls(value)
+        msg = f"{key} is a JSON object; got {type(value).__name__}"
+        raise InvalidInput(msg)
 
     def __setitem__(self, key: str, value: Any) -> None:
         """Set and report."""
@@ -74,9 +83,9 @@ class TrackedDict(_Nested, MutableDict[str, Any]):
         return self
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type, tuple[dict[str, Any]]]:
-        """Copy and pickle as a plain dict."""
+        """Copy and pickle without the row: the copy is a value of its own."""
         del protocol
-        return dict, (dict(self),)
+        return type(self), (dict(self),)
 
 
 class TrackedList(_Nested, MutableList[Any]):
@@ -89,8 +98,17 @@ class TrackedList(_Nested, MutableList[Any]):
 
     @classmethod
     def coerce(cls, key: str, value: Any) -> Any:
-        """Track a plain list that is assigned to a row."""
-        return value if isinstance(value, cls) else TrackedList(value) if isinstance(value, (list, tuple)) else value
+        """Track a plain list that is assigned to a row.
+
+        Raises:
+            InvalidInput: it is no JSON array.
+        """
+        if value is None or isinstance(value, cls):
+            return value
+        if isinstance(value, (list, tuple)):
+            return cls(value)
+        msg = f"{key} is a JSON array; got {type(value).__name__}"
+        raise InvalidInput(msg)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         """Set one or a slice and report."""
@@ -115,6 +133,14 @@ class TrackedList(_Nested, MutableList[Any]):
         super().insert(index, self._adopt(value))
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type, tuple[list[Any]]]:
-        """Copy and pickle as a plain list."""
+        """Copy and pickle without the row: the copy is a value of its own."""
         del protocol
-        return list, (list(self),)
+        return type(self), (list(self),)
+
+
+def track(row: Any, name: str, value: Any) -> Any:
+    """Return ``value`` as attribute ``name`` of ``row`` holds it, for a value that is set without an event."""
+    if isinstance(value, (dict, list)):
+        value = (TrackedDict if isinstance(value, dict) else TrackedList).coerce(name, value)
+        value._parents[sa.inspect(row)] = name  # noqa: SLF001 - how SQLAlchemy documents the registration
+    return value

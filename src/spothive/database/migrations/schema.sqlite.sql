@@ -12,7 +12,7 @@ CREATE TABLE account_logs (
     CONSTRAINT pk_account_logs PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_account_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_account_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
-    CONSTRAINT ck_account_logs_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
+    CONSTRAINT ck_account_logs_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 1, 4) > '0000' AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
     CONSTRAINT ck_account_logs_account_id_uuid CHECK (length(account_id) = 32 AND account_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_account_logs_action_length CHECK (length(action) >= 1 AND length(action) <= 64 AND instr(action, char(0)) = 0),
     CONSTRAINT ck_account_logs_from_status_values CHECK (from_status IN ('pending', 'connected', 'active', 'failed')),
@@ -46,7 +46,7 @@ CREATE TABLE audit_logs (
     CONSTRAINT pk_audit_logs PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_audit_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_audit_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
-    CONSTRAINT ck_audit_logs_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
+    CONSTRAINT ck_audit_logs_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 1, 4) > '0000' AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
     CONSTRAINT ck_audit_logs_actor_id_uuid CHECK (length(actor_id) = 32 AND actor_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_audit_logs_actor_name_length CHECK (length(actor_name) >= 1 AND length(actor_name) <= 255 AND instr(actor_name, char(0)) = 0),
     CONSTRAINT ck_audit_logs_event_length CHECK (length(event) >= 1 AND length(event) <= 128 AND instr(event, char(0)) = 0),
@@ -107,17 +107,17 @@ CREATE TABLE ml_models (
     CONSTRAINT ck_ml_models_description_length CHECK (length(description) <= 4000 AND instr(description, char(0)) = 0),
     CONSTRAINT ck_ml_models_uploaded_by_uuid CHECK (length(uploaded_by) = 32 AND uploaded_by NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_ml_models_person_name_length CHECK (length(person_name) <= 255 AND instr(person_name, char(0)) = 0),
-    CONSTRAINT ck_ml_models_uploaded_at_utc CHECK (uploaded_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(uploaded_at, 1, 10), '+0 days') IS substr(uploaded_at, 1, 10) AND substr(uploaded_at, 12, 2) < '24' AND substr(uploaded_at, 15, 2) < '60' AND substr(uploaded_at, 18, 2) < '60' OR uploaded_at IS NULL),
-    CONSTRAINT ck_ml_models_graduated_at_utc CHECK (graduated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(graduated_at, 1, 10), '+0 days') IS substr(graduated_at, 1, 10) AND substr(graduated_at, 12, 2) < '24' AND substr(graduated_at, 15, 2) < '60' AND substr(graduated_at, 18, 2) < '60' OR graduated_at IS NULL),
-    CONSTRAINT ck_ml_models_deployed_at_utc CHECK (deployed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(deployed_at, 1, 10), '+0 days') IS substr(deployed_at, 1, 10) AND substr(deployed_at, 12, 2) < '24' AND substr(deployed_at, 15, 2) < '60' AND substr(deployed_at, 18, 2) < '60' OR deployed_at IS NULL),
-    CONSTRAINT ck_ml_models_archived_at_utc CHECK (archived_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(archived_at, 1, 10), '+0 days') IS substr(archived_at, 1, 10) AND substr(archived_at, 12, 2) < '24' AND substr(archived_at, 15, 2) < '60' AND substr(archived_at, 18, 2) < '60' OR archived_at IS NULL),
+    CONSTRAINT ck_ml_models_uploaded_at_utc CHECK (uploaded_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(uploaded_at, 1, 10), '+0 days') IS substr(uploaded_at, 1, 10) AND substr(uploaded_at, 1, 4) > '0000' AND substr(uploaded_at, 12, 2) < '24' AND substr(uploaded_at, 15, 2) < '60' AND substr(uploaded_at, 18, 2) < '60' OR uploaded_at IS NULL),
+    CONSTRAINT ck_ml_models_graduated_at_utc CHECK (graduated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(graduated_at, 1, 10), '+0 days') IS substr(graduated_at, 1, 10) AND substr(graduated_at, 1, 4) > '0000' AND substr(graduated_at, 12, 2) < '24' AND substr(graduated_at, 15, 2) < '60' AND substr(graduated_at, 18, 2) < '60' OR graduated_at IS NULL),
+    CONSTRAINT ck_ml_models_deployed_at_utc CHECK (deployed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(deployed_at, 1, 10), '+0 days') IS substr(deployed_at, 1, 10) AND substr(deployed_at, 1, 4) > '0000' AND substr(deployed_at, 12, 2) < '24' AND substr(deployed_at, 15, 2) < '60' AND substr(deployed_at, 18, 2) < '60' OR deployed_at IS NULL),
+    CONSTRAINT ck_ml_models_archived_at_utc CHECK (archived_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(archived_at, 1, 10), '+0 days') IS substr(archived_at, 1, 10) AND substr(archived_at, 1, 4) > '0000' AND substr(archived_at, 12, 2) < '24' AND substr(archived_at, 15, 2) < '60' AND substr(archived_at, 18, 2) < '60' OR archived_at IS NULL),
     CONSTRAINT ck_ml_models_total_predictions_range CHECK (total_predictions >= 0 AND total_predictions <= 9007199254740992),
     CONSTRAINT ck_ml_models_success_count_range CHECK (success_count >= 0 AND success_count <= 9007199254740992),
     CONSTRAINT ck_ml_models_failure_count_range CHECK (failure_count >= 0 AND failure_count <= 9007199254740992),
     CONSTRAINT ck_ml_models_avg_prediction_score_range CHECK (avg_prediction_score >= 0 AND avg_prediction_score <= 1),
     CONSTRAINT ck_ml_models_performance_metrics_json CHECK (CASE WHEN json_valid(performance_metrics) THEN json_type(performance_metrics) = 'object' AND length(CAST(performance_metrics AS BLOB)) <= 262144 ELSE performance_metrics IS NULL END),
-    CONSTRAINT ck_ml_models_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_ml_models_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
+    CONSTRAINT ck_ml_models_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_ml_models_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -141,9 +141,9 @@ CREATE TABLE on_demand_prices (
     CONSTRAINT ck_on_demand_prices_os_length CHECK (length(os) >= 1 AND length(os) <= 32 AND instr(os, char(0)) = 0),
     CONSTRAINT ck_on_demand_prices_price_money CHECK (price >= 0 AND price <= 99999999999999),
     CONSTRAINT ck_on_demand_prices_source_length CHECK (length(source) >= 1 AND length(source) <= 255 AND instr(source, char(0)) = 0),
-    CONSTRAINT ck_on_demand_prices_observed_at_utc CHECK (observed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(observed_at, 1, 10), '+0 days') IS substr(observed_at, 1, 10) AND substr(observed_at, 12, 2) < '24' AND substr(observed_at, 15, 2) < '60' AND substr(observed_at, 18, 2) < '60' OR observed_at IS NULL),
-    CONSTRAINT ck_on_demand_prices_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_on_demand_prices_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
+    CONSTRAINT ck_on_demand_prices_observed_at_utc CHECK (observed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(observed_at, 1, 10), '+0 days') IS substr(observed_at, 1, 10) AND substr(observed_at, 1, 4) > '0000' AND substr(observed_at, 12, 2) < '24' AND substr(observed_at, 15, 2) < '60' AND substr(observed_at, 18, 2) < '60' OR observed_at IS NULL),
+    CONSTRAINT ck_on_demand_prices_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_on_demand_prices_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -162,7 +162,7 @@ CREATE TABLE system_logs (
     CONSTRAINT pk_system_logs PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_system_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_system_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
-    CONSTRAINT ck_system_logs_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
+    CONSTRAINT ck_system_logs_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 1, 4) > '0000' AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
     CONSTRAINT ck_system_logs_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_system_logs_person_name_length CHECK (length(person_name) <= 255 AND instr(person_name, char(0)) = 0),
     CONSTRAINT ck_system_logs_component_length CHECK (length(component) >= 1 AND length(component) <= 50 AND instr(component, char(0)) = 0),
@@ -194,8 +194,8 @@ CREATE TABLE tenants (
     CONSTRAINT ck_tenants_slug_ascii CHECK (slug NOT GLOB '*[^a-z0-9-]*'),
     CONSTRAINT ck_tenants_is_active_bool CHECK (is_active IN (0, 1)),
     CONSTRAINT ck_tenants_settings_json CHECK (CASE WHEN json_valid(settings) THEN json_type(settings) = 'object' AND length(CAST(settings AS BLOB)) <= 262144 ELSE settings IS NULL END),
-    CONSTRAINT ck_tenants_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_tenants_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
+    CONSTRAINT ck_tenants_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_tenants_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -225,8 +225,8 @@ CREATE TABLE datasets (
     CONSTRAINT ck_datasets_file_hash_ascii CHECK (file_hash NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_datasets_columns_json CHECK (CASE WHEN json_valid(columns) THEN json_type(columns) = 'array' AND length(CAST(columns AS BLOB)) <= 262144 ELSE columns IS NULL END),
     CONSTRAINT ck_datasets_created_by_uuid CHECK (length(created_by) = 32 AND created_by NOT GLOB '*[^0-9a-f]*'),
-    CONSTRAINT ck_datasets_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_datasets_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT ck_datasets_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_datasets_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
     CONSTRAINT fk_datasets_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
 )
  STRICT;
@@ -262,11 +262,11 @@ CREATE TABLE users (
     CONSTRAINT ck_users_is_active_bool CHECK (is_active IN (0, 1)),
     CONSTRAINT ck_users_must_change_password_bool CHECK (must_change_password IN (0, 1)),
     CONSTRAINT ck_users_timezone_length CHECK (length(timezone) >= 1 AND length(timezone) <= 64 AND instr(timezone, char(0)) = 0),
-    CONSTRAINT ck_users_last_login_utc CHECK (last_login GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_login, 1, 10), '+0 days') IS substr(last_login, 1, 10) AND substr(last_login, 12, 2) < '24' AND substr(last_login, 15, 2) < '60' AND substr(last_login, 18, 2) < '60' OR last_login IS NULL),
+    CONSTRAINT ck_users_last_login_utc CHECK (last_login GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_login, 1, 10), '+0 days') IS substr(last_login, 1, 10) AND substr(last_login, 1, 4) > '0000' AND substr(last_login, 12, 2) < '24' AND substr(last_login, 15, 2) < '60' AND substr(last_login, 18, 2) < '60' OR last_login IS NULL),
     CONSTRAINT ck_users_failed_logins_range CHECK (failed_logins >= 0 AND failed_logins <= 2147483647),
-    CONSTRAINT ck_users_locked_until_utc CHECK (locked_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(locked_until, 1, 10), '+0 days') IS substr(locked_until, 1, 10) AND substr(locked_until, 12, 2) < '24' AND substr(locked_until, 15, 2) < '60' AND substr(locked_until, 18, 2) < '60' OR locked_until IS NULL),
-    CONSTRAINT ck_users_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_users_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT ck_users_locked_until_utc CHECK (locked_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(locked_until, 1, 10), '+0 days') IS substr(locked_until, 1, 10) AND substr(locked_until, 1, 4) > '0000' AND substr(locked_until, 12, 2) < '24' AND substr(locked_until, 15, 2) < '60' AND substr(locked_until, 18, 2) < '60' OR locked_until IS NULL),
+    CONSTRAINT ck_users_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_users_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
     CONSTRAINT fk_users_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
 )
  STRICT;
@@ -295,8 +295,8 @@ CREATE TABLE accounts (
     CONSTRAINT uq_accounts_tenant_id_account_name UNIQUE (tenant_id, account_name),
     CONSTRAINT ck_accounts_role_proof CHECK (status = 'pending' OR connection_method <> 'iam_role' OR (role_arn IS NOT NULL AND external_id IS NOT NULL)),
     CONSTRAINT ck_accounts_key_proof CHECK (status = 'pending' OR connection_method <> 'access_keys' OR (aws_access_key_id IS NOT NULL AND aws_secret_access_key IS NOT NULL)),
-    CONSTRAINT ck_accounts_account_id_form CHECK (account_id LIKE 'pending-%' AND length(account_id) > 8 AND status = 'pending' OR length(account_id) = 12 AND length(trim(account_id, '0123456789')) = 0),
-    CONSTRAINT ck_accounts_import_unproven CHECK (connection_method <> 'import' OR (status = 'pending' AND account_id LIKE 'pending-%' AND environment_type = 'LAB')),
+    CONSTRAINT ck_accounts_account_id_form CHECK (substr(account_id, 1, 8) = 'pending-' AND length(account_id) > 8 AND length(trim(substr(account_id, 9), '0123456789abcdef')) = 0 AND status = 'pending' OR length(account_id) = 12 AND length(trim(account_id, '0123456789')) = 0),
+    CONSTRAINT ck_accounts_import_unproven CHECK (connection_method <> 'import' OR (status = 'pending' AND substr(account_id, 1, 8) = 'pending-' AND length(account_id) > 8 AND length(trim(substr(account_id, 9), '0123456789abcdef')) = 0 AND environment_type = 'LAB')),
     CONSTRAINT ck_accounts_prod_proven CHECK (environment_type = 'LAB' OR status <> 'pending'),
     CONSTRAINT uq_accounts_account_id UNIQUE (account_id),
     CONSTRAINT uq_accounts_external_id UNIQUE (external_id),
@@ -315,10 +315,10 @@ CREATE TABLE accounts (
     CONSTRAINT ck_accounts_status_values CHECK (status IN ('pending', 'connected', 'active', 'failed')),
     CONSTRAINT ck_accounts_status_reason_length CHECK (length(status_reason) <= 4000 AND instr(status_reason, char(0)) = 0),
     CONSTRAINT ck_accounts_account_metadata_json CHECK (CASE WHEN json_valid(account_metadata) THEN json_type(account_metadata) = 'object' AND length(CAST(account_metadata AS BLOB)) <= 262144 ELSE account_metadata IS NULL END),
-    CONSTRAINT ck_accounts_last_discovered_at_utc CHECK (last_discovered_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_discovered_at, 1, 10), '+0 days') IS substr(last_discovered_at, 1, 10) AND substr(last_discovered_at, 12, 2) < '24' AND substr(last_discovered_at, 15, 2) < '60' AND substr(last_discovered_at, 18, 2) < '60' OR last_discovered_at IS NULL),
-    CONSTRAINT ck_accounts_disconnecting_at_utc CHECK (disconnecting_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(disconnecting_at, 1, 10), '+0 days') IS substr(disconnecting_at, 1, 10) AND substr(disconnecting_at, 12, 2) < '24' AND substr(disconnecting_at, 15, 2) < '60' AND substr(disconnecting_at, 18, 2) < '60' OR disconnecting_at IS NULL),
-    CONSTRAINT ck_accounts_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_accounts_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT ck_accounts_last_discovered_at_utc CHECK (last_discovered_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_discovered_at, 1, 10), '+0 days') IS substr(last_discovered_at, 1, 10) AND substr(last_discovered_at, 1, 4) > '0000' AND substr(last_discovered_at, 12, 2) < '24' AND substr(last_discovered_at, 15, 2) < '60' AND substr(last_discovered_at, 18, 2) < '60' OR last_discovered_at IS NULL),
+    CONSTRAINT ck_accounts_disconnecting_at_utc CHECK (disconnecting_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(disconnecting_at, 1, 10), '+0 days') IS substr(disconnecting_at, 1, 10) AND substr(disconnecting_at, 1, 4) > '0000' AND substr(disconnecting_at, 12, 2) < '24' AND substr(disconnecting_at, 15, 2) < '60' AND substr(disconnecting_at, 18, 2) < '60' OR disconnecting_at IS NULL),
+    CONSTRAINT ck_accounts_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_accounts_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
     CONSTRAINT fk_accounts_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_accounts_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 )
@@ -357,10 +357,10 @@ CREATE TABLE clusters (
     CONSTRAINT ck_clusters_k8s_version_length CHECK (length(k8s_version) <= 32 AND instr(k8s_version, char(0)) = 0),
     CONSTRAINT ck_clusters_agent_installed_bool CHECK (agent_installed IN (0, 1)),
     CONSTRAINT ck_clusters_agent_version_length CHECK (length(agent_version) <= 32 AND instr(agent_version, char(0)) = 0),
-    CONSTRAINT ck_clusters_last_heartbeat_utc CHECK (last_heartbeat GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_heartbeat, 1, 10), '+0 days') IS substr(last_heartbeat, 1, 10) AND substr(last_heartbeat, 12, 2) < '24' AND substr(last_heartbeat, 15, 2) < '60' AND substr(last_heartbeat, 18, 2) < '60' OR last_heartbeat IS NULL),
+    CONSTRAINT ck_clusters_last_heartbeat_utc CHECK (last_heartbeat GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_heartbeat, 1, 10), '+0 days') IS substr(last_heartbeat, 1, 10) AND substr(last_heartbeat, 1, 4) > '0000' AND substr(last_heartbeat, 12, 2) < '24' AND substr(last_heartbeat, 15, 2) < '60' AND substr(last_heartbeat, 18, 2) < '60' OR last_heartbeat IS NULL),
     CONSTRAINT ck_clusters_cluster_metadata_json CHECK (CASE WHEN json_valid(cluster_metadata) THEN json_type(cluster_metadata) = 'object' AND length(CAST(cluster_metadata AS BLOB)) <= 262144 ELSE cluster_metadata IS NULL END),
-    CONSTRAINT ck_clusters_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_clusters_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT ck_clusters_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_clusters_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
     CONSTRAINT fk_clusters_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_clusters_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
 )
@@ -395,16 +395,16 @@ CREATE TABLE scan_runs (
     CONSTRAINT ck_scan_runs_status_values CHECK (status IN ('RUNNING', 'COMPLETE', 'PARTIAL', 'FAILED')),
     CONSTRAINT ck_scan_runs_units_expected_range CHECK (units_expected >= 1 AND units_expected <= 10000),
     CONSTRAINT ck_scan_runs_lease_token_uuid CHECK (length(lease_token) = 32 AND lease_token NOT GLOB '*[^0-9a-f]*'),
-    CONSTRAINT ck_scan_runs_leased_until_utc CHECK (leased_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(leased_until, 1, 10), '+0 days') IS substr(leased_until, 1, 10) AND substr(leased_until, 12, 2) < '24' AND substr(leased_until, 15, 2) < '60' AND substr(leased_until, 18, 2) < '60' OR leased_until IS NULL),
-    CONSTRAINT ck_scan_runs_started_at_utc CHECK (started_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(started_at, 1, 10), '+0 days') IS substr(started_at, 1, 10) AND substr(started_at, 12, 2) < '24' AND substr(started_at, 15, 2) < '60' AND substr(started_at, 18, 2) < '60' OR started_at IS NULL),
-    CONSTRAINT ck_scan_runs_finished_at_utc CHECK (finished_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(finished_at, 1, 10), '+0 days') IS substr(finished_at, 1, 10) AND substr(finished_at, 12, 2) < '24' AND substr(finished_at, 15, 2) < '60' AND substr(finished_at, 18, 2) < '60' OR finished_at IS NULL),
+    CONSTRAINT ck_scan_runs_leased_until_utc CHECK (leased_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(leased_until, 1, 10), '+0 days') IS substr(leased_until, 1, 10) AND substr(leased_until, 1, 4) > '0000' AND substr(leased_until, 12, 2) < '24' AND substr(leased_until, 15, 2) < '60' AND substr(leased_until, 18, 2) < '60' OR leased_until IS NULL),
+    CONSTRAINT ck_scan_runs_started_at_utc CHECK (started_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(started_at, 1, 10), '+0 days') IS substr(started_at, 1, 10) AND substr(started_at, 1, 4) > '0000' AND substr(started_at, 12, 2) < '24' AND substr(started_at, 15, 2) < '60' AND substr(started_at, 18, 2) < '60' OR started_at IS NULL),
+    CONSTRAINT ck_scan_runs_finished_at_utc CHECK (finished_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(finished_at, 1, 10), '+0 days') IS substr(finished_at, 1, 10) AND substr(finished_at, 1, 4) > '0000' AND substr(finished_at, 12, 2) < '24' AND substr(finished_at, 15, 2) < '60' AND substr(finished_at, 18, 2) < '60' OR finished_at IS NULL),
     CONSTRAINT ck_scan_runs_seen_range CHECK (seen >= 0 AND seen <= 2147483647),
     CONSTRAINT ck_scan_runs_added_range CHECK (added >= 0 AND added <= 2147483647),
     CONSTRAINT ck_scan_runs_changed_range CHECK (changed >= 0 AND changed <= 2147483647),
     CONSTRAINT ck_scan_runs_vanished_range CHECK (vanished >= 0 AND vanished <= 2147483647),
     CONSTRAINT ck_scan_runs_error_length CHECK (length(error) <= 4000 AND instr(error, char(0)) = 0),
-    CONSTRAINT ck_scan_runs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_scan_runs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT ck_scan_runs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_scan_runs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
     CONSTRAINT fk_scan_runs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_scan_runs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
 )
@@ -471,7 +471,7 @@ CREATE TABLE instances (
     CONSTRAINT ck_instances_memory_util_range CHECK (memory_util >= 0 AND memory_util <= 100),
     CONSTRAINT ck_instances_price_money CHECK (price >= 0 AND price <= 99999999999999),
     CONSTRAINT ck_instances_auth_status_values CHECK (auth_status IN ('authorized', 'flagged', 'unauthorized', 'terminated')),
-    CONSTRAINT ck_instances_flagged_at_utc CHECK (flagged_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(flagged_at, 1, 10), '+0 days') IS substr(flagged_at, 1, 10) AND substr(flagged_at, 12, 2) < '24' AND substr(flagged_at, 15, 2) < '60' AND substr(flagged_at, 18, 2) < '60' OR flagged_at IS NULL),
+    CONSTRAINT ck_instances_flagged_at_utc CHECK (flagged_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(flagged_at, 1, 10), '+0 days') IS substr(flagged_at, 1, 10) AND substr(flagged_at, 1, 4) > '0000' AND substr(flagged_at, 12, 2) < '24' AND substr(flagged_at, 15, 2) < '60' AND substr(flagged_at, 18, 2) < '60' OR flagged_at IS NULL),
     CONSTRAINT ck_instances_orchestrator_type_values CHECK (orchestrator_type IN ('KUBERNETES', 'STANDALONE')),
     CONSTRAINT ck_instances_cluster_membership_json CHECK (CASE WHEN json_valid(cluster_membership) THEN json_type(cluster_membership) = 'object' AND length(CAST(cluster_membership AS BLOB)) <= 262144 ELSE cluster_membership IS NULL END),
     CONSTRAINT ck_instances_pipeline_mode_values CHECK (pipeline_mode IN ('CLUSTER', 'LINEAR')),
@@ -479,13 +479,13 @@ CREATE TABLE instances (
     CONSTRAINT ck_instances_assigned_model_id_uuid CHECK (length(assigned_model_id) = 32 AND assigned_model_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_instances_is_replica_bool CHECK (is_replica IN (0, 1)),
     CONSTRAINT ck_instances_replica_of_id_uuid CHECK (length(replica_of_id) = 32 AND replica_of_id NOT GLOB '*[^0-9a-f]*'),
-    CONSTRAINT ck_instances_replica_expiry_utc CHECK (replica_expiry GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(replica_expiry, 1, 10), '+0 days') IS substr(replica_expiry, 1, 10) AND substr(replica_expiry, 12, 2) < '24' AND substr(replica_expiry, 15, 2) < '60' AND substr(replica_expiry, 18, 2) < '60' OR replica_expiry IS NULL),
-    CONSTRAINT ck_instances_launched_at_utc CHECK (launched_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(launched_at, 1, 10), '+0 days') IS substr(launched_at, 1, 10) AND substr(launched_at, 12, 2) < '24' AND substr(launched_at, 15, 2) < '60' AND substr(launched_at, 18, 2) < '60' OR launched_at IS NULL),
-    CONSTRAINT ck_instances_terminated_at_utc CHECK (terminated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(terminated_at, 1, 10), '+0 days') IS substr(terminated_at, 1, 10) AND substr(terminated_at, 12, 2) < '24' AND substr(terminated_at, 15, 2) < '60' AND substr(terminated_at, 18, 2) < '60' OR terminated_at IS NULL),
-    CONSTRAINT ck_instances_last_evaluation_utc CHECK (last_evaluation GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_evaluation, 1, 10), '+0 days') IS substr(last_evaluation, 1, 10) AND substr(last_evaluation, 12, 2) < '24' AND substr(last_evaluation, 15, 2) < '60' AND substr(last_evaluation, 18, 2) < '60' OR last_evaluation IS NULL),
+    CONSTRAINT ck_instances_replica_expiry_utc CHECK (replica_expiry GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(replica_expiry, 1, 10), '+0 days') IS substr(replica_expiry, 1, 10) AND substr(replica_expiry, 1, 4) > '0000' AND substr(replica_expiry, 12, 2) < '24' AND substr(replica_expiry, 15, 2) < '60' AND substr(replica_expiry, 18, 2) < '60' OR replica_expiry IS NULL),
+    CONSTRAINT ck_instances_launched_at_utc CHECK (launched_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(launched_at, 1, 10), '+0 days') IS substr(launched_at, 1, 10) AND substr(launched_at, 1, 4) > '0000' AND substr(launched_at, 12, 2) < '24' AND substr(launched_at, 15, 2) < '60' AND substr(launched_at, 18, 2) < '60' OR launched_at IS NULL),
+    CONSTRAINT ck_instances_terminated_at_utc CHECK (terminated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(terminated_at, 1, 10), '+0 days') IS substr(terminated_at, 1, 10) AND substr(terminated_at, 1, 4) > '0000' AND substr(terminated_at, 12, 2) < '24' AND substr(terminated_at, 15, 2) < '60' AND substr(terminated_at, 18, 2) < '60' OR terminated_at IS NULL),
+    CONSTRAINT ck_instances_last_evaluation_utc CHECK (last_evaluation GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_evaluation, 1, 10), '+0 days') IS substr(last_evaluation, 1, 10) AND substr(last_evaluation, 1, 4) > '0000' AND substr(last_evaluation, 12, 2) < '24' AND substr(last_evaluation, 15, 2) < '60' AND substr(last_evaluation, 18, 2) < '60' OR last_evaluation IS NULL),
     CONSTRAINT ck_instances_instance_metadata_json CHECK (CASE WHEN json_valid(instance_metadata) THEN json_type(instance_metadata) = 'object' AND length(CAST(instance_metadata AS BLOB)) <= 262144 ELSE instance_metadata IS NULL END),
-    CONSTRAINT ck_instances_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_instances_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT ck_instances_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_instances_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
     CONSTRAINT fk_instances_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_instances_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_instances_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
@@ -528,8 +528,8 @@ CREATE TABLE scan_units (
     CONSTRAINT ck_scan_units_pages_range CHECK (pages >= 0 AND pages <= 2147483647),
     CONSTRAINT ck_scan_units_items_range CHECK (items >= 0 AND items <= 2147483647),
     CONSTRAINT ck_scan_units_error_length CHECK (length(error) <= 4000 AND instr(error, char(0)) = 0),
-    CONSTRAINT ck_scan_units_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_scan_units_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT ck_scan_units_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_scan_units_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
     CONSTRAINT fk_scan_units_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_scan_units_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) ON DELETE CASCADE
 )
@@ -539,6 +539,12 @@ CREATE TRIGGER ao_account_logs_update BEFORE UPDATE ON account_logs FOR EACH ROW
 WHEN 1
 BEGIN SELECT RAISE(ABORT, 'ao_account_logs_update'); END;
 
+CREATE TRIGGER pk_account_logs BEFORE INSERT ON account_logs FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM account_logs 
+WHERE account_logs.tenant_id = new.tenant_id AND account_logs.id = new.id)
+BEGIN SELECT RAISE(ABORT, 'pk_account_logs'); END;
+
 CREATE TRIGGER ao_account_logs_delete BEFORE DELETE ON account_logs FOR EACH ROW
 WHEN NOT (1 = 1 AND (old.timestamp < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-8760 hours')) = 1)
 BEGIN SELECT RAISE(ABORT, 'ao_account_logs_delete'); END;
@@ -547,12 +553,18 @@ CREATE TRIGGER ao_audit_logs_update BEFORE UPDATE ON audit_logs FOR EACH ROW
 WHEN 1
 BEGIN SELECT RAISE(ABORT, 'ao_audit_logs_update'); END;
 
+CREATE TRIGGER pk_audit_logs BEFORE INSERT ON audit_logs FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM audit_logs 
+WHERE audit_logs.tenant_id = new.tenant_id AND audit_logs.id = new.id)
+BEGIN SELECT RAISE(ABORT, 'pk_audit_logs'); END;
+
 CREATE TRIGGER ao_audit_logs_delete BEFORE DELETE ON audit_logs FOR EACH ROW
 WHEN 1
 BEGIN SELECT RAISE(ABORT, 'ao_audit_logs_delete'); END;
 
 CREATE TRIGGER ao_audit_logs_clock BEFORE INSERT ON audit_logs FOR EACH ROW
-WHEN (abs(julianday(new.timestamp) - julianday('now')) * 86400 > 5)
+WHEN (abs(julianday(new.timestamp) - julianday('now')) * 86400 > 5) = 1 OR new.txid != 0
 BEGIN SELECT RAISE(ABORT, 'ao_audit_logs_clock'); END;
 
 CREATE TRIGGER lc_ml_models_status_first BEFORE INSERT ON ml_models FOR EACH ROW
@@ -560,14 +572,18 @@ WHEN (new.status NOT IN ('CANDIDATE'))
 BEGIN SELECT RAISE(ABORT, 'lc_ml_models_status_first'); END;
 
 CREATE TRIGGER lc_ml_models_status_move BEFORE UPDATE OF status ON ml_models FOR EACH ROW
-WHEN old.status IS NOT new.status AND NOT (old.status = 'CANDIDATE' AND new.status IN ('ARCHIVED', 'TESTING') OR old.status = 'TESTING' AND new.status IN ('ARCHIVED', 'GRADUATED') OR old.status = 'GRADUATED' AND new.status IN ('ARCHIVED', 'ENABLED') OR old.status = 'ENABLED' AND new.status IN ('ARCHIVED'))
+WHEN old.status IS NOT new.status AND (old.status = 'CANDIDATE' AND new.status IN ('ARCHIVED', 'TESTING') OR old.status = 'TESTING' AND new.status IN ('ARCHIVED', 'GRADUATED') OR old.status = 'GRADUATED' AND new.status IN ('ARCHIVED', 'ENABLED') OR old.status = 'ENABLED' AND new.status IN ('ARCHIVED')) IS NOT 1
 BEGIN SELECT RAISE(ABORT, 'lc_ml_models_status_move'); END;
 
-CREATE TRIGGER lc_ml_models_again BEFORE INSERT ON ml_models FOR EACH ROW
+CREATE TRIGGER pk_ml_models BEFORE INSERT ON ml_models FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM ml_models 
 WHERE ml_models.id = new.id)
-BEGIN SELECT RAISE(ABORT, 'lc_ml_models_again'); END;
+BEGIN SELECT RAISE(ABORT, 'pk_ml_models'); END;
+
+CREATE TRIGGER lc_ml_models_key BEFORE UPDATE OF id ON ml_models FOR EACH ROW
+WHEN old.id != new.id
+BEGIN SELECT RAISE(ABORT, 'lc_ml_models_key'); END;
 
 CREATE TRIGGER lc_ml_models_kept BEFORE DELETE ON ml_models FOR EACH ROW
 WHEN 1
@@ -582,7 +598,7 @@ WHEN old.id = '00000000000070008000000000000001'
 BEGIN SELECT RAISE(ABORT, 'lc_tenants_platform'); END;
 
 CREATE TRIGGER lc_users_last_admin BEFORE UPDATE OF tenant_id, role, is_active ON users FOR EACH ROW
-WHEN old.tenant_id = '00000000000070008000000000000001' AND old.role IN ('admin', 'super_admin') AND old.is_active IS 1 AND NOT (new.tenant_id = '00000000000070008000000000000001' AND new.role IN ('admin', 'super_admin') AND new.is_active IS 1) AND NOT (EXISTS (SELECT users.id 
+WHEN old.tenant_id = '00000000000070008000000000000001' AND old.role IN ('admin', 'super_admin') AND old.is_active IS 1 AND (new.tenant_id = '00000000000070008000000000000001' AND new.role IN ('admin', 'super_admin') AND new.is_active IS 1) IS NOT 1 AND NOT (EXISTS (SELECT users.id 
 FROM users 
 WHERE old.tenant_id = '00000000000070008000000000000001' AND old.role IN ('admin', 'super_admin') AND old.is_active IS 1 AND users.tenant_id = '00000000000070008000000000000001' AND users.role IN ('admin', 'super_admin') AND users.is_active IS 1 AND users.id != old.id
  LIMIT 1 OFFSET 0))
@@ -600,28 +616,36 @@ WHEN (new.status NOT IN ('pending'))
 BEGIN SELECT RAISE(ABORT, 'lc_accounts_status_first'); END;
 
 CREATE TRIGGER lc_accounts_status_move BEFORE UPDATE OF status ON accounts FOR EACH ROW
-WHEN old.status IS NOT new.status AND NOT (old.status = 'pending' AND new.status IN ('connected') OR old.status = 'connected' AND new.status IN ('active', 'failed') OR old.status = 'active' AND new.status IN ('failed') OR old.status = 'failed' AND new.status IN ('connected'))
+WHEN old.status IS NOT new.status AND (old.status = 'pending' AND new.status IN ('connected') OR old.status = 'connected' AND new.status IN ('active', 'failed') OR old.status = 'active' AND new.status IN ('failed') OR old.status = 'failed' AND new.status IN ('connected')) IS NOT 1
 BEGIN SELECT RAISE(ABORT, 'lc_accounts_status_move'); END;
 
-CREATE TRIGGER lc_accounts_again BEFORE INSERT ON accounts FOR EACH ROW
+CREATE TRIGGER pk_accounts BEFORE INSERT ON accounts FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM accounts 
 WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.id)
-BEGIN SELECT RAISE(ABORT, 'lc_accounts_again'); END;
+BEGIN SELECT RAISE(ABORT, 'pk_accounts'); END;
+
+CREATE TRIGGER lc_accounts_key BEFORE UPDATE OF tenant_id, id ON accounts FOR EACH ROW
+WHEN old.tenant_id != new.tenant_id OR old.id != new.id
+BEGIN SELECT RAISE(ABORT, 'lc_accounts_key'); END;
 
 CREATE TRIGGER lc_scan_runs_status_first BEFORE INSERT ON scan_runs FOR EACH ROW
 WHEN (new.status NOT IN ('RUNNING'))
 BEGIN SELECT RAISE(ABORT, 'lc_scan_runs_status_first'); END;
 
 CREATE TRIGGER lc_scan_runs_status_move BEFORE UPDATE OF status ON scan_runs FOR EACH ROW
-WHEN old.status IS NOT new.status AND NOT (old.status = 'RUNNING' AND new.status IN ('COMPLETE', 'FAILED', 'PARTIAL'))
+WHEN old.status IS NOT new.status AND (old.status = 'RUNNING' AND new.status IN ('COMPLETE', 'FAILED', 'PARTIAL')) IS NOT 1
 BEGIN SELECT RAISE(ABORT, 'lc_scan_runs_status_move'); END;
 
-CREATE TRIGGER lc_scan_runs_again BEFORE INSERT ON scan_runs FOR EACH ROW
+CREATE TRIGGER pk_scan_runs BEFORE INSERT ON scan_runs FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM scan_runs 
 WHERE scan_runs.tenant_id = new.tenant_id AND scan_runs.id = new.id)
-BEGIN SELECT RAISE(ABORT, 'lc_scan_runs_again'); END;
+BEGIN SELECT RAISE(ABORT, 'pk_scan_runs'); END;
+
+CREATE TRIGGER lc_scan_runs_key BEFORE UPDATE OF tenant_id, id ON scan_runs FOR EACH ROW
+WHEN old.tenant_id != new.tenant_id OR old.id != new.id
+BEGIN SELECT RAISE(ABORT, 'lc_scan_runs_key'); END;
 
 CREATE TRIGGER lc_scan_runs_complete BEFORE UPDATE OF status ON scan_runs FOR EACH ROW
 WHEN old.status = 'RUNNING' AND (new.status = 'COMPLETE' AND NOT ((SELECT count(*) AS count_1 
@@ -644,28 +668,36 @@ WHEN (new.auth_status NOT IN ('authorized', 'flagged'))
 BEGIN SELECT RAISE(ABORT, 'lc_instances_auth_status_first'); END;
 
 CREATE TRIGGER lc_instances_auth_status_move BEFORE UPDATE OF auth_status ON instances FOR EACH ROW
-WHEN old.auth_status IS NOT new.auth_status AND NOT (old.auth_status = 'authorized' AND new.auth_status IN ('flagged') OR old.auth_status = 'flagged' AND new.auth_status IN ('authorized', 'unauthorized') OR old.auth_status = 'unauthorized' AND new.auth_status IN ('authorized', 'terminated'))
+WHEN old.auth_status IS NOT new.auth_status AND (old.auth_status = 'authorized' AND new.auth_status IN ('flagged') OR old.auth_status = 'flagged' AND new.auth_status IN ('authorized', 'unauthorized') OR old.auth_status = 'unauthorized' AND new.auth_status IN ('authorized', 'terminated')) IS NOT 1
 BEGIN SELECT RAISE(ABORT, 'lc_instances_auth_status_move'); END;
 
-CREATE TRIGGER lc_instances_again BEFORE INSERT ON instances FOR EACH ROW
+CREATE TRIGGER pk_instances BEFORE INSERT ON instances FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM instances 
 WHERE instances.tenant_id = new.tenant_id AND instances.id = new.id)
-BEGIN SELECT RAISE(ABORT, 'lc_instances_again'); END;
+BEGIN SELECT RAISE(ABORT, 'pk_instances'); END;
+
+CREATE TRIGGER lc_instances_key BEFORE UPDATE OF tenant_id, id ON instances FOR EACH ROW
+WHEN old.tenant_id != new.tenant_id OR old.id != new.id
+BEGIN SELECT RAISE(ABORT, 'lc_instances_key'); END;
 
 CREATE TRIGGER lc_scan_units_status_first BEFORE INSERT ON scan_units FOR EACH ROW
 WHEN (new.status NOT IN ('PENDING'))
 BEGIN SELECT RAISE(ABORT, 'lc_scan_units_status_first'); END;
 
 CREATE TRIGGER lc_scan_units_status_move BEFORE UPDATE OF status ON scan_units FOR EACH ROW
-WHEN old.status IS NOT new.status AND NOT (old.status = 'PENDING' AND new.status IN ('DONE', 'FAILED'))
+WHEN old.status IS NOT new.status AND (old.status = 'PENDING' AND new.status IN ('DONE', 'FAILED')) IS NOT 1
 BEGIN SELECT RAISE(ABORT, 'lc_scan_units_status_move'); END;
 
-CREATE TRIGGER lc_scan_units_again BEFORE INSERT ON scan_units FOR EACH ROW
+CREATE TRIGGER pk_scan_units BEFORE INSERT ON scan_units FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM scan_units 
 WHERE scan_units.tenant_id = new.tenant_id AND scan_units.id = new.id)
-BEGIN SELECT RAISE(ABORT, 'lc_scan_units_again'); END;
+BEGIN SELECT RAISE(ABORT, 'pk_scan_units'); END;
+
+CREATE TRIGGER lc_scan_units_key BEFORE UPDATE OF tenant_id, id ON scan_units FOR EACH ROW
+WHEN old.tenant_id != new.tenant_id OR old.id != new.id
+BEGIN SELECT RAISE(ABORT, 'lc_scan_units_key'); END;
 
 CREATE TRIGGER lc_scan_units_frozen_insert BEFORE INSERT ON scan_units FOR EACH ROW
 WHEN EXISTS (SELECT scan_runs.id 
@@ -678,6 +710,10 @@ WHEN EXISTS (SELECT scan_runs.id
 FROM scan_runs 
 WHERE scan_runs.tenant_id = new.tenant_id AND scan_runs.id = new.scan_run_id AND scan_runs.status != 'RUNNING')
 BEGIN SELECT RAISE(ABORT, 'lc_scan_units_frozen'); END;
+
+CREATE TRIGGER lc_scan_units_run BEFORE UPDATE OF scan_run_id ON scan_units FOR EACH ROW
+WHEN old.scan_run_id != new.scan_run_id
+BEGIN SELECT RAISE(ABORT, 'lc_scan_units_run'); END;
 
 CREATE TRIGGER lc_scan_units_kept BEFORE DELETE ON scan_units FOR EACH ROW
 WHEN (EXISTS (SELECT scan_runs.id 

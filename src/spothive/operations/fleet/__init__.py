@@ -8,7 +8,13 @@ from spothive.operations.fleet.accounts import (
     set_environment,
 )
 from spothive.operations.fleet.imports import FieldChange, ImportResult, import_fleet
-from spothive.operations.fleet.listing import FleetGroup, InstanceFilter, Listed, list_instances, summarise_fleet
+from spothive.operations.fleet.listing import (
+    FleetGroup,
+    InstanceFilter,
+    Listed,
+    list_instances,
+    summarise_fleet,
+)
 
 __all__ = [
     "AccountSummary",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select
@@ -85,14 +86,20 @@ def set_environment(session: TenantSession, actor: Actor, *, name: str, environm
     before, account.environment_type = {"environment_type": account.environment_type}, environment
     session.flush()  # so that the rule about proof answers here
     after = {"environment_type": environment}
-    record(session, actor, "account.marked", account.account_name, ResourceType.ACCOUNT, before=before, after=after)
+    record(
+        session,
+        actor,
+        "account.marked",
+        account.account_name,
+        ResourceType.ACCOUNT,
+        before=before,
+        after=after,
+    )
     log_account(session, actor, account, "marked", after)
     return account
 
 
-def log_account(
-    session: TenantSession, actor: Actor, account: Account, action: str, details: dict[str, object]
-) -> None:
+def log_account(session: TenantSession, actor: Actor, account: Account, action: str, details: dict[str, Any]) -> None:
     """Add one line to the account's own history."""
     session.add(
         AccountLog(
@@ -148,7 +155,13 @@ def disconnect_account(
 def _bury(sessions: Sessions, actor: Actor, tenant_id: UUID, name: str) -> UUID:
     """Set the tombstone, unless an interrupted call has; return the account's row id."""
     with sessions(tenant=tenant_id) as session:
-        require(actor, Action.MANAGE, attempt="account.disconnect", resource=name, resource_type=ResourceType.ACCOUNT)
+        require(
+            actor,
+            Action.MANAGE,
+            attempt="account.disconnect",
+            resource=name,
+            resource_type=ResourceType.ACCOUNT,
+        )
         buried = select(Account).where(Account.account_name == name, Account.disconnecting_at.is_not(None))
         account = session.scalar(buried)
         if account is None:

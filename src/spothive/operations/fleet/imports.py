@@ -221,7 +221,11 @@ _CHUNK = 20_000
 
 
 def _write(
-    session: TenantSession, account: Account, answer: FleetAnswer, known: dict[str, _Known], result: ImportResult
+    session: TenantSession,
+    account: Account,
+    answer: FleetAnswer,
+    known: dict[str, _Known],
+    result: ImportResult,
 ) -> None:
     """Write what is new, changed or gone, and note it in ``result``."""
     now = utc_now()
@@ -230,7 +234,9 @@ def _write(
     clusters = _clusters(session, account, taken, result)
     hashes = {i.instance_id: content_hash(i) for i in taken}
     new = [i for i in taken if i.instance_id not in known]
-    changed = [i for i in taken if i.instance_id in known and known[i.instance_id].content_hash != hashes[i.instance_id]]
+    changed = [
+        i for i in taken if i.instance_id in known and known[i.instance_id].content_hash != hashes[i.instance_id]
+    ]
     base = {"tenant_id": session.tenant_id, "updated_at": now}
     insert_rows(
         session,
@@ -281,7 +287,11 @@ def _columns(
         "memory": seen.memory_mib,
         "launched_at": seen.launched_at,
         "cluster_id": clusters.get((seen.region, seen.cluster_name or "")),
-        "cluster_membership": {"cluster_name": seen.cluster_name, "node_group": seen.node_group, "role": "node"}
+        "cluster_membership": {
+            "cluster_name": seen.cluster_name,
+            "node_group": seen.node_group,
+            "role": "node",
+        }
         if member
         else None,
         "orchestrator_type": OrchestratorType.KUBERNETES if member else OrchestratorType.STANDALONE,

@@ -82,10 +82,11 @@ def list_instances(session: TenantSession, wanted: InstanceFilter) -> list[Liste
         .order_by(Instance.instance_id)
         .limit(wanted.limit)
     )
-    return [Listed(*row) for row in session.execute(_narrowed(query, wanted))]
+    rows = session.execute(_narrowed(query, wanted))
+    return [Listed(instance, account, cluster) for instance, account, cluster in rows]
 
 
-def _narrowed(query: Select[Any], wanted: InstanceFilter) -> Select[Any]:
+def _narrowed(query: Select[*tuple[Any, ...]], wanted: InstanceFilter) -> Select[*tuple[Any, ...]]:
     exact = {
         Account.account_name: wanted.account,
         Instance.region: wanted.region,

@@ -10,7 +10,7 @@ CREATE TABLE account_logs (
     actor_id UUID,
     actor_name TEXT NOT NULL,
     CONSTRAINT pk_account_logs PRIMARY KEY (tenant_id, id),
-    CONSTRAINT ck_account_logs_timestamp_utc CHECK (isfinite(timestamp)),
+    CONSTRAINT ck_account_logs_timestamp_utc CHECK (timestamp >= '0001-01-01 00:00:00+00' AND timestamp < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_account_logs_action_length CHECK (length(action) >= 1 AND length(action) <= 64),
     CONSTRAINT ck_account_logs_from_status_values CHECK (from_status IN ('pending', 'connected', 'active', 'failed')),
     CONSTRAINT ck_account_logs_to_status_values CHECK (to_status IN ('pending', 'connected', 'active', 'failed')),
@@ -45,7 +45,7 @@ CREATE TABLE audit_logs (
     diff_before TEXT,
     diff_after TEXT,
     CONSTRAINT pk_audit_logs PRIMARY KEY (tenant_id, id),
-    CONSTRAINT ck_audit_logs_timestamp_utc CHECK (isfinite(timestamp)),
+    CONSTRAINT ck_audit_logs_timestamp_utc CHECK (timestamp >= '0001-01-01 00:00:00+00' AND timestamp < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_audit_logs_actor_name_length CHECK (length(actor_name) >= 1 AND length(actor_name) <= 255),
     CONSTRAINT ck_audit_logs_event_length CHECK (length(event) >= 1 AND length(event) <= 128),
     CONSTRAINT ck_audit_logs_resource_length CHECK (length(resource) >= 1 AND length(resource) <= 255),
@@ -119,17 +119,17 @@ CREATE TABLE ml_models (
     CONSTRAINT ck_ml_models_status_values CHECK (status IN ('CANDIDATE', 'TESTING', 'GRADUATED', 'ENABLED', 'ARCHIVED')),
     CONSTRAINT ck_ml_models_description_length CHECK (length(description) <= 4000),
     CONSTRAINT ck_ml_models_person_name_length CHECK (length(person_name) <= 255),
-    CONSTRAINT ck_ml_models_uploaded_at_utc CHECK (isfinite(uploaded_at)),
-    CONSTRAINT ck_ml_models_graduated_at_utc CHECK (isfinite(graduated_at)),
-    CONSTRAINT ck_ml_models_deployed_at_utc CHECK (isfinite(deployed_at)),
-    CONSTRAINT ck_ml_models_archived_at_utc CHECK (isfinite(archived_at)),
+    CONSTRAINT ck_ml_models_uploaded_at_utc CHECK (uploaded_at >= '0001-01-01 00:00:00+00' AND uploaded_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_ml_models_graduated_at_utc CHECK (graduated_at >= '0001-01-01 00:00:00+00' AND graduated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_ml_models_deployed_at_utc CHECK (deployed_at >= '0001-01-01 00:00:00+00' AND deployed_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_ml_models_archived_at_utc CHECK (archived_at >= '0001-01-01 00:00:00+00' AND archived_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_ml_models_total_predictions_range CHECK (total_predictions >= 0 AND total_predictions <= 9007199254740992),
     CONSTRAINT ck_ml_models_success_count_range CHECK (success_count >= 0 AND success_count <= 9007199254740992),
     CONSTRAINT ck_ml_models_failure_count_range CHECK (failure_count >= 0 AND failure_count <= 9007199254740992),
     CONSTRAINT ck_ml_models_avg_prediction_score_range CHECK (avg_prediction_score >= 0 AND avg_prediction_score <= 1),
     CONSTRAINT ck_ml_models_performance_metrics_json CHECK (jsonb_typeof(performance_metrics) = 'object' AND octet_length(performance_metrics::text) <= 262144),
-    CONSTRAINT ck_ml_models_created_at_utc CHECK (isfinite(created_at)),
-    CONSTRAINT ck_ml_models_updated_at_utc CHECK (isfinite(updated_at))
+    CONSTRAINT ck_ml_models_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_ml_models_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE UNIQUE INDEX uq_ml_models_one_active ON ml_models (is_active_prod) WHERE is_active_prod;
@@ -163,9 +163,9 @@ CREATE TABLE on_demand_prices (
     CONSTRAINT ck_on_demand_prices_os_length CHECK (length(os) >= 1 AND length(os) <= 32),
     CONSTRAINT ck_on_demand_prices_price_money CHECK (price >= 0 AND price <= 99999999.999999),
     CONSTRAINT ck_on_demand_prices_source_length CHECK (length(source) >= 1 AND length(source) <= 255),
-    CONSTRAINT ck_on_demand_prices_observed_at_utc CHECK (isfinite(observed_at)),
-    CONSTRAINT ck_on_demand_prices_created_at_utc CHECK (isfinite(created_at)),
-    CONSTRAINT ck_on_demand_prices_updated_at_utc CHECK (isfinite(updated_at))
+    CONSTRAINT ck_on_demand_prices_observed_at_utc CHECK (observed_at >= '0001-01-01 00:00:00+00' AND observed_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_on_demand_prices_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_on_demand_prices_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 COMMENT ON COLUMN on_demand_prices.id IS 'UUIDv7';
@@ -193,7 +193,7 @@ CREATE TABLE system_logs (
     details JSONB DEFAULT '{}' NOT NULL,
     execution_time_ms BIGINT,
     CONSTRAINT pk_system_logs PRIMARY KEY (tenant_id, id),
-    CONSTRAINT ck_system_logs_timestamp_utc CHECK (isfinite(timestamp)),
+    CONSTRAINT ck_system_logs_timestamp_utc CHECK (timestamp >= '0001-01-01 00:00:00+00' AND timestamp < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_system_logs_person_name_length CHECK (length(person_name) <= 255),
     CONSTRAINT ck_system_logs_component_length CHECK (length(component) >= 1 AND length(component) <= 50),
     CONSTRAINT ck_system_logs_level_values CHECK (level IN ('debug', 'info', 'warning', 'error', 'critical')),
@@ -229,8 +229,8 @@ CREATE TABLE tenants (
     CONSTRAINT ck_tenants_slug_length CHECK (length(slug) >= 1 AND length(slug) <= 63),
     CONSTRAINT ck_tenants_slug_ascii CHECK (slug COLLATE "C" ~ '^[a-z0-9-]*$'),
     CONSTRAINT ck_tenants_settings_json CHECK (jsonb_typeof(settings) = 'object' AND octet_length(settings::text) <= 262144),
-    CONSTRAINT ck_tenants_created_at_utc CHECK (isfinite(created_at)),
-    CONSTRAINT ck_tenants_updated_at_utc CHECK (isfinite(updated_at))
+    CONSTRAINT ck_tenants_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_tenants_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 COMMENT ON COLUMN tenants.id IS 'UUIDv7';
@@ -266,8 +266,8 @@ CREATE TABLE datasets (
     CONSTRAINT ck_datasets_file_hash_length CHECK (length(file_hash) >= 64 AND length(file_hash) <= 64),
     CONSTRAINT ck_datasets_file_hash_ascii CHECK (file_hash COLLATE "C" ~ '^[0-9a-f]*$'),
     CONSTRAINT ck_datasets_columns_json CHECK (jsonb_typeof(columns) = 'array' AND octet_length(columns::text) <= 262144),
-    CONSTRAINT ck_datasets_created_at_utc CHECK (isfinite(created_at)),
-    CONSTRAINT ck_datasets_updated_at_utc CHECK (isfinite(updated_at)),
+    CONSTRAINT ck_datasets_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_datasets_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT fk_datasets_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
 );
 
@@ -312,11 +312,11 @@ CREATE TABLE users (
     CONSTRAINT ck_users_full_name_length CHECK (length(full_name) <= 100),
     CONSTRAINT ck_users_role_values CHECK (role IN ('super_admin', 'admin', 'client', 'user', 'lab')),
     CONSTRAINT ck_users_timezone_length CHECK (length(timezone) >= 1 AND length(timezone) <= 64),
-    CONSTRAINT ck_users_last_login_utc CHECK (isfinite(last_login)),
+    CONSTRAINT ck_users_last_login_utc CHECK (last_login >= '0001-01-01 00:00:00+00' AND last_login < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_users_failed_logins_range CHECK (failed_logins >= 0 AND failed_logins <= 2147483647),
-    CONSTRAINT ck_users_locked_until_utc CHECK (isfinite(locked_until)),
-    CONSTRAINT ck_users_created_at_utc CHECK (isfinite(created_at)),
-    CONSTRAINT ck_users_updated_at_utc CHECK (isfinite(updated_at)),
+    CONSTRAINT ck_users_locked_until_utc CHECK (locked_until >= '0001-01-01 00:00:00+00' AND locked_until < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_users_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_users_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT fk_users_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
 );
 
@@ -358,8 +358,8 @@ CREATE TABLE accounts (
     CONSTRAINT uq_accounts_tenant_id_account_name UNIQUE (tenant_id, account_name),
     CONSTRAINT ck_accounts_role_proof CHECK (status = 'pending' OR connection_method <> 'iam_role' OR (role_arn IS NOT NULL AND external_id IS NOT NULL)),
     CONSTRAINT ck_accounts_key_proof CHECK (status = 'pending' OR connection_method <> 'access_keys' OR (aws_access_key_id IS NOT NULL AND aws_secret_access_key IS NOT NULL)),
-    CONSTRAINT ck_accounts_account_id_form CHECK (account_id LIKE 'pending-%' AND length(account_id) > 8 AND status = 'pending' OR length(account_id) = 12 AND length(trim(account_id, '0123456789')) = 0),
-    CONSTRAINT ck_accounts_import_unproven CHECK (connection_method <> 'import' OR (status = 'pending' AND account_id LIKE 'pending-%' AND environment_type = 'LAB')),
+    CONSTRAINT ck_accounts_account_id_form CHECK (substr(account_id, 1, 8) = 'pending-' AND length(account_id) > 8 AND length(trim(substr(account_id, 9), '0123456789abcdef')) = 0 AND status = 'pending' OR length(account_id) = 12 AND length(trim(account_id, '0123456789')) = 0),
+    CONSTRAINT ck_accounts_import_unproven CHECK (connection_method <> 'import' OR (status = 'pending' AND substr(account_id, 1, 8) = 'pending-' AND length(account_id) > 8 AND length(trim(substr(account_id, 9), '0123456789abcdef')) = 0 AND environment_type = 'LAB')),
     CONSTRAINT ck_accounts_prod_proven CHECK (environment_type = 'LAB' OR status <> 'pending'),
     CONSTRAINT uq_accounts_account_id UNIQUE (account_id),
     CONSTRAINT uq_accounts_external_id UNIQUE (external_id),
@@ -375,10 +375,10 @@ CREATE TABLE accounts (
     CONSTRAINT ck_accounts_status_values CHECK (status IN ('pending', 'connected', 'active', 'failed')),
     CONSTRAINT ck_accounts_status_reason_length CHECK (length(status_reason) <= 4000),
     CONSTRAINT ck_accounts_account_metadata_json CHECK (jsonb_typeof(account_metadata) = 'object' AND octet_length(account_metadata::text) <= 262144),
-    CONSTRAINT ck_accounts_last_discovered_at_utc CHECK (isfinite(last_discovered_at)),
-    CONSTRAINT ck_accounts_disconnecting_at_utc CHECK (isfinite(disconnecting_at)),
-    CONSTRAINT ck_accounts_created_at_utc CHECK (isfinite(created_at)),
-    CONSTRAINT ck_accounts_updated_at_utc CHECK (isfinite(updated_at)),
+    CONSTRAINT ck_accounts_last_discovered_at_utc CHECK (last_discovered_at >= '0001-01-01 00:00:00+00' AND last_discovered_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_accounts_disconnecting_at_utc CHECK (disconnecting_at >= '0001-01-01 00:00:00+00' AND disconnecting_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_accounts_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_accounts_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT fk_accounts_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_accounts_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
@@ -432,10 +432,10 @@ CREATE TABLE clusters (
     CONSTRAINT ck_clusters_api_endpoint_length CHECK (length(api_endpoint) <= 512),
     CONSTRAINT ck_clusters_k8s_version_length CHECK (length(k8s_version) <= 32),
     CONSTRAINT ck_clusters_agent_version_length CHECK (length(agent_version) <= 32),
-    CONSTRAINT ck_clusters_last_heartbeat_utc CHECK (isfinite(last_heartbeat)),
+    CONSTRAINT ck_clusters_last_heartbeat_utc CHECK (last_heartbeat >= '0001-01-01 00:00:00+00' AND last_heartbeat < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_clusters_cluster_metadata_json CHECK (jsonb_typeof(cluster_metadata) = 'object' AND octet_length(cluster_metadata::text) <= 262144),
-    CONSTRAINT ck_clusters_created_at_utc CHECK (isfinite(created_at)),
-    CONSTRAINT ck_clusters_updated_at_utc CHECK (isfinite(updated_at)),
+    CONSTRAINT ck_clusters_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_clusters_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT fk_clusters_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_clusters_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
 );
@@ -473,16 +473,16 @@ CREATE TABLE scan_runs (
     CONSTRAINT ck_scan_runs_kind_values CHECK (kind IN ('discovery', 'waste', 'import')),
     CONSTRAINT ck_scan_runs_status_values CHECK (status IN ('RUNNING', 'COMPLETE', 'PARTIAL', 'FAILED')),
     CONSTRAINT ck_scan_runs_units_expected_range CHECK (units_expected >= 1 AND units_expected <= 10000),
-    CONSTRAINT ck_scan_runs_leased_until_utc CHECK (isfinite(leased_until)),
-    CONSTRAINT ck_scan_runs_started_at_utc CHECK (isfinite(started_at)),
-    CONSTRAINT ck_scan_runs_finished_at_utc CHECK (isfinite(finished_at)),
+    CONSTRAINT ck_scan_runs_leased_until_utc CHECK (leased_until >= '0001-01-01 00:00:00+00' AND leased_until < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_scan_runs_started_at_utc CHECK (started_at >= '0001-01-01 00:00:00+00' AND started_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_scan_runs_finished_at_utc CHECK (finished_at >= '0001-01-01 00:00:00+00' AND finished_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_scan_runs_seen_range CHECK (seen >= 0 AND seen <= 2147483647),
     CONSTRAINT ck_scan_runs_added_range CHECK (added >= 0 AND added <= 2147483647),
     CONSTRAINT ck_scan_runs_changed_range CHECK (changed >= 0 AND changed <= 2147483647),
     CONSTRAINT ck_scan_runs_vanished_range CHECK (vanished >= 0 AND vanished <= 2147483647),
     CONSTRAINT ck_scan_runs_error_length CHECK (length(error) <= 4000),
-    CONSTRAINT ck_scan_runs_created_at_utc CHECK (isfinite(created_at)),
-    CONSTRAINT ck_scan_runs_updated_at_utc CHECK (isfinite(updated_at)),
+    CONSTRAINT ck_scan_runs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_scan_runs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT fk_scan_runs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_scan_runs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
 );
@@ -558,17 +558,17 @@ CREATE TABLE instances (
     CONSTRAINT ck_instances_memory_util_range CHECK (memory_util >= 0 AND memory_util <= 100),
     CONSTRAINT ck_instances_price_money CHECK (price >= 0 AND price <= 99999999.999999),
     CONSTRAINT ck_instances_auth_status_values CHECK (auth_status IN ('authorized', 'flagged', 'unauthorized', 'terminated')),
-    CONSTRAINT ck_instances_flagged_at_utc CHECK (isfinite(flagged_at)),
+    CONSTRAINT ck_instances_flagged_at_utc CHECK (flagged_at >= '0001-01-01 00:00:00+00' AND flagged_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_instances_orchestrator_type_values CHECK (orchestrator_type IN ('KUBERNETES', 'STANDALONE')),
     CONSTRAINT ck_instances_cluster_membership_json CHECK (jsonb_typeof(cluster_membership) = 'object' AND octet_length(cluster_membership::text) <= 262144),
     CONSTRAINT ck_instances_pipeline_mode_values CHECK (pipeline_mode IN ('CLUSTER', 'LINEAR')),
-    CONSTRAINT ck_instances_replica_expiry_utc CHECK (isfinite(replica_expiry)),
-    CONSTRAINT ck_instances_launched_at_utc CHECK (isfinite(launched_at)),
-    CONSTRAINT ck_instances_terminated_at_utc CHECK (isfinite(terminated_at)),
-    CONSTRAINT ck_instances_last_evaluation_utc CHECK (isfinite(last_evaluation)),
+    CONSTRAINT ck_instances_replica_expiry_utc CHECK (replica_expiry >= '0001-01-01 00:00:00+00' AND replica_expiry < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_instances_launched_at_utc CHECK (launched_at >= '0001-01-01 00:00:00+00' AND launched_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_instances_terminated_at_utc CHECK (terminated_at >= '0001-01-01 00:00:00+00' AND terminated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_instances_last_evaluation_utc CHECK (last_evaluation >= '0001-01-01 00:00:00+00' AND last_evaluation < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_instances_instance_metadata_json CHECK (jsonb_typeof(instance_metadata) = 'object' AND octet_length(instance_metadata::text) <= 262144),
-    CONSTRAINT ck_instances_created_at_utc CHECK (isfinite(created_at)),
-    CONSTRAINT ck_instances_updated_at_utc CHECK (isfinite(updated_at)),
+    CONSTRAINT ck_instances_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_instances_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT fk_instances_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_instances_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_instances_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
@@ -633,8 +633,8 @@ CREATE TABLE scan_units (
     CONSTRAINT ck_scan_units_pages_range CHECK (pages >= 0 AND pages <= 2147483647),
     CONSTRAINT ck_scan_units_items_range CHECK (items >= 0 AND items <= 2147483647),
     CONSTRAINT ck_scan_units_error_length CHECK (length(error) <= 4000),
-    CONSTRAINT ck_scan_units_created_at_utc CHECK (isfinite(created_at)),
-    CONSTRAINT ck_scan_units_updated_at_utc CHECK (isfinite(updated_at)),
+    CONSTRAINT ck_scan_units_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_scan_units_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT fk_scan_units_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_scan_units_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) ON DELETE CASCADE
 );

@@ -1,0 +1,14 @@
+"""The command ``spothive``: a door to the operations, for whoever holds the database URL.
+
+Every command acts as a user of a tenant and is audited as that user. Heavy packages (SQLAlchemy, Alembic, rich...)
+are imported by the command that needs them, so that ``spothive --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line; ends the process with 0, 1 (refused or failed), 2 (misused) or 130 (interrupted)."""
+    from spothive.cli.app import app
+
+    app()

@@ -1,0 +1,74 @@
+"""Questions to whoever sits at the terminal, and what happens where nobody does."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from dataclasses import dataclass
+
+import typer
+
+from spothive.cli.output import visible
+from spothive.errors import InvalidInput
+
+LONGEST_LINE = 8192
+GENERATED_BYTES = 15
+
+
+def is_terminal() -> bool:
+    """Tell whether somebody can answer."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def confirm(what: str, *, yes: bool) -> None:
+    """Go on only if ``what`` is really meant.
+
+    Raises:
+        InvalidInput: the answer is no, or nobody can answer and ``--yes`` was not given.
+    """
+    if yes:
+        return
+    if not is_terminal():
+        msg = f"{what}: nobody can be asked here, say --yes if that is meant"
+        raise InvalidInput(msg)
+    if not typer.confirm(f"{visible(what)}. Go on?", err=True):
+        msg = "not confirmed, nothing was changed"
+        raise InvalidInput(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A password that was typed, read or, since nobody was there to ask, generated: then it must be shown."""
+
+    text: str
+    generated: bool = False
+
+    def __repr__(self) -> str:
+        """Leave the password out."""
+        return f"<Password generated={self.generated}>"
+
+
+def new_password(*, from_stdin: bool) -> Password:
+    """Return a new password: from standard input, asked twice at a terminal, else a random one.
+
+    Raises:
+        InvalidInput: standard input is empty or no UTF-8.
+    """
+    if from_stdin:
+        return Password(_first_line())
+    if is_terminal():
+        return Password(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+    return Password(secrets.token_urlsafe(GENERATED_BYTES), generated=True)
+
+
+def _first_line() -> str:
+    line = sys.stdin.buffer.readline(LONGEST_LINE)
+    try:
+        password = line.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        msg = "standard input is no UTF-8 text"
+        raise InvalidInput(msg) from None
+    if not password:
+        msg = "standard input holds no password"
+        raise InvalidInput(msg)
+    return password

@@ -1,0 +1,222 @@
+"""What every command has in common: shared options, who acts, and errors as one line and an exit code."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from uuid import UUID
+
+import typer
+
+from spothive.cli.output import Output, to_stderr
+from spothive.errors import SpothiveError
+
+if TYPE_CHECKING:
+    from spothive.database import TenantSession
+    from spothive.operations.actor import Actor
+
+DEFAULT_TENANT = "platform"
+DEFAULT_USER = "admin"
+FAILED, INTERRUPTED = 1, 130
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options every command takes, before or after its name. None and False mean: not given."""
+
+    tenant: str | None = None
+    username: str | None = None
+    as_json: bool = False
+    postgres: bool = False
+    verbose: bool = False
+
+    def over(self, outer: Options) -> Options:
+        """Return these options, completed by those given further to the left."""
+        return Options(
+            self.tenant or outer.tenant,
+            self.username or outer.username,
+            self.as_json or outer.as_json,
+            self.postgres or outer.postgres,
+            self.verbose or outer.verbose,
+        )
+
+
+def shared_options(
+    tenant: Annotated[
+        str | None,
+        typer.Option(metavar="SLUG", help="Tenant to act in [env: SPOTHIVE_TENANT; default: platform]."),
+    ] = None,
+    username: Annotated[
+        str | None,
+        typer.Option("--as", metavar="USERNAME", help="User to act as [env: SPOTHIVE_USER; default: admin]."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
+    postgres: Annotated[
+        bool, typer.Option("--postgres", help="Use the embedded PostgreSQL [env: SPOTHIVE_EMBEDDED_POSTGRES].")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to standard error.")] = False,
+) -> Options:
+    """Return the shared options; this signature is what every command is given."""
+    return Options(tenant, username, as_json, postgres, verbose)
+
+
+class Call:
+    """One call of a command: who acts, in which tenant, and where the answer goes."""
+
+    def __init__(self, options: Options) -> None:
+        """Take the options as given; what is missing comes from the environment when it is needed."""
+        self.options = options
+        self.out = Output(as_json=options.as_json)
+
+    @cached_property
+    def _identity(self) -> tuple[Actor, UUID]:
+        from spothive.database.revisions import require_head
+        from spothive.operations.identity import find_actor
+
+        require_head()
+        username = self.options.username or os.environ.get("SPOTHIVE_USER") or DEFAULT_USER
+        tenant = self.options.tenant or os.environ.get("SPOTHIVE_TENANT") or DEFAULT_TENANT
+        return find_actor(username, tenant, via=f"cli: {system_user()}")
+
+    @property
+    def actor(self) -> Actor:
+        """The user who acts.
+
+        Raises:
+            SchemaOutdated: the database is empty or older than the code; every command that acts is refused there.
+            NotFound: no such user or tenant.
+            NotAllowed: the user is disabled or the tenant suspended.
+        """
+        return self._identity[0]
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The tenant acted in; raises like :attr:`actor`."""
+        return self._identity[1]
+
+    def reading(self) -> AbstractContextManager[TenantSession]:
+        """Open a transaction of the tenant that only reads."""
+        from spothive.database import read_session
+
+        return read_session(tenant=self.tenant_id)
+
+    def writing(self) -> AbstractContextManager[TenantSession]:
+        """Open a transaction of the tenant that is committed at the end; a refusal in it is audited."""
+        from spothive.database import get_db_session
+
+        return get_db_session(tenant=self.tenant_id)
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
+    """Make the decorated function, which takes a :class:`Call` first, the command ``name`` of ``app``.
+
+    The command gets the shared options beside its own. Its docstring is its help.
+    """
+
+    def add(function: Command) -> Command:
+        def run(context: typer.Context, **values: Any) -> None:
+            options = shared_options(**{option: values.pop(option) for option in _SHARED})
+            options = options.over(context.obj or Options())
+            with errors_as_lines(verbose=options.verbose):
+                _prepare(options)
+                function(Call(options), **values)
+                sys.stdout.flush()
+
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        parameters = [_CONTEXT, *own, *_SHARED.values()]
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # inspect documents it, typeshed does not
+            [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+        )
+        run.__doc__ = function.__doc__
+        app.command(name)(run)
+        return function
+
+    return add
+
+
+def group(app: typer.Typer, name: str, purpose: str) -> typer.Typer:
+    """Return a new group of commands, ``spothive <name> ...``, added to ``app``."""
+    commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(commands, name=name, help=purpose)
+    return commands
+
+
+@contextmanager
+def errors_as_lines(*, verbose: bool) -> Iterator[None]:
+    """Turn what is raised inside into one line on standard error and an exit code.
+
+    A defect says its kind only, since its words may hold anything; the traceback is for ``-v`` or SPOTHIVE_DEBUG=1.
+    """
+    try:
+        yield
+    except (typer.Exit, typer.BadParameter):
+        raise
+    except SpothiveError as error:
+        _end(f"error: {error}")
+    except (KeyboardInterrupt, typer.Abort):
+        _end("interrupted: what was not finished was rolled back", INTERRUPTED)
+    except BrokenPipeError:
+        _forget_stdout()  # whoever read has seen enough
+        raise typer.Exit(FAILED) from None
+    except OSError as error:
+        _forget_stdout()
+        where = f"{error.filename}: " if error.filename else ""
+        _end(f"error: {where}{error.strerror or type(error).__name__}")
+    except Exception as error:
+        if verbose or os.environ.get("SPOTHIVE_DEBUG") == "1":
+            traceback.print_exc()
+        _end(
+            f"internal error: {type(error).__name__}; this is a defect, please report it with what the same command "
+            "prints under SPOTHIVE_DEBUG=1"
+        )
+
+
+def system_user() -> str:
+    """Return the name of the operating system's user who runs this process, for the audit trail."""
+    import pwd
+
+    uid = os.geteuid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # as in a container that runs under a bare number
+        return f"uid {uid}"
+
+
+def _prepare(options: Options) -> None:
+    from spothive.cli import logs
+
+    if options.postgres:
+        from spothive.settings import get_settings
+
+        os.environ["SPOTHIVE_EMBEDDED_POSTGRES"] = "1"
+        get_settings.cache_clear()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows what it cannot as \u...
+    logs.configure(verbose=options.verbose)
+
+
+def _end(line: str, code: int = FAILED) -> NoReturn:
+    to_stderr(line)
+    raise typer.Exit(code) from None
+
+
+def _forget_stdout() -> None:
+    """Send what is still buffered nowhere; else Python complains about it once more as it exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_SHARED = dict(inspect.signature(shared_options, eval_str=True).parameters)
+_CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)

@@ -1,0 +1,181 @@
+"""What a command prints: tables and lines for people, or one JSON document for programs.
+
+Data is printed as data. Names and tags come from strangers, so whatever a terminal might obey is written out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+WIDE = 100
+"""Columns of a terminal from which the less important columns of a table are shown, too."""
+
+PIPED_WIDTH = 10_000
+"""Width of a table that goes to a file or a program and is told nothing else: no line is broken."""
+
+LINE_MAX = 500
+"""Longest line that repeats what a stranger may have written, in characters."""
+
+Facts = Mapping[str, Any]
+"""One thing as a JSON object: the same keys on every database."""
+
+
+def visible(text: str) -> str:
+    r"""Return ``text`` on one line with everything invisible written out, an escape for example as ``\x1b``."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(text: str, length: int = LINE_MAX) -> str:
+    """Return the beginning of ``text``, ended by an ellipsis where something was left out."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def cell(value: Any) -> str:
+    """Return any value as people read it; nothing is ``-``."""
+    if value is None or value in ("", [], {}):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{visible(str(key))}={cell(entry)}" for key, entry in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(cell, value))
+    return visible(str(value))
+
+
+def monthly(value: Decimal | None) -> str:
+    """Return USD for a month, for example ``1,234.56 USD/month``."""
+    return "-" if value is None else f"{value:,.2f} USD/month"
+
+
+def hourly(value: Decimal | None) -> str:
+    """Return USD for an hour, for example ``0.0416 USD/hour``."""
+    return "-" if value is None else f"{value.normalize():,f} USD/hour"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        heading: what stands above it.
+        key: which of the facts of a row it shows.
+        render: how that is written.
+        right: whether it is aligned to the right, as numbers are.
+        fold: whether its text may be broken over several lines where the terminal is narrow.
+        wide: whether it is left out where the terminal is narrow.
+    """
+
+    heading: str
+    key: str
+    render: Callable[[Any], str] = cell
+    right: bool = False
+    fold: bool = False
+    wide: bool = False
+
+
+class Output:
+    """Standard output. What is for people is silent when JSON was asked for, and the other way round."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        """Print one JSON document with ``as_json``, else text."""
+        self.as_json = as_json
+
+    @cached_property
+    def console(self) -> Console:
+        """The terminal or pipe, for text; never marks anything up in a pipe or under ``NO_COLOR``."""
+        from rich.console import Console
+
+        plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
+        return Console(
+            file=sys.stdout,
+            color_system=None if plain else "auto",
+            width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH,
+            markup=False,
+            emoji=False,
+            highlight=False,
+        )
+
+    def json(self, document: Any) -> None:
+        """Print ``document`` for programs: Decimals as text, times as ISO 8601 in UTC, ASCII only."""
+        if self.as_json:
+            print(json.dumps(document, indent=2, default=_plain, allow_nan=False))  # noqa: T201 - this is the output
+
+    def line(self, text: str = "") -> None:
+        """Print one line for people."""
+        if not self.as_json:
+            self.console.print(visible(text), soft_wrap=True)
+
+    def table(self, rows: Sequence[Facts], columns: Sequence[Column], *, empty: str, title: str = "") -> None:
+        """Print ``rows`` as a table for people, or the line ``empty`` if there are none."""
+        if self.as_json:
+            return
+        if not rows:
+            self.line(empty)
+            return
+        from rich import box
+        from rich.table import Table
+
+        shown = [column for column in columns if not column.wide or self.console.width >= WIDE]
+        drawn = box.SIMPLE_HEAD if self.console.is_terminal else box.MARKDOWN
+        table = Table(box=drawn, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+        for column in shown:
+            table.add_column(
+                column.heading,
+                justify="right" if column.right else "left",
+                overflow="fold",
+                no_wrap=not column.fold,
+            )
+        for row in rows:
+            table.add_row(*(_text(column.render(row[column.key])) for column in shown))
+        self.console.print(table)
+
+    def facts(self, facts: Facts, *, skip: Sequence[str] = ()) -> None:
+        """Print one thing for people, a fact a line."""
+        if self.as_json:
+            return
+        named = {key.replace("_", " "): cell(value) for key, value in facts.items() if key not in skip}
+        width = max(map(len, named), default=0)
+        for key, value in named.items():
+            self.line(f"{key:<{width}}  {value}")
+
+
+def to_stderr(line: str) -> None:
+    """Print one line for people beside the output."""
+    print(shortened(visible(line)), file=sys.stderr)  # noqa: T201 - this is the other output
+
+
+def _text(words: str) -> Text:
+    from rich.text import Text
+
+    return Text(words)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, UUID):
+        return str(value)
+    msg = f"{type(value).__name__} has no JSON form"
+    raise TypeError(msg)

@@ -1,0 +1,116 @@
+"""JSON documents, strict and bounded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+from spothive.errors import InvalidInput
+from spothive.schema.types.checked import Check, CheckedType
+from spothive.schema.types.texts import sendable_text
+
+JSON_MAX_BYTES = 256 * 1024
+JSON_MAX_DEPTH = 64
+
+
+class Json(CheckedType[Any]):
+    """Strict JSON of at most ``max_bytes``: JSONB on PostgreSQL, text on SQLite. ``shape`` is object or array.
+
+    Python's None is SQL's NULL; JSON's own ``null`` is no object and no array, so it is never stored. Numbers come
+    back equal, though a float from 1e16 on may come back as an int.
+    """
+
+    impl = sa.JSON(none_as_null=True)
+    cache_ok = True
+
+    def __init__(self, shape: str = "object", max_bytes: int = JSON_MAX_BYTES) -> None:
+        """Set the outermost shape and the size limit in bytes."""
+        super().__init__()
+        self.shape = shape
+        self.max_bytes = max_bytes
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """JSONB on PostgreSQL."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.JSONB(none_as_null=True))
+        return dialect.type_descriptor(sa.JSON(none_as_null=True))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Refuse what strict JSON or one of the databases cannot hold.
+
+        Raises:
+            InvalidInput: see :func:`strict_json`.
+        """
+        del dialect
+        if value is not None:
+            strict_json(value, self.max_bytes)
+        return value
+
+    def checks(self, column: str) -> Iterator[Check]:
+        """State shape and size; SQLite has no JSON type of its own, so validity too."""
+        yield Check(
+            "json",
+            f"jsonb_typeof({column}) = '{self.shape}' AND octet_length({column}::text) <= {self.max_bytes}",
+            "postgresql",
+        )
+        size = f"length(CAST({column} AS BLOB)) <= {self.max_bytes}"
+        # CASE: json_type raises on malformed text instead of answering, and AND promises no order.
+        yield Check(
+            "json",
+            f"CASE WHEN json_valid({column}) THEN json_type({column}) = '{self.shape}' AND {size} "
+            f"ELSE {column} IS NULL END",
+            "sqlite",
+        )
+
+
+def strict_json(value: Any, max_bytes: int = JSON_MAX_BYTES) -> str:
+    """Return ``value`` as the JSON text SQLite stores (PostgreSQL prints JSONB with the same spacing).
+
+    Raises:
+        InvalidInput: NaN, NUL, a lone surrogate, a key that is no text, deeper than 64 levels, too large, or not
+            JSON at all.
+    """
+    _refuse_deep(value, JSON_MAX_DEPTH)
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        msg = f"not strict JSON: {str(error)[:80]}"
+        raise InvalidInput(msg) from None
+    if "\\u0000" in text:
+        _refuse_nul(value)
+    if len(sendable_text(text).encode()) > max_bytes:
+        msg = f"JSON is limited to {max_bytes // 1024} kB here; store large data elsewhere and keep its address"
+        raise InvalidInput(msg)
+    return text
+
+
+def _refuse_deep(value: Any, levels: int) -> None:
+    """Refuse deep nesting, and keys that json.dumps would turn into text behind the caller's back."""
+    if isinstance(value, (dict, list, tuple)):
+        if levels == 0:
+            msg = f"JSON is limited to {JSON_MAX_DEPTH} levels of nesting here"
+            raise InvalidInput(msg)
+        if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+            msg = "not strict JSON: the keys of an object are text"
+            raise InvalidInput(msg)
+        for inner in value.values() if isinstance(value, dict) else value:
+            _refuse_deep(inner, levels - 1)
+
+
+def _refuse_nul(value: Any) -> None:
+    """Tell a real NUL from the six harmless characters ``\\u0000`` written out."""
+    if isinstance(value, str):
+        sendable_text(value)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            sendable_text(key)
+            _refuse_nul(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            _refuse_nul(inner)

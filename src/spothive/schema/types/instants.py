@@ -1,0 +1,93 @@
+"""Points in time, always with their zone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.types import TypeEngine
+
+from spothive.errors import InvalidInput
+from spothive.schema.types.checked import Check, CheckedType
+
+_TEXT = "%04d-%02d-%02d %02d:%02d:%02d.%06d"
+_DIGITS = "[0-9]"
+_GLOB = "-".join((_DIGITS * 4, _DIGITS * 2, _DIGITS * 2)) + " " + ":".join([_DIGITS * 2] * 3) + "." + _DIGITS * 6
+
+
+class UtcDateTime(CheckedType[datetime]):
+    """An instant: aware in Python, ``timestamptz`` on PostgreSQL, 26 characters of UTC text on SQLite."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text on SQLite, which sorts and compares as time because its width is fixed."""
+        kind: TypeEngine[Any] = sa.DateTime(timezone=True) if dialect.name == "postgresql" else sa.Text()
+        return dialect.type_descriptor(kind)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Convert to UTC.
+
+        Raises:
+            InvalidInput: the time is naive, or not a time at all.
+        """
+        if value is None:
+            return None
+        if not isinstance(value, datetime) or value.utcoffset() is None:
+            msg = "a time needs its zone: pass an aware datetime, for example datetime.now(UTC)"
+            raise InvalidInput(msg)
+        try:
+            moment = value.astimezone(UTC)
+        except OverflowError:
+            msg = "the time lies outside the years 1 to 9999 in UTC"
+            raise InvalidInput(msg) from None
+        return moment if dialect.name == "postgresql" else utc_text(moment)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return an aware UTC datetime."""
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return value.astimezone(UTC)  # type: ignore[no-any-return]  # psycopg gives a datetime
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+    def checks(self, column: str) -> Iterator[Check]:
+        """Keep out what Python cannot hold: infinity, years before 1 and after 9999, on SQLite any other text."""
+        first, end = "0001-01-01 00:00:00+00", "10000-01-01 00:00:00+00"
+        yield Check("utc", f"{column} >= '{first}' AND {column} < '{end}'", "postgresql")
+        # The date goes through date() and back because GLOB alone would take 30 February.
+        yield Check(
+            "utc",
+            f"{column} GLOB '{_GLOB}' AND date(substr({column}, 1, 10), '+0 days') IS substr({column}, 1, 10) "
+            f"AND substr({column}, 1, 4) > '0000' AND substr({column}, 12, 2) < '24' "
+            f"AND substr({column}, 15, 2) < '60' AND substr({column}, 18, 2) < '60' OR {column} IS NULL",
+            "sqlite",
+        )
+
+
+def utc_text(moment: datetime) -> str:
+    """Write an aware UTC datetime as SQLite stores it: ``YYYY-MM-DD HH:MM:SS.ffffff``."""
+    m = moment
+    return _TEXT % (m.year, m.month, m.day, m.hour, m.minute, m.second, m.microsecond)
+
+
+class utc_timestamp(sa.sql.functions.FunctionElement[datetime]):  # noqa: N801 - reads as an SQL function
+    """The database's time of day in the form :class:`UtcDateTime` stores: microseconds, on SQLite milliseconds."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(utc_timestamp, "postgresql")
+def _utc_timestamp_postgresql(*_: Any, **__: Any) -> str:
+    return "CURRENT_TIMESTAMP"
+
+
+@compiles(utc_timestamp, "sqlite")
+def _utc_timestamp_sqlite(*_: Any, **__: Any) -> str:
+    return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"

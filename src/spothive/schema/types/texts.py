@@ -1,0 +1,112 @@
+"""Text, and enums stored as text."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+
+from sqlalchemy.engine import Dialect
+
+from spothive.errors import InvalidInput
+from spothive.schema.types.checked import Check, CheckedType
+
+
+def sendable_text(value: str) -> str:
+    """Return ``value`` if both databases can store it.
+
+    Raises:
+        InvalidInput: it is no text, or holds a NUL character or half of a surrogate pair.
+    """
+    if not isinstance(value, str):
+        msg = f"text expected; got {type(value).__name__}"
+        raise InvalidInput(msg)
+    if "\x00" in value:
+        msg = "text may not contain a NUL character"
+        raise InvalidInput(msg)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        msg = "text contains half of a surrogate pair and is not valid Unicode; send it as UTF-8"
+        raise InvalidInput(msg) from None
+    return value
+
+
+class Text(CheckedType[str]):
+    """TEXT of ``min_length``..``max_length`` characters (code points), equal on both databases."""
+
+    cache_ok = True
+
+    def __init__(self, max_length: int = 4000, min_length: int = 0) -> None:
+        """Set the bounds, in characters."""
+        super().__init__()
+        self.max_length = max_length
+        self.min_length = min_length
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Refuse what one of the databases could not store."""
+        del dialect
+        return None if value is None else sendable_text(value)
+
+    def checks(self, column: str) -> Iterator[Check]:
+        """Bound the length; SQLite's ``length`` stops at a NUL, so refuse one there."""
+        low = f"length({column}) >= {self.min_length} AND " if self.min_length else ""
+        bound = f"{low}length({column}) <= {self.max_length}"
+        yield Check("length", bound, "postgresql")
+        yield Check("length", f"{bound} AND instr({column}, char(0)) = 0", "sqlite")
+
+
+class AsciiText(Text):
+    """Text of a fixed ASCII alphabet, so that look-alikes cannot exist and no collation has a say.
+
+    ``alphabet`` is written as the inside of a bracket expression, for example ``a-z0-9-``.
+    """
+
+    cache_ok = True
+
+    def __init__(self, max_length: int, min_length: int = 1, alphabet: str = "!-@[-~") -> None:
+        """Set the bounds and the alphabet; the default is printable ASCII without capitals and spaces."""
+        super().__init__(max_length, min_length)
+        self.alphabet = alphabet
+
+    def checks(self, column: str) -> Iterator[Check]:
+        """Bound the length and the alphabet."""
+        yield from super().checks(column)
+        yield Check("ascii", f"{column} COLLATE \"C\" ~ '^[{self.alphabet}]*$'", "postgresql")
+        yield Check("ascii", f"{column} NOT GLOB '*[^{self.alphabet}]*'", "sqlite")
+
+
+class TextEnum(CheckedType[enum.StrEnum]):
+    """A StrEnum stored as its value, with a CHECK that lists the values."""
+
+    cache_ok = True
+
+    def __init__(self, enum_class: type[enum.StrEnum]) -> None:
+        """Store members of ``enum_class``."""
+        super().__init__()
+        self.enum_class = enum_class
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Accept a member or its exact value.
+
+        Raises:
+            InvalidInput: no member has this value.
+        """
+        del dialect
+        if value is None:
+            return None
+        try:
+            return str(self.enum_class(value).value)
+        except ValueError:
+            known = ", ".join(self.enum_class)
+            msg = f"{self.enum_class.__name__} is one of {known}; got {str(value)[:40]!r}"
+            raise InvalidInput(msg) from None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> enum.StrEnum | None:
+        """Return the member."""
+        del dialect
+        return None if value is None else self.enum_class(value)
+
+    def checks(self, column: str) -> Iterator[Check]:
+        """List the values."""
+        values = ", ".join(f"'{member.value}'" for member in self.enum_class)
+        yield Check("values", f"{column} IN ({values})")

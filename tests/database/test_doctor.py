@@ -1,0 +1,83 @@
+"""The doctor finds what is wrong, says how to mend it, and finds nothing on a healthy database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spothive.database import run_all_migrations
+from spothive.database.doctor import Finding, Severity, examine
+from tests.conftest import Database, settings
+
+
+def wrong(findings: list[Finding]) -> dict[str, Finding]:
+    return {f.name: f for f in findings if f.severity is Severity.ERROR}
+
+
+def test_a_migrated_database_is_healthy(db: Database) -> None:
+    findings = examine()
+    assert wrong(findings) == {}
+    assert len(findings) > 8
+    assert {"settings", "connection", "schema", "guards"} <= {f.name for f in findings}
+
+
+def test_every_trouble_comes_with_a_repair(db: Database) -> None:
+    assert all(f.repair for f in examine() if not f.ok)
+    assert not any(f.repair for f in examine() if f.ok)
+
+
+def test_an_empty_database_is_an_error_that_names_the_cure(empty_db: Database) -> None:
+    found = wrong(examine())
+    assert any("spothive db upgrade" in f.found + f.repair for f in found.values())
+
+
+def test_a_dropped_guard_is_found(db: Database) -> None:
+    name = "ao_audit_logs_delete"
+    with db.raw(owner=True) as owner:
+        owner.execute(f"DROP TRIGGER {name}" + ("" if db.engine == "sqlite" else " ON audit_logs"))
+    assert name in wrong(examine())["guards"].found
+
+
+@pytest.mark.engines("postgresql")
+def test_a_login_that_inherits_system_scope_is_found(db: Database) -> None:
+    with db.raw(owner=True) as owner:
+        owner.execute("CREATE ROLE spothive_inheriting LOGIN PASSWORD 'x' INHERIT")
+        owner.execute("GRANT spothive_app, spothive_gate, spothive_system TO spothive_inheriting")
+    try:
+        url = db.service_url.replace("spothive_test_service:service@", "spothive_inheriting:x@")
+        with settings(DATABASE_URL=url):
+            found = wrong(examine())
+        assert "REVOKE" in found["system scope is a step"].repair
+        assert "tenant" in found["isolation"].found
+    finally:
+        with db.raw(owner=True) as owner:
+            owner.execute("DROP ROLE spothive_inheriting")
+
+
+@pytest.mark.engines("postgresql")
+def test_a_superuser_that_owns_the_tables_has_stepped_down(empty_db: Database) -> None:
+    run_all_migrations()
+    findings = {f.name: f for f in examine()}
+    assert findings["role"].ok
+    assert "spothive_app (login postgres)" in findings["role"].found
+    assert findings["isolation"].ok
+
+
+@pytest.mark.engines("sqlite")
+def test_a_file_everybody_may_read_is_a_warning(db: Database) -> None:
+    Path(db.service_url.removeprefix("sqlite:///")).chmod(0o644)
+    found = {f.name: f for f in examine()}["file mode"]
+    assert found.severity is Severity.WARNING
+    assert "chmod" in found.repair
+
+
+def test_a_wrong_setting_is_a_finding_without_its_value(db: Database) -> None:
+    with settings(DATABASE_URL="mysql://root:hunter2@localhost/x"):
+        (found,) = examine()
+    assert found.severity is Severity.ERROR
+    assert "hunter2" not in found.found
+
+
+def test_no_password_is_shown(db: Database) -> None:
+    assert not any("service@" in f.found or ":service" in f.found for f in examine())

@@ -1,0 +1,54 @@
+"""The demo, run as a user runs it, tells the truth: what it prints is in the database it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REAL_FILES = Path(__file__).parents[3] / "shared" / "data"
+
+
+def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    spothive = Path(sys.executable).with_name("spothive")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPOTHIVE_", "DATABASE_URL"))}
+    return subprocess.run(
+        [spothive, *arguments], cwd=folder, env=kept | variables, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_the_demo_tells_its_story_and_leaves_a_database(engine: str, tmp_path: Path) -> None:
+    on_server = engine == "postgresql"
+    told = run(tmp_path, "demo", "--full", *(["--postgres"] if on_server else []), "--data", str(tmp_path / "none"))
+    assert told.returncode == 0, told.stderr
+    for line in ("450 added", "by family", "A day later", "ParentMissing", "IllegalMove", "audit trail stays", "Try next"):
+        assert line in told.stdout
+    assert told.stderr == ""
+    variables = {"DATABASE_URL": "sqlite:///var/demo.db"}
+    if on_server:
+        variables = {"SPOTHIVE_EMBEDDED_POSTGRES": "1", "SPOTHIVE_EMBEDDED_DIR": "var/demo-postgresql"}
+    listed = run(tmp_path, "--json", "--tenant", "acme", "instance", "list", "--limit", "10000", **variables)
+    assert listed.returncode == 0, listed.stderr
+    instances = json.loads(listed.stdout)
+    assert len({i["instance_type"] for i in instances}) >= 300
+    assert {i["region"] for i in instances} == {"us-east-1", "eu-west-1", "ap-southeast-2"}
+    gone = run(tmp_path, "--json", "--tenant", "globex", "account", "list", **variables)
+    assert json.loads(gone.stdout) == []
+
+
+@pytest.mark.skipif(not REAL_FILES.is_dir(), reason="the real AWS files are not part of the project")
+def test_the_demo_takes_the_real_files_where_they_are(tmp_path: Path) -> None:
+    told = run(tmp_path, "demo", "--data", str(REAL_FILES))
+    assert told.returncode == 0, told.stderr
+    assert "13 instances seen, 13 added" in told.stdout
+    assert "karpenter" in told.stdout
+
+
+def test_the_demo_starts_afresh_each_time(tmp_path: Path) -> None:
+    first, second = (run(tmp_path, "demo", "--data", str(tmp_path / "none")) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0), second.stderr
