@@ -125,9 +125,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def db(db_engine: str, templates: dict[str, str], tmp_path: Path) -> Iterator[Database]:
     """Yield a fresh migrated database; settings, sessions and commands of this process use it."""
-    template = make_url(templates[db_engine])
-    if db_engine == "sqlite":
-        file = tmp_path / "spothive.db"
+    with migrated_copy(db_engine, templates, tmp_path) as database:
+        yield database
+
+
+@contextmanager
+def migrated_copy(engine: str, templates: dict[str, str], folder: Path) -> Iterator[Database]:
+    """Do what the fixture ``db`` does, for as long as the caller likes: for the reading tests of a whole module."""
+    template = make_url(templates[engine])
+    if engine == "sqlite":
+        file = folder / "spothive.db"
         shutil.copyfile(str(template.database), file)
         url = f"sqlite:///{file}"
         with settings(DATABASE_URL=url, SPOTHIVE_OWNER_URL=url, SPOTHIVE_BCRYPT_ROUNDS="4"):

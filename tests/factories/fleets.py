@@ -7,8 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
+from uuid import UUID
 
+from spothive.database import Account, AccountStatus, ConnectionMethod, TenantSession
 from spothive.gateways.ec2_answer import FleetAnswer, ObservedInstance, RefusedInstance
+from spothive.schema.states import move
 
 OWNER_ID = "111122223333"
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2")
@@ -91,3 +94,19 @@ def a_day_later(fleet: list[ObservedInstance], *, seed: int = 2) -> list[Observe
         if number not in gone
     ]
     return later + [observed(len(fleet) + extra) for extra in range(hundredth)]
+
+
+def connected_account(session: TenantSession, user_id: UUID, *, name: str, account_id: str) -> Account:
+    """Make an account of the session's tenant that has proved itself to be AWS account ``account_id``."""
+    account = Account(
+        user_id=user_id,
+        account_id=f"pending-{account_id}",
+        account_name=name,
+        connection_method=ConnectionMethod.IAM_ROLE,
+        role_arn=f"arn:aws:iam::{account_id}:role/spothive",
+        external_id=f"external-{account_id}",
+    )
+    session.add(account)
+    session.flush()
+    move(session, account, Account.status, AccountStatus.CONNECTED, account_id=account_id)
+    return account

@@ -1,21 +1,108 @@
-"""The command line as a whole: one file a street, and what belongs to none of them."""
+"""The command line as a whole: one file a street, and the commands that belong to none."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Annotated, Any, cast
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
-from spothive.cli import db, fleet, identity, risk
-from spothive.cli.call import Call, Options, command, group
-from spothive.cli.output import Column
-from spothive.errors import InvalidInput, SpothiveError
+from spothive.cli.call import (
+    Call,
+    JsonOption,
+    Options,
+    PostgresOption,
+    TenantOption,
+    UserOption,
+    VerboseOption,
+    command,
+)
+from spothive.errors import InvalidInput
+
+STREETS = {
+    "db": ("db", "commands", "Make, examine and seed the database."),
+    "tenant": ("identity", "tenant_commands", "Make, list, suspend and resume tenants."),
+    "user": ("identity", "user_commands", "Make, list, disable and enable the users of a tenant."),
+    "account": ("fleet", "account_commands", "Import, list, mark and disconnect AWS accounts."),
+    "instance": ("fleet", "instance_commands", "List and show instances."),
+    "market": ("risk", "commands", "Import facts of the market, shared by every tenant."),
+}
+"""Group to the file that holds its commands, their name there, and what they are for."""
+
+
+class Streets(TyperGroup):
+    """Groups that are filled when one is called: declaring every option of every command would slow ``--help`` down."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Fill the group that ``args`` begin with, then find it."""
+        if args[0] in STREETS:
+            module, name, _ = STREETS[args[0]]
+            street = getattr(import_module(f"spothive.cli.{module}"), name)
+            cast("TyperGroup", self.commands[args[0]]).commands = get_group(street).commands
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer(
+    cls=Streets,
     help="The system of record for AWS spot fleets of many tenants.",
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich takes longer to import than everything else together
+    rich_markup_mode=None,  # rich takes longer to import than everything else that --help needs
 )
+for _name, (_, _, _purpose) in STREETS.items():
+    app.add_typer(typer.Typer(no_args_is_help=True, rich_markup_mode=None), name=_name, help=_purpose)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"spothive {version('spothive')}")
+        raise typer.Exit
+
+
+@app.callback()
+def remember_options(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback does all
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+    tenant: TenantOption = None,
+    acting_as: UserOption = None,
+    as_json: JsonOption = False,
+    postgres: PostgresOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Keep what stands before the name of the command for the command."""
+    context.obj = Options(tenant, acting_as, as_json, postgres, verbose)
+
+
+@command(app, "doctor")
+def examine_surroundings(call: Call) -> None:
+    """Examine login, guards, schema and settings.
+
+    Every finding comes with its repair. Exits 1 on any error.
+    """
+    from spothive.cli.doctor import examine
+
+    examine(call)
+
+
+@command(app, "demo")
+def show_demo(
+    call: Call,
+    data: Annotated[str, typer.Option(metavar="FOLDER", help="Where real AWS files lie.")] = "../shared/data",
+    full: Annotated[bool, typer.Option("--full", help="Name every instance that changed.")] = False,
+) -> None:
+    """Show a whole fleet in a fresh database of its own."""
+    from pathlib import Path
+
+    from spothive.cli.demo import Demo
+
+    if call.out.as_json:
+        msg = "the demo is for people and prints no JSON"
+        raise InvalidInput(msg)
+    Demo(call.out.console, Path(data), postgres=call.options.postgres, full=full).run()

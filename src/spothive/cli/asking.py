@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from dataclasses import dataclass
 
@@ -36,16 +35,17 @@ def confirm(what: str, *, yes: bool) -> None:
         raise InvalidInput(msg)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Password:
-    """A password that was typed, read or, since nobody was there to ask, generated: then it must be shown."""
+    """A new password. ``generated`` means that nobody was there to choose one, so it must be shown."""
 
     text: str
     generated: bool = False
 
-    def __repr__(self) -> str:
-        """Leave the password out."""
-        return f"<Password generated={self.generated}>"
+    @property
+    def to_show(self) -> str | None:
+        """The password if it was generated; whoever chose one knows it."""
+        return self.text if self.generated else None
 
 
 def new_password(*, from_stdin: bool) -> Password:
@@ -58,6 +58,8 @@ def new_password(*, from_stdin: bool) -> Password:
         return Password(_first_line())
     if is_terminal():
         return Password(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+    import secrets
+
     return Password(secrets.token_urlsafe(GENERATED_BYTES), generated=True)
 
 

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
-from uuid import UUID
 
 import typer
 
@@ -19,6 +18,8 @@ from spothive.cli.output import Output, to_stderr
 from spothive.errors import SpothiveError
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from spothive.database import TenantSession
     from spothive.operations.actor import Actor
 
@@ -29,12 +30,16 @@ FAILED, INTERRUPTED = 1, 130
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
+class CheckFailed(SpothiveError):
+    """A check did not pass; what it found is on standard output."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """The options every command takes, before or after its name. None and False mean: not given."""
 
     tenant: str | None = None
-    username: str | None = None
+    acting_as: str | None = None
     as_json: bool = False
     postgres: bool = False
     verbose: bool = False
@@ -43,30 +48,36 @@ class Options:
         """Return these options, completed by those given further to the left."""
         return Options(
             self.tenant or outer.tenant,
-            self.username or outer.username,
+            self.acting_as or outer.acting_as,
             self.as_json or outer.as_json,
             self.postgres or outer.postgres,
             self.verbose or outer.verbose,
         )
 
 
+TenantOption = Annotated[
+    str | None,
+    typer.Option("--tenant", metavar="SLUG", help="Tenant to act in [env: SPOTHIVE_TENANT; default: platform]."),
+]
+UserOption = Annotated[
+    str | None, typer.Option("--as", metavar="USERNAME", help="User to act as [env: SPOTHIVE_USER; default: admin].")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
+PostgresOption = Annotated[
+    bool, typer.Option("--postgres", help="Use the embedded PostgreSQL [env: SPOTHIVE_EMBEDDED_POSTGRES].")
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to standard error.")]
+
+
 def shared_options(
-    tenant: Annotated[
-        str | None,
-        typer.Option(metavar="SLUG", help="Tenant to act in [env: SPOTHIVE_TENANT; default: platform]."),
-    ] = None,
-    username: Annotated[
-        str | None,
-        typer.Option("--as", metavar="USERNAME", help="User to act as [env: SPOTHIVE_USER; default: admin]."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")] = False,
-    postgres: Annotated[
-        bool, typer.Option("--postgres", help="Use the embedded PostgreSQL [env: SPOTHIVE_EMBEDDED_POSTGRES].")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to standard error.")] = False,
+    tenant: TenantOption = None,
+    acting_as: UserOption = None,
+    as_json: JsonOption = False,
+    postgres: PostgresOption = False,
+    verbose: VerboseOption = False,
 ) -> Options:
-    """Return the shared options; this signature is what every command is given."""
-    return Options(tenant, username, as_json, postgres, verbose)
+    """Return the shared options. Every command is declared to typer with these parameters beside its own."""
+    return Options(tenant, acting_as, as_json, postgres, verbose)
 
 
 class Call:
@@ -83,7 +94,7 @@ class Call:
         from spothive.operations.identity import find_actor
 
         require_head()
-        username = self.options.username or os.environ.get("SPOTHIVE_USER") or DEFAULT_USER
+        username = self.options.acting_as or os.environ.get("SPOTHIVE_USER") or DEFAULT_USER
         tenant = self.options.tenant or os.environ.get("SPOTHIVE_TENANT") or DEFAULT_TENANT
         return find_actor(username, tenant, via=f"cli: {system_user()}")
 
@@ -132,22 +143,16 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
                 sys.stdout.flush()
 
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        parameters = [_CONTEXT, *own, *_SHARED.values()]
-        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # inspect documents it, typeshed does not
-            [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
-        )
+        declared = [
+            _CONTEXT,
+            *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in [*own, *_SHARED.values()]),
+        ]
+        run.__signature__ = inspect.Signature(declared)  # type: ignore[attr-defined]  # known to inspect, not to typeshed
         run.__doc__ = function.__doc__
         app.command(name)(run)
         return function
 
     return add
-
-
-def group(app: typer.Typer, name: str, purpose: str) -> typer.Typer:
-    """Return a new group of commands, ``spothive <name> ...``, added to ``app``."""
-    commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    app.add_typer(commands, name=name, help=purpose)
-    return commands
 
 
 @contextmanager
@@ -171,7 +176,7 @@ def errors_as_lines(*, verbose: bool) -> Iterator[None]:
         _forget_stdout()
         where = f"{error.filename}: " if error.filename else ""
         _end(f"error: {where}{error.strerror or type(error).__name__}")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort, and it says so
         if verbose or os.environ.get("SPOTHIVE_DEBUG") == "1":
             traceback.print_exc()
         _end(

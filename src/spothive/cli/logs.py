@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,7 @@ from spothive.errors import SpothiveError
 
 
 def configure(*, verbose: bool) -> None:
-    """Send spothive's log lines of ``SPOTHIVE_LOG_LEVEL`` and above to standard error; all of them when ``verbose``.
+    """Send spothive's log lines of ``SPOTHIVE_LOG_LEVEL`` and above to standard error; from INFO on when ``verbose``.
 
     Other packages are heard from WARNING on: at DEBUG SQLAlchemy would print the rows it reads.
     """
@@ -20,7 +21,7 @@ def configure(*, verbose: bool) -> None:
     if not any(isinstance(handler, _Lines) for handler in root.handlers):
         root.addHandler(_Lines())
     root.setLevel(logging.WARNING)
-    logging.getLogger("spothive").setLevel(logging.DEBUG if verbose else _level())
+    logging.getLogger("spothive").setLevel(min(_level(), logging.INFO) if verbose else _level())
     # SQLAlchemy's echo, when it finds no handler, adds one of its own that writes among our output.
     logging.getLogger("sqlalchemy.engine.Engine").handlers = [logging.NullHandler()]
 
@@ -61,5 +62,5 @@ def _formatter() -> logging.Formatter:
     )
 
 
-def _on_one_line(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+def _on_one_line(_: Any, __: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
     return {key: shortened(visible(str(value))) for key, value in event.items()}

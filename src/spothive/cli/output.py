@@ -5,7 +5,6 @@ Data is printed as data. Names and tags come from strangers, so whatever a termi
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,18 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.text import Text
-
-WIDE = 100
-"""Columns of a terminal from which the less important columns of a table are shown, too."""
 
 PIPED_WIDTH = 10_000
 """Width of a table that goes to a file or a program and is told nothing else: no line is broken."""
+
+GAP = 3
+"""Most characters between two columns."""
+
+NARROWEST = 14
+"""To how many characters a column that can be folded is folded before another one is left out."""
 
 LINE_MAX = 500
 """Longest line that repeats what a stranger may have written, in characters."""
@@ -47,19 +47,18 @@ def shortened(text: str, length: int = LINE_MAX) -> str:
 
 def cell(value: Any) -> str:
     """Return any value as people read it; nothing is ``-``."""
-    if value is None or value in ("", [], {}):
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M} UTC"
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, dict):
-        return ", ".join(f"{visible(str(key))}={cell(entry)}" for key, entry in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(cell, value))
-    return visible(str(value))
+    match value:
+        case None | "":
+            words = "-"
+        case bool():
+            words = "yes" if value else "no"
+        case datetime():
+            words = f"{value:%Y-%m-%d %H:%M} UTC"
+        case Decimal():
+            words = f"{value:f}"
+        case _:
+            words = visible(str(value))
+    return words
 
 
 def monthly(value: Decimal | None) -> str:
@@ -82,7 +81,7 @@ class Column:
         render: how that is written.
         right: whether it is aligned to the right, as numbers are.
         fold: whether its text may be broken over several lines where the terminal is narrow.
-        wide: whether it is left out where the terminal is narrow.
+        optional: whether it is left out where the terminal is too narrow for all; the last one goes first.
     """
 
     heading: str
@@ -90,7 +89,7 @@ class Column:
     render: Callable[[Any], str] = cell
     right: bool = False
     fold: bool = False
-    wide: bool = False
+    optional: bool = False
 
 
 class Output:
@@ -118,6 +117,8 @@ class Output:
     def json(self, document: Any) -> None:
         """Print ``document`` for programs: Decimals as text, times as ISO 8601 in UTC, ASCII only."""
         if self.as_json:
+            import json
+
             print(json.dumps(document, indent=2, default=_plain, allow_nan=False))  # noqa: T201 - this is the output
 
     def line(self, text: str = "") -> None:
@@ -125,7 +126,12 @@ class Output:
         if not self.as_json:
             self.console.print(visible(text), soft_wrap=True)
 
-    def table(self, rows: Sequence[Facts], columns: Sequence[Column], *, empty: str, title: str = "") -> None:
+    def script(self, text: str) -> None:
+        """Print SQL for people, line by line as it is."""
+        if not self.as_json:
+            print(text, end="")  # noqa: T201 - this is the output
+
+    def table(self, rows: Sequence[Facts], columns: Sequence[Column], *, empty: str) -> None:
         """Print ``rows`` as a table for people, or the line ``empty`` if there are none."""
         if self.as_json:
             return
@@ -134,19 +140,22 @@ class Output:
             return
         from rich import box
         from rich.table import Table
+        from rich.text import Text
 
-        shown = [column for column in columns if not column.wide or self.console.width >= WIDE]
-        drawn = box.SIMPLE_HEAD if self.console.is_terminal else box.MARKDOWN
-        table = Table(box=drawn, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+        words = {column.key: [column.render(row[column.key]) for row in rows] for column in columns}
+        shown = _fitting(columns, words, self.console.width)
+        on_terminal = self.console.is_terminal
+        table = Table(
+            box=box.SIMPLE_HEAD if on_terminal else box.ASCII,
+            padding=(0, 1, 0, 0) if on_terminal else (0, 1),
+            show_edge=False,
+            pad_edge=False,
+        )
         for column in shown:
-            table.add_column(
-                column.heading,
-                justify="right" if column.right else "left",
-                overflow="fold",
-                no_wrap=not column.fold,
-            )
-        for row in rows:
-            table.add_row(*(_text(column.render(row[column.key])) for column in shown))
+            justify: Literal["left", "right"] = "right" if column.right else "left"
+            table.add_column(column.heading, justify=justify, overflow="fold", no_wrap=not column.fold)
+        for row in zip(*(words[column.key] for column in shown), strict=True):
+            table.add_row(*map(Text, row))
         self.console.print(table)
 
     def facts(self, facts: Facts, *, skip: Sequence[str] = ()) -> None:
@@ -159,15 +168,23 @@ class Output:
             self.line(f"{key:<{width}}  {value}")
 
 
+def _fitting(columns: Sequence[Column], words: Mapping[str, Sequence[str]], width: int) -> list[Column]:
+    """Return the columns that fit into ``width``: all, or without the last optional ones."""
+    from rich.cells import cell_len
+
+    def needed(column: Column) -> int:
+        widest = max(map(cell_len, (column.heading, *words[column.key])))
+        return GAP + (min(widest, NARROWEST) if column.fold else widest)
+
+    shown = list(columns)
+    while sum(map(needed, shown)) - GAP > width and any(column.optional for column in shown):
+        shown.remove(next(column for column in reversed(shown) if column.optional))
+    return shown
+
+
 def to_stderr(line: str) -> None:
     """Print one line for people beside the output."""
     print(shortened(visible(line)), file=sys.stderr)  # noqa: T201 - this is the other output
-
-
-def _text(words: str) -> Text:
-    from rich.text import Text
-
-    return Text(words)
 
 
 def _plain(value: Any) -> Any:
@@ -175,7 +192,7 @@ def _plain(value: Any) -> Any:
         return f"{value:f}"
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, UUID):
+    if type(value).__name__ == "UUID":
         return str(value)
     msg = f"{type(value).__name__} has no JSON form"
     raise TypeError(msg)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from spothive.database import models
 from spothive.database.connection import (
     SessionLocal,
     SessionScoped,
@@ -21,22 +22,24 @@ from spothive.database.connection import (
     read_session,
 )
 from spothive.database.models import *  # noqa: F403 - the models are this package's purpose
-from spothive.database.models import __all__ as _models
 from spothive.database.revisions import init_database, run_all_migrations, run_migration
+from spothive.database.seed_data import seed_initial_data
 from spothive.database.tenancy import TenantSession, bind_tenant, system_scope
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from spothive.database.fastapi import DbSession as DbSession, db_for as db_for
+
     engine: Engine
 
-__all__ = [  # noqa: PLE0604 - the models' names are strings too
+# Without the names that are made at first use: `import *` connects to nothing either.
+__all__ = [
     "SessionLocal",
     "SessionScoped",
     "TenantSession",
     "bind_tenant",
     "dispose_engine",
-    "engine",
     "get_db",
     "get_db_session",
     "get_engine",
@@ -44,14 +47,19 @@ __all__ = [  # noqa: PLE0604 - the models' names are strings too
     "read_session",
     "run_all_migrations",
     "run_migration",
+    "seed_initial_data",
     "system_scope",
-    *_models,
 ]
+__all__ += models.__all__
 
 
 def __getattr__(name: str) -> Any:
-    """Make ``engine`` at first use."""
+    """Make ``engine`` at first use, and import FastAPI for those only who ask for its dependencies."""
     if name == "engine":
         return get_engine()
+    if name in {"DbSession", "db_for"}:
+        from spothive.database import fastapi
+
+        return getattr(fastapi, name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

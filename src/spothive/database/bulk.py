@@ -34,17 +34,18 @@ def insert_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) 
         return
     table, connection = _table(model), session.connection()
     _check_tenant(session, table, rows)
-    names = list(rows[0])
+    columns = [table.c[name] for name in rows[0]]
+    names = ", ".join(rows[0])
     if connection.dialect.name == "postgresql":
-        staged = _copy(connection, table, rows)
-        connection.execute(sa.insert(table).from_select(names, sa.select(staged), include_defaults=False))
+        staged = _copy(connection, table, columns, rows)
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {staged}")
     else:
-        insert = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-        _execute_many(connection, insert, [table.c[name] for name in names], rows)
+        insert = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))})"
+        connection.exec_driver_sql(insert, list(_converted(connection, columns, rows)))
 
 
 def update_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) -> None:
-    """Set the given columns of the rows with these primary keys. All rows have the same columns.
+    """Set the given columns of the rows with these primary keys. All have the same columns, ``updated_at`` too.
 
     Raises:
         RuleBroken: a row breaks a rule; none is written once the caller rolls back.
@@ -55,14 +56,15 @@ def update_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) 
     _check_tenant(session, table, rows)
     key = [column.name for column in table.primary_key]
     changed = [name for name in rows[0] if name not in key]
+    columns = [table.c[name] for name in (*changed, *key)]
     if connection.dialect.name == "postgresql":
-        staged = _copy(connection, table, rows)
-        where = [table.c[name] == staged.c[name] for name in key]
-        connection.execute(sa.update(table).where(*where).values({name: staged.c[name] for name in changed}))
+        staged = _copy(connection, table, columns, rows)
+        new = ", ".join(f"{name} = {staged}.{name}" for name in changed)
+        same = " AND ".join(f"{table.name}.{name} = {staged}.{name}" for name in key)
+        connection.exec_driver_sql(f"UPDATE {table.name} SET {new} FROM {staged} WHERE {same}")
     else:
-        new, old = (" = ?, ".join(changed), " = ? AND ".join(key))
-        update = f"UPDATE {table.name} SET {new} = ? WHERE {old} = ?"
-        _execute_many(connection, update, [table.c[name] for name in (*changed, *key)], rows)
+        update = f"UPDATE {table.name} SET {' = ?, '.join(changed)} = ? WHERE {' = ? AND '.join(key)} = ?"
+        connection.exec_driver_sql(update, list(_converted(connection, columns, rows)))
 
 
 def is_any_of(session: TenantSession, column: Any, values: Collection[str]) -> ColumnElement[bool]:
@@ -94,30 +96,19 @@ def _check_tenant(session: TenantSession, table: Table, rows: Sequence[Row]) -> 
         raise TenantMismatch(msg)
 
 
-def _execute_many(connection: Connection, sql: str, columns: Sequence[sa.Column[Any]], rows: Sequence[Row]) -> None:
-    """Execute ``sql`` for each row; SQLAlchemy's own executemany costs as much as the insert itself."""
-    connection.exec_driver_sql(sql, [tuple(values) for values in _converted(connection, columns, rows)])
-
-
-def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> Table:
-    """COPY ``rows`` in binary form into a temporary table that goes with the transaction; return it."""
-    columns = [table.c[name] for name in rows[0]]
-    staged = Table(
-        f"staged_{uuid4().hex}",
-        sa.MetaData(),
-        *(sa.Column(c.name, c.type) for c in columns),
-        prefixes=["TEMPORARY"],
-        postgresql_on_commit="DROP",
-    )
-    staged.create(connection)
+def _copy(connection: Connection, table: Table, columns: Sequence[sa.Column[Any]], rows: Sequence[Row]) -> str:
+    """COPY ``rows`` in binary form into a temporary table that goes with the transaction; return its name."""
     names = ", ".join(column.name for column in columns)
-    statement = f"COPY {staged.name} ({names}) FROM STDIN WITH (FORMAT BINARY)"
+    staged = f"staged_{uuid4().hex}"
+    empty = f"SELECT {names} FROM {table.name} WITH NO DATA"
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {staged} ON COMMIT DROP AS {empty}")
+    statement = f"COPY {staged} ({names}) FROM STDIN WITH (FORMAT BINARY)"
     try:
         with connection.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[attr-defined]  # psycopg's
             copy.set_types([_copy_type(column, connection.dialect) for column in columns])
             for values in _converted(connection, columns, rows):
                 copy.write_row(values)
-    except psycopg.Error as error:  # SQLAlchemy, which translates refusals elsewhere, does not know COPY
+    except psycopg.Error as error:  # SQLAlchemy, which has refusals translated elsewhere, knows nothing of COPY
         raw = postgresql.read_refusal(error)
         if raw is not None:
             raise to_error(raw) from error
@@ -127,11 +118,13 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> Table:
     return staged
 
 
-def _converted(connection: Connection, columns: Sequence[sa.Column[Any]], rows: Sequence[Row]) -> Iterator[list[Any]]:
+def _converted(
+    connection: Connection, columns: Sequence[sa.Column[Any]], rows: Sequence[Row]
+) -> Iterator[tuple[Any, ...]]:
     """Yield the values of each row as the driver takes them, checked by the columns' types."""
     convert = [(column.name, _converter(column, connection.dialect)) for column in columns]
     for row in rows:
-        yield [one(row[name]) if one else row[name] for name, one in convert]
+        yield tuple([one(row[name]) if one else row[name] for name, one in convert])
 
 
 def _converter(column: sa.Column[Any], dialect: sa.engine.Dialect) -> Any:

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, TimeoutError as PoolTimeout
 from sqlalchemy.orm import scoped_session, sessionmaker
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
-from spothive.database import postgresql, refusals, sqlite
+from spothive.database import postgresql, refusals, sqlite, tenancy
 from spothive.database.tenancy import TenantSession
 from spothive.errors import ConfigurationError, DatabaseUnavailable, Refused
 from spothive.models import PLATFORM_TENANT_ID
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
     from spothive.settings import Settings
 
 _lock = threading.Lock()
-_engine: Engine | None = None
-_read_engine: Engine | None = None
+_engines: tuple[Engine, Engine] | None = None
 
 
 class DatabaseSession(TenantSession):
@@ -58,32 +56,36 @@ def get_engine() -> Engine:
         ConfigurationError: the URL cannot be used.
         DatabaseUnavailable: the folder of an SQLite file cannot be made, or the embedded PostgreSQL not started.
     """
-    global _engine  # noqa: PLW0603 - one engine for each process, as SQLAlchemy advises
-    if _engine is None:
-        with _lock:
-            if _engine is None:
-                from spothive.settings import get_settings
-
-                settings = get_settings()
-                _engine = make_engine(service_url(settings), settings)
-    return _engine
+    return _both_engines()[0]
 
 
 def get_read_engine() -> Engine:
     """Return the same engine, and pool, for transactions that only read."""
-    global _read_engine  # noqa: PLW0603 - as above
-    if _read_engine is None:
-        _read_engine = get_engine().execution_options(spothive_read_only=True)
-    return _read_engine
+    return _both_engines()[1]
+
+
+def _both_engines() -> tuple[Engine, Engine]:
+    global _engines  # noqa: PLW0603 - one engine for each process, as SQLAlchemy advises
+    engines = _engines
+    if engines is None:
+        with _lock:
+            if _engines is None:
+                from spothive.settings import get_settings
+
+                settings = get_settings()
+                engine = make_engine(service_url(settings), settings)
+                _engines = engine, engine.execution_options(spothive_read_only=True)
+            engines = _engines
+    return engines
 
 
 def dispose_engine() -> None:
     """Close every pooled connection and forget the engine; the next session reads the settings again."""
-    global _engine, _read_engine  # noqa: PLW0603 - as above
+    global _engines  # noqa: PLW0603 - as above
     with _lock:
-        if _engine is not None:
-            _engine.dispose()
-        _engine = _read_engine = None
+        if _engines is not None:
+            _engines[0].dispose()
+        _engines = None
 
 
 def service_url(settings: Settings) -> str:
@@ -109,6 +111,7 @@ def make_engine(url: str, settings: Settings) -> Engine:
     from spothive.database import monitoring
 
     options: dict[str, Any] = {
+        "poolclass": _Pool,
         "pool_size": settings.pool_size,
         "max_overflow": settings.max_overflow,
         "pool_timeout": settings.pool_timeout,
@@ -117,9 +120,10 @@ def make_engine(url: str, settings: Settings) -> Engine:
     }
     engine = _create(url, settings, options)
     if engine.dialect.name == "postgresql":
-        postgresql.prepare_service(engine, step_down=settings.one_login or settings.embedded_postgres)
+        postgresql.prepare_service(engine)
     else:
         sqlite.prepare(engine)
+    tenancy.install(engine)
     monitoring.watch(engine, slow=settings.slow_statement)
     return engine
 
@@ -139,18 +143,14 @@ def make_owner_engine(settings: Settings) -> Engine:
 
 
 def _create(url: str, settings: Settings, options: dict[str, Any]) -> Engine:
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        msg = "DATABASE_URL cannot be read: percent-encode special characters in the user name and password"
-        raise ConfigurationError(msg) from None
-    on_sqlite = parsed.get_backend_name() == "sqlite"
-    if on_sqlite and parsed.database in {None, "", ":memory:"}:
-        msg = "DATABASE_URL names no file: an SQLite database in memory would be a new one for each connection"
-        raise ConfigurationError(msg)
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        connect_args = sqlite.connect_args(settings.sqlite_busy_timeout)
+    else:
+        connect_args = postgresql.connect_args(settings)
     engine = create_engine(
         parsed,
-        connect_args=sqlite.connect_args(settings.sqlite_busy_timeout) if on_sqlite else postgresql.connect_args(settings),
+        connect_args=connect_args,
         echo=settings.sql_echo,
         hide_parameters=True,
         json_serializer=partial(json.dumps, allow_nan=False, ensure_ascii=False),
@@ -158,6 +158,31 @@ def _create(url: str, settings: Settings, options: dict[str, Any]) -> Engine:
     )
     refusals.install(engine)
     return engine
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or "@" in (parsed.host or ""):  # the rest of a password with an @ in it
+        msg = "DATABASE_URL cannot be read: percent-encode special characters in the user name and password"
+        raise ConfigurationError(msg)
+    if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        msg = "DATABASE_URL names no file: each connection to an SQLite database in memory would find a new one"
+        raise ConfigurationError(msg)
+    return parsed
+
+
+class _Pool(QueuePool):
+    """SQLAlchemy's pool, whose time-out is one of our errors."""
+
+    def _do_get(self) -> Any:
+        try:
+            return super()._do_get()
+        except PoolTimeout:
+            msg = "every database connection is in use: try again, or raise SPOTHIVE_POOL_SIZE"
+            raise DatabaseUnavailable(msg) from None
 
 
 @contextmanager
@@ -169,57 +194,54 @@ def get_db_session(tenant: UUID | None = None) -> Iterator[TenantSession]:
     Args:
         tenant: bind the session to this tenant.
     """
-    with _closing(SessionLocal(tenant=tenant)) as session:
-        try:
-            yield session
-            session.commit()
-        except Refused as refusal:
-            session.rollback()
-            _remember(refusal, session.tenant_id)
-            raise
+    with _remembering(SessionLocal(tenant=tenant)) as session:
+        yield session
+        session.commit()
 
 
 @contextmanager
 def read_session(tenant: UUID | None = None) -> Iterator[TenantSession]:
     """Open a transaction in which the database refuses every write; on SQLite it blocks no writer.
 
+    A :class:`~spothive.errors.Refused` is remembered as in :func:`get_db_session`.
+
     Args:
         tenant: bind the session to this tenant.
     """
-    with _closing(SessionLocal(tenant=tenant, read_only=True)) as session:
+    with _remembering(SessionLocal(tenant=tenant, read_only=True)) as session:
         yield session
 
 
 def get_db() -> Iterator[TenantSession]:
     """Yield the session of one web request: a FastAPI dependency, to be bound by ``bind_tenant``.
 
-    Depend on it with ``scope="function"``, so that the commit comes before the response is sent.
+    Depend on it with ``scope="function"``, as ``DbSession`` does, so that the commit comes before the response.
     """
     with get_db_session() as session:
         yield session
 
 
 @contextmanager
-def _closing(session: TenantSession) -> Iterator[TenantSession]:
+def _remembering(session: TenantSession) -> Iterator[TenantSession]:
+    """Close ``session`` at the end, which rolls back what was not committed; then write down a refusal."""
+    tenant_id = None
     try:
-        yield session
-    except PoolTimeout:
-        session.rollback()
-        msg = "every database connection is in use: try again, or raise SPOTHIVE_POOL_SIZE"
-        raise DatabaseUnavailable(msg) from None
-    except BaseException:
-        session.rollback()
+        with session:
+            try:
+                yield session
+            finally:
+                tenant_id = session.tenant_id
+    except Refused as refusal:
+        _remember(refusal, tenant_id or PLATFORM_TENANT_ID)
         raise
-    finally:
-        session.close()
 
 
-def _remember(refusal: Refused, tenant_id: UUID | None) -> None:
+def _remember(refusal: Refused, tenant_id: UUID) -> None:
     from spothive.models import AuditLog
     from spothive.schema.types import strict_json
 
     note = refusal.note
-    with _closing(SessionLocal(tenant=tenant_id or PLATFORM_TENANT_ID)) as session:
+    with SessionLocal(tenant=tenant_id) as session:
         session.add(
             AuditLog(
                 event=note.event,

@@ -150,11 +150,11 @@ def _postgresql_login(connection: Connection, settings: Settings) -> Iterator[Fi
     row = connection.execute(
         text(
             "SELECT current_user AS who, session_user AS login, r.rolsuper, r.rolbypassrls, "
-            "pg_has_role(current_user, oid_system.oid, 'USAGE') AS inherits, "
+            "pg_has_role(session_user, oid_system.oid, 'USAGE') AND NOT login.rolsuper AS inherits, "
             "pg_has_role(session_user, oid_system.oid, 'MEMBER') AS may_enter, "
             "has_database_privilege(current_database(), 'TEMPORARY') AS temporary "
-            "FROM pg_roles r, pg_roles oid_system "
-            "WHERE r.rolname = current_user AND oid_system.rolname = :system"
+            "FROM pg_roles r, pg_roles login, pg_roles oid_system WHERE r.rolname = current_user "
+            "AND login.rolname = session_user AND oid_system.rolname = :system"
         ),
         {"system": postgresql.SYSTEM_ROLE},
     ).one_or_none()
@@ -166,7 +166,7 @@ def _postgresql_login(connection: Connection, settings: Settings) -> Iterator[Fi
     yield _good(
         "system scope is a step",
         not row.inherits,
-        "not inherited" if not row.inherits else "inherited: every tenant is visible unbound",
+        "not inherited" if not row.inherits else "inherited: outside spothive this login sees every tenant",
         f"REVOKE {postgresql.SYSTEM_ROLE} FROM the login; spothive db roles prints the right grants",
     )
     yield _good(

@@ -32,7 +32,7 @@ _TABLES = f"""
 _COLUMNS = f"""
     SELECT format('column %s.%s', c.relname, a.attname), concat_ws(' ', format_type(a.atttypid, a.atttypmod),
         CASE WHEN a.attnotnull THEN 'not null' END, 'default ' || pg_get_expr(d.adbin, d.adrelid),
-        'comment ' || col_description(c.oid, a.attnum))
+        'comment ' || col_description(c.oid, a.attnum), 'granted ' || a.attacl::text)
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
     WHERE c.relnamespace = {_IN_SCHEMA} AND c.relkind = 'r'"""
@@ -50,17 +50,19 @@ _TRIGGERS = f"""
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
     WHERE c.relnamespace = {_IN_SCHEMA} AND NOT t.tgisinternal"""
 _FUNCTIONS = f"""
-    SELECT 'function ' || p.proname, concat_ws(' ', pg_get_functiondef(p.oid),
+    SELECT format('function %s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)),
+        concat_ws(' ', pg_get_functiondef(p.oid),
         CASE WHEN p.prosecdef THEN 'owner ' || p.proowner::regrole END, 'granted ' || (SELECT string_agg(format('%s %s',
             CASE a.grantee WHEN 0 THEN 'public' ELSE a.grantee::regrole::text END, a.privilege_type), ', '
             ORDER BY a.grantee::regrole::text) FROM aclexplode(p.proacl) a WHERE a.grantee <> p.proowner))
-    FROM pg_proc p WHERE p.pronamespace = {_IN_SCHEMA}"""
+    FROM pg_proc p WHERE p.pronamespace = {_IN_SCHEMA} AND p.prokind IN ('f', 'p')"""
 _POLICIES = """
     SELECT format('policy %s on %s', policyname, tablename),
         concat_ws(' ', permissive, roles::text, cmd, qual, with_check)
     FROM pg_policies WHERE schemaname = :schema"""
-_POSTGRESQL = (_TABLES, _COLUMNS, _CONSTRAINTS, _INDEXES, _TRIGGERS, _FUNCTIONS, _POLICIES)
-_SQLITE = "SELECT type || ' ' || name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+_RULES = "SELECT format('rule %s on %s', rulename, tablename), definition FROM pg_rules WHERE schemaname = :schema"
+_POSTGRESQL = (_TABLES, _COLUMNS, _CONSTRAINTS, _INDEXES, _TRIGGERS, _FUNCTIONS, _POLICIES, _RULES)
+_SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
 
 
 def find_drift() -> list[str]:
@@ -85,15 +87,14 @@ def find_drift() -> list[str]:
 
 
 def read_catalogue(connection: Connection, schema: str | None = None) -> Catalogue:
-    """Return object to definition, for every table, index, constraint, trigger, function and policy.
+    """Return object to definition, for every table, column, index, constraint, trigger, function, policy and rule.
 
     Args:
         connection: any connection to the database.
         schema: PostgreSQL schema to read; the current one when None.
     """
     if connection.dialect.name == "sqlite":
-        rows = [(name, ddl) for name, ddl in connection.exec_driver_sql(_SQLITE)]
-        return {name: _one_line(ddl) for name, ddl in rows if name.split(" ")[1] not in _LEDGERS}
+        return dict(_read_sqlite(connection))
     schema = schema or connection.execute(text("SELECT current_schema()")).scalar_one()
     catalogue: Catalogue = {}
     for query in _POSTGRESQL:
@@ -103,6 +104,35 @@ def read_catalogue(connection: Connection, schema: str | None = None) -> Catalog
                 plain = re.sub(rf"search_path TO '?{schema}'?,", "search_path TO schema,", plain)
                 catalogue[name] = _one_line(plain)
     return catalogue
+
+
+def _read_sqlite(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Yield what SQLite keeps as text; a table part by part, since rebuilding one changes their order and quotes."""
+    for kind, name, table, ddl in connection.exec_driver_sql(_SQLITE):
+        if name in _LEDGERS:
+            continue
+        if kind != "table":
+            yield f"{kind} {name}" + (f" on {table}" if kind == "trigger" else ""), _one_line(ddl)
+            continue
+        start, end = ddl.index("("), ddl.rindex(")")
+        yield f"table {name}", _one_line(ddl[end + 1 :])
+        for part in _parts(ddl[start + 1 : end]):
+            words = part.split(" ")
+            known = f"constraint {words[1]} on {name}" if words[0] == "CONSTRAINT" else f"column {name}.{words[0]}"
+            yield known, part
+
+
+def _parts(body: str) -> list[str]:
+    """Split the inside of a CREATE TABLE at its outer commas."""
+    parts, depth, quoted = [""], 0, False
+    for letter in body:
+        quoted ^= letter == "'"
+        depth += 0 if quoted else (letter == "(") - (letter == ")")
+        if letter == "," and not depth and not quoted:
+            parts.append("")
+        elif quoted or letter != '"':
+            parts[-1] += letter
+    return [_one_line(part) for part in parts]
 
 
 def _declared_in_memory() -> Catalogue:

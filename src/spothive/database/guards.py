@@ -8,33 +8,58 @@ head nothing is rebuilt and nothing is locked.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection, Table, inspect, text
 
 from spothive.database import policies, sqlite
+from spothive.errors import MigrationFailed
 from spothive.models import Base
 from spothive.schema.refusal import Refusal
 from spothive.schema.states import state_refusals
 
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+
 LEDGER = "spothive_guards"
-SHARED = "*shared*"
+
+
+class Migration(Protocol):
+    """What a revision imports as ``op``."""
+
+    def get_bind(self) -> Connection:
+        """Return the connection of an upgrade that is not just printed."""
+
+    def get_context(self) -> MigrationContext:
+        """Return what Alembic knows of this upgrade."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """DDL that raises one guard, and the tables and columns (as ``table.column``) without which it cannot."""
+
+    needs: frozenset[str]
+    statements: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GuardSet:
-    """All guards of one table (or the shared functions): what it needs to exist, and the DDL that raises it."""
+    """The guards of one table, or one look-up, or what all share: they go up and down together."""
 
     name: str
-    needs: frozenset[str]
-    statements: tuple[str, ...]
+    guards: tuple[Guard, ...]
 
-    @property
-    def checksum(self) -> str:
-        """Digest of the DDL."""
-        return hashlib.sha256("\n".join(self.statements).encode()).hexdigest()
+    def statements(self, present: AbstractSet[str] | None = None) -> tuple[str, ...]:
+        """Return the DDL of the guards that can stand on what is ``present``; of all when None."""
+        return tuple(
+            statement
+            for guard in self.guards
+            if present is None or guard.needs <= present
+            for statement in guard.statements
+        )
 
 
 def refusals_of(table: Table) -> Iterator[Refusal]:
@@ -47,54 +72,77 @@ def refusals_of(table: Table) -> Iterator[Refusal]:
 
 def declared(dialect: str) -> list[GuardSet]:
     """Return the guard sets of every table, in the order in which they go up."""
-    sets = []
-    for table in Base.metadata.sorted_tables:
-        statements = [ddl for refusal in refusals_of(table) for ddl in refusal.statements(table, dialect)]
-        if dialect == "postgresql":
-            if append_only := table.info.get("append_only"):
-                statements += append_only.stamp_statements(table)
-            statements += policies.statements(table)
-        columns = frozenset(f"{table.name}.{column.name}" for column in table.columns)
-        sets.append(GuardSet(table.name, columns, tuple(statements)))
+    sets = [GuardSet(table.name, tuple(_guards_of(table, dialect))) for table in Base.metadata.sorted_tables]
     if dialect == "postgresql":
-        sets.insert(0, GuardSet(SHARED, frozenset(), tuple(policies.shared_statements())))
-        sets += [GuardSet(name, needs, ddl) for name, needs, ddl in policies.look_ups()]
+        shared = Guard(frozenset({"tenants"}), tuple(policies.shared_statements()))
+        sets.insert(0, GuardSet(policies.SHARED, (shared,)))
+        sets += [GuardSet(name, (Guard(needs, ddl),)) for name, needs, ddl in policies.look_ups()]
     return sets
 
 
-def raise_all(connection: Connection) -> list[str]:
-    """Raise every guard set whose tables exist and whose stored checksum differs; return their names.
+def _guards_of(table: Table, dialect: str) -> Iterator[Guard]:
+    for refusal in refusals_of(table):
+        yield Guard(refusal.needs(table), tuple(refusal.statements(table, dialect)))
+    if dialect == "postgresql":
+        if append_only := table.info.get("append_only"):
+            yield Guard(frozenset({table.name}), tuple(append_only.stamp_statements(table)))
+        yield Guard(frozenset({table.name}), tuple(policies.statements(table)))
 
-    Runs in the caller's transaction. Sets whose columns do not exist yet at this revision stay down.
+
+def raise_all(connection: Connection) -> list[str]:
+    """Raise every guard set whose stored checksum differs from what can stand now; return their names.
+
+    Runs in the caller's transaction. A guard whose tables or columns do not exist yet at this revision stays down.
     """
-    _make_ledger(connection)
-    if connection.dialect.name == "postgresql":
-        policies.fix_search_path(connection)
-    present = _present_columns(connection)
+    dialect = connection.dialect.name
+    run(connection, _preamble(dialect))
+    present = _present(connection)
     stored = {name: checksum for name, checksum in connection.execute(text(f"SELECT name, checksum FROM {LEDGER}"))}
-    wanted = [guard_set for guard_set in declared(connection.dialect.name) if guard_set.needs <= present]
-    changed = [guard_set for guard_set in wanted if stored.get(guard_set.name) != guard_set.checksum]
-    for guard_set in changed:
-        _lower(connection, guard_set.name)
-        run(connection, guard_set.statements)
-        connection.execute(
-            text(f"INSERT INTO {LEDGER} (name, checksum) VALUES (:name, :checksum)"),
-            {"name": guard_set.name, "checksum": guard_set.checksum},
-        )
-    for name in stored.keys() - {guard_set.name for guard_set in wanted}:
+    standing = {guard_set.name: guard_set.statements(present) for guard_set in declared(dialect)}
+    wanted = {name: statements for name, statements in standing.items() if statements}
+    changed = [name for name, statements in wanted.items() if stored.get(name) != _checksum(statements)]
+    for name in changed:
         _lower(connection, name)
-    if connection.dialect.name == "postgresql":
-        policies.drop_orphans(connection)
-    return [guard_set.name for guard_set in changed]
+        run(connection, [*wanted[name], _remember(name, wanted[name])])
+    for name in sorted(stored.keys() - wanted.keys(), reverse=True):  # what all share goes last
+        _lower(connection, name)
+    run(connection, _finish(dialect))
+    return changed
+
+
+def script(dialect: str) -> Iterator[str]:
+    """Yield the SQL that raises every guard at the newest revision, whatever stood before.
+
+    On SQLite it is for a database without guards: there SQL cannot ask which triggers to drop.
+    """
+    yield from _preamble(dialect)
+    for guard_set in declared(dialect):
+        if statements := guard_set.statements():
+            if dialect == "postgresql":
+                yield policies.lower(guard_set.name)
+            yield from (_forget(guard_set.name), *statements, _remember(guard_set.name, statements))
+    yield from _finish(dialect)
 
 
 @contextmanager
-def lowered(connection: Connection, *tables: str) -> Iterator[None]:
+def lowered(op: Migration, *tables: str) -> Iterator[None]:
     """Take the guards of ``tables`` down for a revision that rebuilds or rewrites them, and raise them again after.
 
     On SQLite a rebuild fails if any trigger mentions the table, so there all triggers go down.
-    On PostgreSQL the tables also get NO FORCE, without which a data step of the owner would see no rows.
+    On PostgreSQL the tables also lose FORCE, under which a data step of the owner would see no rows.
+
+    Raises:
+        MigrationFailed: the upgrade is printed as a script for SQLite, which cannot say which triggers to drop.
     """
+    context = op.get_context()
+    if context.as_sql:
+        if context.dialect.name == "sqlite":
+            msg = "this revision rebuilds a table, which no SQLite script can do: run `spothive db upgrade` instead"
+            raise MigrationFailed(msg)
+        emit(context, [statement for name in tables for statement in (policies.lower(name), _forget(name))])
+        yield  # the script raises all guards at its end
+        return
+    connection = op.get_bind()
     names = tables
     if connection.dialect.name == "sqlite":
         names = tuple(connection.execute(text(f"SELECT name FROM {LEDGER}")).scalars())
@@ -104,7 +152,17 @@ def lowered(connection: Connection, *tables: str) -> Iterator[None]:
     raise_all(connection)
 
 
-def run(connection: Connection, statements: tuple[str, ...] | list[str]) -> None:
+def emit(context: MigrationContext, statements: Iterable[str]) -> None:
+    """Run ``statements`` exactly as written, or print them when Alembic was asked for a script (``--sql``)."""
+    if context.as_sql:
+        for statement in statements:
+            context.impl.static_output(f"{statement};")
+    else:
+        assert context.connection is not None  # noqa: S101 - it is None for scripts only
+        run(context.connection, statements)
+
+
+def run(connection: Connection, statements: Iterable[str]) -> None:
     """Execute DDL exactly as written: no parameter markers, so ``%`` and ``:`` mean themselves."""
     dbapi_connection = connection.connection.dbapi_connection
     assert dbapi_connection is not None  # noqa: S101 - an open connection has one
@@ -113,19 +171,37 @@ def run(connection: Connection, statements: tuple[str, ...] | list[str]) -> None
         dbapi_connection.execute(statement)  # type: ignore[attr-defined]  # both drivers have it, PEP 249 does not
 
 
-def _make_ledger(connection: Connection) -> None:
-    if not inspect(connection).has_table(LEDGER):
-        connection.execute(text(f"CREATE TABLE {LEDGER} (name TEXT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)"))
+def _preamble(dialect: str) -> list[str]:
+    ledger = f"CREATE TABLE IF NOT EXISTS {LEDGER} (name TEXT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)"
+    return [policies.fix_search_path(), ledger] if dialect == "postgresql" else [ledger]
 
 
-def _present_columns(connection: Connection) -> set[str]:
-    found = inspect(connection).get_multi_columns()
-    return {f"{table}.{column['name']}" for (_, table), columns in found.items() for column in columns}
+def _finish(dialect: str) -> list[str]:
+    return [policies.drop_unused("guard")] if dialect == "postgresql" else []
+
+
+def _checksum(statements: tuple[str, ...]) -> str:
+    return hashlib.sha256("\n".join(statements).encode()).hexdigest()
+
+
+def _remember(name: str, statements: tuple[str, ...]) -> str:
+    return f"INSERT INTO {LEDGER} (name, checksum) VALUES ('{name}', '{_checksum(statements)}')"
+
+
+def _forget(name: str) -> str:
+    return f"DELETE FROM {LEDGER} WHERE name = '{name}'"
 
 
 def _lower(connection: Connection, name: str) -> None:
     if connection.dialect.name == "postgresql":
-        policies.lower(connection, name)
+        run(connection, [policies.lower(name)])
     else:
         sqlite.drop_triggers(connection, name)
-    connection.execute(text(f"DELETE FROM {LEDGER} WHERE name = :name"), {"name": name})
+    run(connection, [_forget(name)])
+
+
+def _present(connection: Connection) -> set[str]:
+    """Return every table of the current schema, and its columns as ``table.column``."""
+    found = inspect(connection).get_multi_columns()
+    columns = {f"{table}.{column['name']}" for (_, table), columns in found.items() for column in columns}
+    return columns | {table for _, table in found}

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from spothive.database.tenancy import RAW, TenantSession
+from spothive.database.tenancy import TenantSession, engine_words
 from spothive.models import Account, Role, Tenant, User
 
 
@@ -66,24 +66,22 @@ def login_row_query(name: Any) -> sa.Select[Any]:
 def account_owner_query(account_id: Any) -> sa.Select[Any]:
     """Return the query that tells whether any tenant has claimed an AWS account."""
     accounts = Account.__table__
-    return sa.select(
-        sa.exists(sa.select(accounts.c.id).where(accounts.c.account_id == account_id)).label("found")
-    )
+    return sa.select(sa.exists(sa.select(accounts.c.id).where(accounts.c.account_id == account_id)).label("found"))
 
 
 def login_row(session: TenantSession, name: str) -> LoginRow | None:
     """Return the user called ``name`` (user name or e-mail, in lower case) of any tenant, or None."""
-    query = login_row_query(name)
-    if session.get_bind().dialect.name == "postgresql":
-        columns = [sa.column(c.name, c.type) for c in query.selected_columns]
-        query = sa.select(*columns).select_from(sa.func.login_row(name).table_valued(*columns).alias("row"))
-    row = session.execute(query, execution_options={RAW: True}).mappings().first()
-    return LoginRow(**row) if row else None
+    row = _look_up(session, "login_row", login_row_query(name), name)
+    return LoginRow(**row._mapping) if row else None  # noqa: SLF001 - the documented way to read a row by name
 
 
 def account_owner_exists(session: TenantSession, account_id: str) -> bool:
     """Tell whether any tenant holds the AWS account with these 12 digits; never which."""
-    query = account_owner_query(account_id)
-    if session.get_bind().dialect.name == "postgresql":
-        query = sa.select(sa.func.account_owner_exists(account_id))
-    return bool(session.execute(query, execution_options={RAW: True}).scalar_one())
+    row = _look_up(session, "account_owner_exists", account_owner_query(account_id), account_id)
+    return bool(row and row.found)
+
+
+def _look_up(session: TenantSession, name: str, query: sa.Select[Any], argument: str) -> sa.Row[Any] | None:
+    connection = session.connection()
+    row: sa.Row[Any] | None = engine_words(connection).look_up(connection, name, query, argument)
+    return row

@@ -52,9 +52,7 @@ def watch(engine: Engine, *, slow: float) -> None:
         SLOW.inc()
         mark, shape = fingerprint(statement)
         tenant = connection.info.get("tenant_id") or "none"
-        _log.warning(
-            "slow statement %s: %.3f s, %s rows, tenant %s: %s", mark, seconds, cursor.rowcount, tenant, shape
-        )
+        _log.warning("slow statement %s: %.3f s, %s rows, tenant %s: %s", mark, seconds, cursor.rowcount, tenant, shape)
 
     @event.listens_for(engine, "connect")
     def _connect(*_: Any) -> None:
@@ -74,8 +72,6 @@ def watch(engine: Engine, *, slow: float) -> None:
     @event.listens_for(engine, "checkin")
     def _checkin(_: Any, record: Any) -> None:
         CHECKED_OUT.dec()
-        for name in ("tenant_id", "read_only"):  # of the session that gave it back
-            record.info.pop(name, None)
         started = record.info.pop("checked_out_at", None)
         if started is not None:
             HELD.observe(time.perf_counter() - started)

@@ -15,6 +15,8 @@ from spothive.models import Account, Tenant, User
 _CURRENT_TENANT = f"(SELECT nullif(current_setting('{TENANT_SETTING}', true), '')::uuid)"
 _ROLES = (APP_ROLE, READONLY_ROLE, SYSTEM_ROLE)
 _SYSTEM_ONLY = "system_only"
+SHARED = "*shared*"
+"""Name of the functions and grants that the guards of all tables share."""
 
 
 def role_statements(*logins: str) -> list[str]:
@@ -148,45 +150,47 @@ def look_ups() -> Iterator[tuple[str, frozenset[str], tuple[str, ...]]]:
         )
 
 
-def fix_search_path(connection: Connection) -> None:
-    """Let functions made in this transaction see the current schema, and temporary tables last.
+def fix_search_path() -> str:
+    """Return SQL that lets functions made in this transaction see the current schema, and temporary tables last.
 
     PostgreSQL looks for tables among the temporary ones first unless told otherwise; a caller could put one of its
     own in the way of a guard.
     """
-    connection.execute(
-        text("SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)")
-    )
+    return "SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)"
 
 
-def lower(connection: Connection, name: str) -> None:
-    """Take down the guards of table ``name``, or the look-up of that name."""
+def lower(name: str) -> str:
+    """Return SQL that takes down the guards of table ``name``, the look-up of that name, or what all share.
+
+    Trigger functions stay until :func:`drop_unused`, since their triggers may be about to come back.
+    """
+    if name == SHARED:
+        return drop_unused("spothive")
     if name in _LOOK_UPS:
         # Its owner is spothive_system, and only the owner may drop it.
-        former = connection.execute(text("SELECT current_user")).scalar_one()
-        connection.execute(text("SELECT set_config('role', :role, true)"), {"role": SYSTEM_ROLE})
-        connection.execute(text(f"DROP FUNCTION IF EXISTS {name}(text)"))
-        connection.execute(text("SELECT set_config('role', :role, true)"), {"role": former})
-        return
-    table = connection.execute(text("SELECT to_regclass(:name)::oid"), {"name": name}).scalar()
-    if table is None:
-        return
-    of = {"table": table}
-    triggers = text("SELECT tgname FROM pg_trigger WHERE tgrelid = :table AND NOT tgisinternal")
-    for trigger in connection.execute(triggers, of).scalars().all():
-        connection.execute(text(f'DROP TRIGGER "{trigger}" ON {name}'))
-    for policy in connection.execute(text("SELECT polname FROM pg_policy WHERE polrelid = :table"), of).scalars().all():
-        connection.execute(text(f'DROP POLICY "{policy}" ON {name}'))
-    connection.execute(text(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY"))
-    drop_orphans(connection)
-
-
-def drop_orphans(connection: Connection) -> None:
-    """Drop the guard functions that no trigger uses any more."""
-    orphans = text(
-        "SELECT p.proname FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace "
-        "AND p.proname LIKE 'guard\\_%' AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgfoid = p.oid)"
+        return (
+            "DO $lower$ DECLARE former text := current_user; BEGIN\n"
+            f"  PERFORM set_config('role', '{SYSTEM_ROLE}', true);\n"
+            f"  DROP FUNCTION IF EXISTS {name}(text);\n"
+            "  PERFORM set_config('role', former, true);\nEND $lower$"
+        )
+    return (
+        "DO $lower$ DECLARE found record; BEGIN\n"
+        f"  IF to_regclass('{name}') IS NULL THEN RETURN; END IF;\n"
+        f"  FOR found IN SELECT tgname FROM pg_trigger WHERE tgrelid = '{name}'::regclass AND NOT tgisinternal LOOP\n"
+        f"    EXECUTE format('DROP TRIGGER %I ON {name}', found.tgname);\n  END LOOP;\n"
+        f"  FOR found IN SELECT polname FROM pg_policy WHERE polrelid = '{name}'::regclass LOOP\n"
+        f"    EXECUTE format('DROP POLICY %I ON {name}', found.polname);\n  END LOOP;\n"
+        f"  ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;\nEND $lower$"
     )
-    for function in connection.execute(orphans).scalars().all():
-        connection.execute(text(f'DROP FUNCTION "{function}"()'))
 
+
+def drop_unused(prefix: str) -> str:
+    """Return SQL that drops the trigger functions called ``prefix_...`` that no trigger uses."""
+    return (
+        "DO $drop$ DECLARE found record; BEGIN\n"
+        "  FOR found IN SELECT p.proname FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace\n"
+        f"    AND starts_with(p.proname, '{prefix}_') AND p.prorettype = 'trigger'::regtype\n"
+        "    AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgfoid = p.oid) LOOP\n"
+        "    EXECUTE format('DROP FUNCTION %I()', found.proname);\n  END LOOP;\nEND $drop$"
+    )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, Row, Select, column, event, func, select, text
 from sqlalchemy.engine import URL
 
 from spothive.database.refusals import RawRefusal
 from spothive.errors import SchemaOutdated
-from spothive.settings import Settings
+
+if TYPE_CHECKING:
+    from spothive.settings import Settings
 
 APP_ROLE = "spothive_app"
 READONLY_ROLE = "spothive_readonly"
@@ -18,11 +22,15 @@ SYSTEM_ROLE = "spothive_system"
 GATE_ROLE = "spothive_gate"
 TENANT_SETTING = "spothive.tenant_id"
 
-_CHECK, _UNIQUE, _FOREIGN_KEY, _NOT_NULL = "23514", "23505", "23503", "23502"
-_ROW_POLICY = "42501"
-_TRY_AGAIN = {"40001", "40P01", "55P03"}
-_UNDEFINED_TABLE = {"42P01", "42703", "42883", "3F000"}
-_UNDEFINED_ROLE = "22023"
+_RULES = {"23514": "check", "23505": "unique", "23503": "foreign key", "23502": "not_null"}
+_NO_PRIVILEGE = "42501"
+_INVALID_SETTING = "22023"
+_KINDS = {
+    **dict.fromkeys(("40001", "40P01", "55P03"), "busy"),
+    **dict.fromkeys(("42P01", "42703", "42883", "3F000"), "schema"),
+    **dict.fromkeys(("25006", "53100", "53300", "57P03", "3D000", "28P01", "28000"), "unavailable"),
+}
+"""What a refusal that names no rule of ours means, by SQLSTATE."""
 
 
 def connect_args(settings: Settings) -> dict[str, Any]:
@@ -33,27 +41,35 @@ def connect_args(settings: Settings) -> dict[str, Any]:
     return args
 
 
-def prepare_service(engine: Engine, *, step_down: bool) -> None:
-    """Make every connection of ``engine`` a service connection: UTC, and never more than ``spothive_app``.
-
-    Args:
-        engine: engine of the service.
-        step_down: the login owns the tables, so it becomes ``spothive_app`` before anything else.
-    """
+def prepare_service(engine: Engine) -> None:
+    """Make every connection of ``engine`` a service connection: UTC, and under the row policies whoever logged in."""
 
     @event.listens_for(engine, "connect")
     def _on_connect(dbapi_connection: Any, record: Any) -> None:
-        previous, dbapi_connection.autocommit = dbapi_connection.autocommit, True
-        with dbapi_connection.cursor() as cursor:
+        with _outside_transaction(dbapi_connection) as cursor:
             cursor.execute("SET timezone TO 'UTC'")
-            if step_down:
-                _step_down(cursor)
+            _step_down(cursor)
             cursor.execute("SELECT current_user")
             record.info["role"] = cursor.fetchone()[0]
-        dbapi_connection.autocommit = previous
+
+
+_ABOVE_POLICIES = f"""
+SELECT rolsuper OR rolbypassrls
+    OR EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('tenants') AND pg_has_role(relowner, 'USAGE'))
+    OR EXISTS (SELECT FROM pg_roles WHERE rolname = '{SYSTEM_ROLE}' AND pg_has_role(oid, 'USAGE'))
+FROM pg_roles WHERE rolname = current_user
+"""
 
 
 def _step_down(cursor: Any) -> None:
+    """Become ``spothive_app`` if the login could pass by the row policies or switch them off.
+
+    Raises:
+        SchemaOutdated: the roles are missing.
+    """
+    cursor.execute(_ABOVE_POLICIES)
+    if not cursor.fetchone()[0]:
+        return
     cursor.execute("SELECT pg_has_role(session_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s", (APP_ROLE,))
     found = cursor.fetchone()
     if not found or not found[0]:
@@ -62,16 +78,27 @@ def _step_down(cursor: Any) -> None:
     cursor.execute(f"SET ROLE {APP_ROLE}")
 
 
+@contextmanager
+def _outside_transaction(dbapi_connection: Any) -> Iterator[Any]:
+    """Yield a cursor of a new connection in autocommit; close the connection if it cannot be prepared."""
+    previous, dbapi_connection.autocommit = dbapi_connection.autocommit, True
+    try:
+        with dbapi_connection.cursor() as cursor:
+            yield cursor
+        dbapi_connection.autocommit = previous
+    except BaseException:
+        dbapi_connection.close()
+        raise
+
+
 def prepare_owner(engine: Engine, settings: Settings) -> None:
     """Make every connection of ``engine`` fit for migrations: UTC, and a bounded wait for table locks."""
 
     @event.listens_for(engine, "connect")
     def _on_connect(dbapi_connection: Any, _: Any) -> None:
-        previous, dbapi_connection.autocommit = dbapi_connection.autocommit, True
-        with dbapi_connection.cursor() as cursor:
+        with _outside_transaction(dbapi_connection) as cursor:
             cursor.execute("SET timezone TO 'UTC'")
             cursor.execute(f"SET lock_timeout TO '{int(settings.migration_lock_timeout * 1000)}ms'")
-        dbapi_connection.autocommit = previous
 
 
 def begin(connection: Connection, *, tenant_id: UUID | None, system: bool, read_only: bool) -> None:
@@ -89,48 +116,52 @@ def begin(connection: Connection, *, tenant_id: UUID | None, system: bool, read_
         connection.execute(text(f"SELECT {calls}"), values)  # names are the constants above
 
 
-def enter_system(connection: Connection) -> None:
-    """Become ``spothive_system`` until the end of the transaction."""
-    connection.execute(text("SELECT set_config('role', :role, true)"), {"role": SYSTEM_ROLE})
-
-
 def leave_system(connection: Connection) -> None:
     """Become the service role again.
 
-    By its name: ``RESET ROLE`` and ``NONE`` lead back to the login, which may own the tables.
+    By its name: ``RESET ROLE`` and ``NONE`` lead back to the login, which may own the tables. After an error
+    PostgreSQL takes no statement but the rollback, and that takes the role away.
     """
-    connection.execute(text("SELECT set_config('role', :role, true)"), {"role": connection.info["role"]})
+    from psycopg.pq import TransactionStatus
+
+    dbapi_connection: Any = connection.connection.dbapi_connection
+    if dbapi_connection.info.transaction_status == TransactionStatus.INTRANS:
+        connection.execute(text("SELECT set_config('role', :role, true)"), {"role": connection.info["role"]})
+
+
+def look_up(connection: Connection, name: str, query: Select[Any], argument: str) -> Row[Any] | None:
+    """Return the first row the function ``name`` finds for ``argument``; it has the columns of ``query``."""
+    columns = [column(found.name, found.type) for found in query.selected_columns]
+    function = getattr(func, name)(argument).table_valued(*columns).alias("found")
+    return connection.execute(select(*columns).select_from(function)).first()
 
 
 def read_refusal(error: Any) -> RawRefusal | None:
     """Return what PostgreSQL refused, or None if it is no refusal."""
-    state = getattr(error, "sqlstate", None)
+    state: str | None = getattr(error, "sqlstate", None)
     if state is None:
         return None
-    diag = error.diag
+    message = error.diag.message_primary or ""
+    if state in _RULES:
+        return _broken_rule(_RULES[state], error.diag)
+    if state == _NO_PRIVILEGE:
+        kind = "tenant" if "row-level security" in message else "privilege"
+        return RawRefusal(kind, "", _quoted(message))
+    if state == _INVALID_SETTING and "role" in message:
+        return RawRefusal("schema", "", "")  # the roles are missing
+    kind = _KINDS.get(state) or ("value" if state.startswith("22") else "")
+    about = message if kind == "unavailable" else error.diag.table_name or ""
+    return RawRefusal(kind, "", about) if kind else None
+
+
+def _broken_rule(kind: str, diag: Any) -> RawRefusal:
     table, rule = diag.table_name or "", diag.constraint_name or ""
-    if state == _CHECK:
-        return RawRefusal("check", rule, table)
-    if state == _UNIQUE:
-        return RawRefusal("unique", rule, table)
-    if state == _FOREIGN_KEY:
+    if kind == "foreign key":
         # The detail tells which side broke: a missing parent, or children that would lose theirs.
         kind = "children" if "is still referenced" in (diag.message_detail or "") else "parent"
-        return RawRefusal(kind, rule, table)
-    if state == _NOT_NULL:
-        return RawRefusal("not_null", f"nn_{table}_{diag.column_name}", table)
-    if state == _ROW_POLICY:
-        policy = "row-level security" in (diag.message_primary or "")
-        return RawRefusal("tenant" if policy else "privilege", "", _quoted(diag.message_primary))
-    if state in _TRY_AGAIN:
-        return RawRefusal("busy", "", table)
-    if state in _UNDEFINED_TABLE or (state == _UNDEFINED_ROLE and "role" in (diag.message_primary or "")):
-        return RawRefusal("schema", "", "")
-    if state.startswith("22"):
-        return RawRefusal("value", "", table)
-    if state in {"25006", "53100", "57P03", "53300", "3D000", "28P01", "28000"}:
-        return RawRefusal("unavailable", "", diag.message_primary or "")
-    return None
+    if kind == "not_null":
+        rule = f"nn_{table}_{diag.column_name}"
+    return RawRefusal(kind, rule, table)
 
 
 def _quoted(message: str | None) -> str:
@@ -139,8 +170,8 @@ def _quoted(message: str | None) -> str:
 
 
 def place(url: URL) -> str:
-    """Say where the database is, without the password."""
-    return url.render_as_string(hide_password=True)
+    """Say where the database is, without the passwords; libpq takes some among the parameters, too."""
+    return url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
 
 
 def size(connection: Connection) -> int:

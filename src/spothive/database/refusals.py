@@ -59,12 +59,10 @@ def _translate(context: ExceptionContext) -> BaseException | None:
         return errors.InvalidInput("a number does not fit into 64 bits")
     if isinstance(error, UnicodeEncodeError):
         return errors.InvalidInput("text is not valid Unicode; send it as UTF-8")
-    if context.dialect.name == "sqlite":
-        from spothive.database import sqlite as engine_words
-        raw = engine_words.read_refusal(error, context)
-    else:
-        from spothive.database import postgresql as engine_words
-        raw = engine_words.read_refusal(error)
+    from spothive.database import postgresql, sqlite
+
+    on_sqlite = context.dialect.name == "sqlite"
+    raw = sqlite.read_refusal(error, context) if on_sqlite else postgresql.read_refusal(error)
     if raw is not None:
         if raw.kind == "unavailable" and _only_reads(context):
             return errors.NotAllowed("this session only reads: write in get_db_session()")
@@ -85,11 +83,9 @@ def to_error(raw: RawRefusal) -> errors.SpothiveError:
         case "check":
             return _check_error(raw)
         case "unique":
-            rule, columns = _unique_rule(raw)
+            rule, table, columns = _unique_rule(raw)
             what = ", ".join(c for c in columns if c != "tenant_id") or rule
-            return errors.DuplicateValue(
-                f"{raw.table or rule}: another row already has this {what}", rule=rule, table=raw.table
-            )
+            return errors.DuplicateValue(f"{table}: another row already has this {what}", rule=rule, table=table)
         case "parent":
             rule = raw.rule or _foreign_key_rule(raw)
             return errors.ParentMissing(
@@ -161,12 +157,13 @@ def _keys(*, foreign: bool) -> dict[tuple[str, tuple[str, ...]], str]:
     return names
 
 
-def _unique_rule(raw: RawRefusal) -> tuple[str, tuple[str, ...]]:
+def _unique_rule(raw: RawRefusal) -> tuple[str, str, tuple[str, ...]]:
+    """Return (rule, table, columns), from the rule's name or from table and columns."""
     by_columns = _keys(foreign=False)
     if raw.columns:
-        return by_columns.get((raw.table, raw.columns), ""), raw.columns
-    columns = next((cols for (_, cols), name in by_columns.items() if name == raw.rule), ())
-    return raw.rule, columns
+        return by_columns.get((raw.table, raw.columns), ""), raw.table, raw.columns
+    table, columns = next((key for key, name in by_columns.items() if name == raw.rule), (raw.table, ()))
+    return raw.rule, table, columns
 
 
 def _foreign_key_rule(raw: RawRefusal) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 
 from spothive.database import guards
 from spothive.database.connection import dispose_engine, get_engine, make_owner_engine
-from spothive.errors import InvalidInput, MigrationFailed, SchemaOutdated, SchemaTooNew, SpothiveError
+from spothive.errors import InvalidInput, MigrationFailed, SchemaOutdated, SchemaTooNew
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -109,15 +111,16 @@ def init_database() -> None:
         msg = f"the database is at {current}: {CURE}"
         raise MigrationFailed(msg)
     engine = make_owner_engine(get_settings())
-    with engine.begin() as connection:
-        engine_name = connection.dialect.name
-        if engine_name == "postgresql":
-            upgrade.make_roles(connection, get_settings())
-        Base.metadata.create_all(connection)
-        guards.run(connection, [picture.platform_row(engine_name)])
-        upgrade.stamp(connection, head())
-        guards.raise_all(connection)
-    engine.dispose()
+    try:
+        with _explained("making the database"), engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                upgrade.make_roles(connection, get_settings())
+            Base.metadata.create_all(connection)
+            guards.run(connection, [picture.platform_row(connection.dialect.name)])
+            upgrade.stamp(connection, head())
+            guards.raise_all(connection)
+    finally:
+        engine.dispose()
     dispose_engine()
 
 
@@ -190,20 +193,20 @@ def alembic_config() -> Config:
 
 def _alembic(command: str, target: str) -> None:
     from alembic import command as commands
-    from alembic.util import CommandError
-    from sqlalchemy.exc import SQLAlchemyError
 
-    try:
+    with _explained(f"{command} to {target}"):
         getattr(commands, command)(alembic_config(), target)
-    except SpothiveError:
-        raise
-    except (CommandError, SQLAlchemyError) as error:
-        msg = f"{command} to {target} failed: {str(error).splitlines()[0][:200]}; the database is at a whole revision"
-        raise MigrationFailed(msg) from error
-    except Exception as error:
-        if type(error).__module__.split(".")[0] not in {"psycopg", "sqlite3"}:
-            raise
-        msg = f"{command} to {target} failed: {str(error).splitlines()[0][:200]}; the database is at a whole revision"
-        raise MigrationFailed(msg) from error
     dispose_engine()  # pooled connections may have prepared statements over the old tables
 
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn what Alembic, SQLAlchemy and the drivers raise into one line."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in {"alembic", "sqlalchemy", "psycopg", "sqlite3"}:
+            raise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        msg = f"{what} failed: {reason}; the database is at a whole revision"
+        raise MigrationFailed(msg) from error

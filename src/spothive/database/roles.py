@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy.engine import make_url
-
 from spothive.database import policies
-from spothive.database.connection import make_owner_engine, owner_url, service_url
+from spothive.database.connection import make_engine, make_owner_engine, service_url
 from spothive.errors import ConfigurationError
 from spothive.settings import get_settings
 
@@ -17,10 +15,10 @@ def role_script() -> str:
         ConfigurationError: a URL names no user, so the script could not name the login either.
     """
     settings = get_settings()
-    urls = [make_url(owner_url(settings)), make_url(service_url(settings))]
-    if urls[0].get_backend_name() == "sqlite":
+    owner, service = make_owner_engine(settings), make_engine(service_url(settings), settings)
+    if owner.dialect.name == "sqlite":
         return ""
-    logins = list(dict.fromkeys(url.username for url in urls))
+    logins = list(dict.fromkeys(engine.url.username for engine in (owner, service)))
     if None in logins:
         msg = "DATABASE_URL and SPOTHIVE_OWNER_URL must name their users for this: postgresql://user@host/database"
         raise ConfigurationError(msg)

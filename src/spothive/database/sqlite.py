@@ -62,6 +62,12 @@ def prepare(engine: Engine, *, migrating: bool = False) -> None:
         connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
         connection.exec_driver_sql("BEGIN DEFERRED" if read_only else "BEGIN IMMEDIATE")
 
+    @event.listens_for(engine, "reset")
+    def _on_reset(dbapi_connection: sqlite3.Connection, *_: Any) -> None:
+        # A COMMIT that a deferred key refuses leaves the transaction open, and SQLAlchemy takes it for ended.
+        if dbapi_connection.in_transaction:
+            dbapi_connection.rollback()
+
 
 def _make_file(url: URL) -> None:
     """Make the folder of the database and an empty file that only its owner may read.
@@ -83,7 +89,12 @@ def read_refusal(error: Any, context: Any) -> RawRefusal | None:
     message = str(error)
     name = getattr(error, "sqlite_errorname", "") or ""
     if name in {"SQLITE_CONSTRAINT_CHECK", "SQLITE_CONSTRAINT_TRIGGER"}:
-        return RawRefusal("check", message.rpartition(": ")[2], "")
+        kind, _, table = message.partition(" ")
+        if kind in {"tenant", "privilege"}:  # by a trigger of sqlite_filter.py
+            return RawRefusal(kind, "", table)
+        rule = message.rpartition(": ")[2]
+        # A trigger that guards a primary key against REPLACE speaks in the name of the key.
+        return RawRefusal("unique" if rule.startswith("pk_") else "check", rule, "")
     if name in {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}:
         if found := _INDEX.search(message):
             return RawRefusal("unique", found[1], "")
@@ -117,38 +128,36 @@ def _broken_foreign_key(context: Any) -> RawRefusal:
     """Ask SQLite which key is broken; its own message does not say.
 
     The statement is repeated with the keys deferred, inside a savepoint that is rolled back, and the violations it
-    would leave are read. A refusal at commit has no statement and its violations are still there to be read.
+    adds are read. A refusal at commit has no statement and its violations are still there to be read.
     """
     connection: sqlite3.Connection | None = getattr(context.connection, "connection", None)
-    if connection is None or not connection.in_transaction:  # type: ignore[unreachable]  # typed as a pool proxy
+    if connection is None or not connection.in_transaction:
         return RawRefusal("parent", "", "")
     if context.statement is None:
-        return _first_violation(connection)
+        return _violation(connection, _violations(connection))
     connection.execute("SAVEPOINT spothive_why")
-    connection.execute("PRAGMA defer_foreign_keys = ON")
     try:
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        before = _violations(connection)
         rows = context.parameters
         for row in rows if isinstance(rows, list) else [rows]:
-            connection.execute(context.statement, row or ())
-        return _first_violation(connection)
-    except sqlite3.Error:
-        return RawRefusal("parent", "", "")
+            with suppress(sqlite3.Error):  # of many rows, those before the refused one are there already
+                connection.execute(context.statement, row or ()).fetchall()
+        return _violation(connection, _violations(connection) - before)
     finally:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK TO spothive_why")
-            connection.execute("RELEASE spothive_why")
-            connection.execute("PRAGMA defer_foreign_keys = OFF")
+        for undo in ("ROLLBACK TO spothive_why", "RELEASE spothive_why", "PRAGMA defer_foreign_keys = OFF"):
+            connection.execute(undo)
 
 
-def _first_violation(connection: sqlite3.Connection) -> RawRefusal:
-    # Table by table: checking stops at the first table that is broken.
-    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    for table in tables:
-        found = connection.execute(f"PRAGMA foreign_key_check({table})").fetchone()
-        if found:
-            keys = connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
-            columns = tuple(key[3] for key in keys if key[0] == found[3])
-            return RawRefusal("parent", "", table, columns)
+def _violations(connection: sqlite3.Connection) -> set[tuple[Any, ...]]:
+    """Return (table, rowid, parent, number of the key) of every row that lacks its parent."""
+    return set(connection.execute("PRAGMA foreign_key_check"))
+
+
+def _violation(connection: sqlite3.Connection, found: set[tuple[Any, ...]]) -> RawRefusal:
+    for table, _, _, number in sorted(found, key=str):
+        keys = connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
+        return RawRefusal("parent", "", table, tuple(key[3] for key in keys if key[0] == number))
     return RawRefusal("parent", "", "")
 
 

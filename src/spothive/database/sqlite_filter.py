@@ -1,16 +1,17 @@
 """SQLite's half of tenancy: the row policies it does not have.
 
-A connection of the service always works for the tenant of its session, or for none, and SQLite learns whose it is
-from two functions that every connection brings along, ``spothive_tenant()`` and ``spothive_system()``. On them stand
+A connection of the service works for the tenant of its session, or for none, and tells SQLite so by two functions:
+``spothive_tenant()`` and ``spothive_system()``. Two things stand on them.
 
-* reading: the compiler writes ``FROM accounts`` as ``FROM (SELECT * FROM accounts WHERE tenant_id =
-  spothive_tenant()) AS accounts``, in every query however deep, ORM or Core. SQLite dissolves such a subquery, so
-  indexes are used as before. UPDATE and DELETE get the same condition. Text cannot be filtered: it may not name a
-  table that belongs to tenants.
-* writing: temporary triggers, which live and act in this connection alone, refuse a row of another tenant and every
-  write to a global table, by whatever statement.
+Reading: the compiler writes ``FROM accounts`` as ``FROM (SELECT * FROM accounts WHERE tenant_id =
+spothive_tenant()) AS accounts`` wherever it meets the table, in ORM and Core and however deep. SQLite dissolves such
+a subquery and uses the same indexes. UPDATE and DELETE get the condition too. Text cannot be filtered, so it may not
+name a table that belongs to tenants.
 
-What this does not promise: a driver's connection, ``exec_driver_sql`` included, reads everything.
+Writing: temporary triggers, which exist for this one connection, refuse every row of another tenant and every row of
+a table that all tenants share, whatever the statement was.
+
+What SQLite does not promise: whoever opens the file without spothive, or calls ``exec_driver_sql``, sees all.
 """
 
 from __future__ import annotations
@@ -19,23 +20,193 @@ import copy
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Delete, Engine, TableClause, Update, event, func
-from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy import Connection, Delete, Dialect, Engine, Row, Select, Table, Update, event, func
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDDLCompiler
 
-from spothive.errors import TenantNotBound
+from spothive.errors import NotAllowed, TenantNotBound
 from spothive.models import Base
 from spothive.schema.tenancy import owner_column
 
-_OF_THIS_TENANT = "{owner} = spothive_tenant()"
+_SCOPE = "spothive_scope"
+_ALL_TENANTS = "spothive_all_tenants"
+
+
+@dataclass(slots=True)
+class _Scope:
+    """What one connection tells SQLite about its transaction."""
+
+    tenant: str | None = None
+    system: bool = False
 
 
 def install(engine: Engine) -> None:
     """Make every connection of ``engine`` keep to the tenant of its session."""
+    engine.update_execution_options(**{_ALL_TENANTS: copy.copy(engine.dialect)})
     engine.dialect.statement_compiler = TenantCompiler
-    engine.dialect.all_tenants = _all_tenants(engine.dialect)
+    engine.dialect.ddl_compiler = _NoDdl
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "checkout", _on_checkout)
+    event.listen(engine, "checkin", _on_checkin)
+
+
+def begin(connection: Connection, *, tenant_id: UUID | None, system: bool, read_only: bool) -> None:
+    """Tell the transaction whose it is; the engine has made it read-only already."""
+    del read_only
+    scope = _scope(connection)
+    scope.tenant = tenant_id.hex if tenant_id else None
+    scope.system = system
+    # SQLAlchemy keeps compiled statements by dialect: what was compiled without the filter never comes back with it.
+    connection.dialect = _unfiltered(connection) if system else connection.engine.dialect
+
+
+def leave_system(connection: Connection) -> None:
+    """Keep the transaction to the tenant of its session again."""
+    _scope(connection).system = False
+    connection.dialect = connection.engine.dialect
+
+
+def look_up(connection: Connection, name: str, query: Select[Any], argument: str) -> Row[Any] | None:
+    """Return the first row of ``query``, which looks at every tenant; on PostgreSQL it is the function ``name``."""
+    del name, argument
+    with _every_tenant(connection):
+        return connection.execute(query).first()
+
+
+@contextmanager
+def _every_tenant(connection: Connection) -> Iterator[None]:
+    former, connection.dialect = connection.dialect, _unfiltered(connection)
+    try:
+        yield
+    finally:
+        connection.dialect = former
+
+
+def _unfiltered(connection: Connection) -> Dialect:
+    dialect: Dialect = connection.get_execution_options()[_ALL_TENANTS]
+    return dialect
+
+
+def _scope(connection: Connection) -> _Scope:
+    scope = connection.info.get(_SCOPE)
+    if scope is None:
+        msg = "this engine does not keep tenants apart: open sessions on the one get_engine() returns"
+        raise NotAllowed(msg)
+    assert isinstance(scope, _Scope)  # noqa: S101 - the name is ours
+    return scope
+
+
+def _on_connect(dbapi_connection: Any, record: Any) -> None:
+    scope = record.info[_SCOPE] = _Scope()
+    dbapi_connection.create_function("spothive_tenant", 0, lambda: scope.tenant, deterministic=True)
+    dbapi_connection.create_function("spothive_system", 0, lambda: scope.system, deterministic=True)
+
+
+def _on_checkin(_: Any, record: Any) -> None:
+    if scope := record.info.get(_SCOPE):  # none if the connection was lost
+        scope.tenant, scope.system = None, False
+
+
+def _on_checkout(dbapi_connection: Any, record: Any, _: Any) -> None:
+    """Raise the triggers, once the database has tables."""
+    if "spothive_guarded" in record.info:
+        return
+    query = "SELECT name FROM main.sqlite_master WHERE type = 'table'"
+    present = {name for (name,) in dbapi_connection.execute(query)}
+    for table in Base.metadata.sorted_tables:
+        if table.name in present:
+            for statement in _triggers(table):
+                dbapi_connection.execute(statement)
+            record.info["spothive_guarded"] = True
+
+
+def _triggers(table: Table) -> Iterator[str]:
+    """Yield the triggers that let this connection write its tenant's rows of ``table``, or none."""
+    for verb, rows in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
+        if "global" in table.info:
+            foreign, kind = "true", "privilege"
+        else:
+            foreign = " OR ".join(f"{row}.{owner_column(table)} IS NOT spothive_tenant()" for row in rows)
+            kind = "tenant"
+        yield (
+            f"CREATE TEMPORARY TRIGGER spothive_{verb.lower()}_{table.name} BEFORE {verb} ON main.{table.name}\n"
+            f"WHEN ({foreign}) AND NOT spothive_system()\nBEGIN SELECT RAISE(ABORT, '{kind} {table.name}'); END"
+        )
+
+
+class TenantCompiler(SQLiteCompiler):
+    """Write SQL that sees the rows of one tenant. SQLAlchemy has no types for what is overridden here."""
+
+    def visit_table(self, table: Any, *args: Any, **kw: Any) -> Any:
+        """Read a tenant-owned table through its filter; the target of an UPDATE or DELETE stays itself."""
+        name = super().visit_table(table, *args, **kw)  # type: ignore[no-untyped-call]  # see the class
+        owner = _owners().get(table.name.lower())
+        if owner is None or kw.get("iscrud") or kw.get("ashint"):
+            return name
+        if kw.get("within_tstring"):
+            _refuse_mention(name)
+        if not kw.get("asfrom"):
+            return name
+        mine = f"(SELECT * FROM {name} WHERE {owner} = spothive_tenant())"
+        alias = kw.get("enclosing_alias")
+        return mine if alias is not None and alias.element is table else f"{mine} AS {name}"
+
+    def visit_update(self, update_stmt: Update, *args: Any, **kw: Any) -> str:
+        """Change rows of this tenant."""
+        return super().visit_update(_of_this_tenant(update_stmt), *args, **kw)
+
+    def visit_delete(self, delete_stmt: Delete, *args: Any, **kw: Any) -> Any:
+        """Delete rows of this tenant."""
+        return super().visit_delete(_of_this_tenant(delete_stmt), *args, **kw)  # type: ignore[no-untyped-call]  # as above
+
+    def post_process_text(self, text: str) -> Any:
+        """Take text as it is written, unless it names a tenant-owned table."""
+        return super().post_process_text(_refuse_mention(text))  # type: ignore[no-untyped-call]  # as above
+
+    def escape_literal_column(self, text: str) -> Any:
+        """Take literal columns and custom operators likewise."""
+        return super().escape_literal_column(_refuse_mention(text))  # type: ignore[no-untyped-call]  # as above
+
+    def get_statement_hint_text(self, hint_texts: Any) -> Any:
+        """Take hints likewise."""
+        return super().get_statement_hint_text([_refuse_mention(hint) for hint in hint_texts])  # type: ignore[no-untyped-call]  # as above
+
+
+class _NoDdl(SQLiteDDLCompiler):
+    def process(self, obj: Any, **_: Any) -> str:
+        msg = f"{type(obj).__name__}: the schema is changed by migrations only"
+        raise NotAllowed(msg)
+
+
+def _of_this_tenant(statement: Any) -> Any:
+    """Add the filter to an UPDATE or DELETE."""
+    table = statement.table
+    owner = _owners().get(table.name.lower())
+    if owner is None:
+        return statement
+    if owner not in table.c:
+        _refuse_mention(table.name)  # a bare sa.table() cannot be filtered
+    return statement.where(table.c[owner] == func.spothive_tenant())
+
+
+def _refuse_mention(text: str) -> str:
+    if found := _any_owned().search(text):
+        msg = f"{found[0]} belongs to tenants: on SQLite a session reaches it through its model, not by text"
+        raise TenantNotBound(msg)
+    return text
+
+
+@lru_cache(maxsize=1)
+def _owners() -> dict[str, str]:
+    """Return the column that tells the tenant, for each tenant-owned table and ``tenants`` itself."""
+    owners = ((table.name, owner_column(table)) for table in Base.metadata.sorted_tables)
+    return {name: owner for name, owner in owners if owner}
+
+
+@lru_cache(maxsize=1)
+def _any_owned() -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(_owners())})\b", re.IGNORECASE)

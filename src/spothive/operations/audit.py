@@ -41,13 +41,19 @@ def record(
             actor_id=actor.user_id,
             actor_name=actor.label,
             event=event,
-            resource=resource[:255],
+            resource=storable(resource),
             resource_type=resource_type,
             outcome=Outcome.SUCCESS,
             diff_before=_canonical(before),
             diff_after=_canonical(after),
         )
     )
+
+
+def storable(resource: str) -> str:
+    """Return the name of a thing as an audit row can hold it, whatever somebody typed: an attempt is remembered too."""
+    text = resource.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    return text[:255] or "(no name)"
 
 
 def _canonical(diff: dict[str, Any] | None) -> str | None:

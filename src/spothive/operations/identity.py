@@ -5,14 +5,16 @@ from __future__ import annotations
 import enum
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.orm.attributes import set_committed_value
 
 from spothive.database import TenantSession, get_db_session, system_scope
 from spothive.database.look_ups import login_row
-from spothive.errors import AuditNote, Denied, InvalidInput, NotAllowed, NotFound
+from spothive.database.seed_data import ADMIN
+from spothive.errors import AuditNote, Conflict, Denied, InvalidInput, NotAllowed, NotFound
 from spothive.models import PLATFORM_TENANT_ID, STAFF_ROLES, ResourceType, Role, Tenant, User
 from spothive.operations.actor import Actor
-from spothive.operations.audit import record
+from spothive.operations.audit import record, storable
 
 
 class Action(enum.StrEnum):
@@ -66,7 +68,7 @@ def require(actor: Actor, action: Action, *, attempt: str, resource: str, resour
         return
     note = AuditNote(
         event=attempt,
-        resource=resource[:255],
+        resource=storable(resource),
         resource_type=resource_type,
         actor_name=actor.label,
         actor_id=actor.user_id,
@@ -86,7 +88,8 @@ def find_actor(username: str, tenant_slug: str, *, via: str = "") -> tuple[Actor
     with get_db_session() as session:
         row = login_row(session, username.lower())
         if row is None:
-            msg = f"no user is called {username!r}: see `spothive user list`, or choose another with --as"
+            hint = "`spothive db seed` makes the first one" if username == ADMIN else "choose another with --as"
+            msg = f"no user is called {username!r}: {hint}"
             raise NotFound(msg)
         actor = Actor(row.id, row.username, row.role, row.tenant_id, via)
         if not row.is_active:
@@ -230,23 +233,16 @@ def set_user_active(session: TenantSession, actor: Actor, *, username: str, acti
         Denied: ``actor`` may not, or the user is an admin and ``actor`` may not unmake admins.
         NotFound: no such user in this tenant.
         IllegalMove: the last active admin of platform stays.
+        Conflict: somebody else did the same at this moment.
     """
     event = "user.enabled" if active else "user.disabled"
     user = _user(session, username)
     action = Action.MAKE_ADMINS if user.role in STAFF_ROLES else Action.MANAGE_USERS
     require(actor, action, attempt=event, resource=username, resource_type=ResourceType.USER)
     if user.is_active != active:
-        before, user.is_active = {"is_active": user.is_active}, active
-        session.flush()  # so that the last admin's rule answers here
-        record(
-            session,
-            actor,
-            event,
-            user.username,
-            ResourceType.USER,
-            before=before,
-            after={"is_active": active},
-        )
+        _switch(session, user, active=active)
+        before, after = {"is_active": not active}, {"is_active": active}
+        record(session, actor, event, user.username, ResourceType.USER, before=before, after=after)
     return user
 
 
@@ -268,8 +264,23 @@ def set_password(session: TenantSession, actor: Actor, *, username: str, passwor
     return user
 
 
+def _switch(session: TenantSession, user: User, *, active: bool) -> None:
+    """Enable or disable ``user`` by compare-and-set.
+
+    Locking the row first would be a deadlock between two admins who disable each other: the rule about the last admin
+    waits for its own lock before it looks at any row.
+    """
+    session.flush()
+    statement = update(User).where(User.id == user.id, User.is_active != active).values(is_active=active)
+    switched = session.execute(statement.execution_options(synchronize_session=False))
+    if switched.rowcount != 1:  # type: ignore[attr-defined]  # a CursorResult, since this is DML
+        msg = f"{user.username} has just been changed by somebody else: see `spothive user list`"
+        raise Conflict(msg)
+    set_committed_value(user, "is_active", active)
+
+
 def _user(session: TenantSession, username: str) -> User:
-    user = session.scalar(select(User).where(User.username == username.strip().lower()).with_for_update())
+    user = session.scalar(select(User).where(User.username == username.strip().lower()))
     if user is None:
         msg = f"no user of this tenant is called {username!r}: see `spothive user list`"
         raise NotFound(msg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -24,7 +25,7 @@ class PricesRead:
     """What a price file holds: USD per hour by (region, instance type), and the entries that were refused."""
 
     source: str
-    prices: dict[tuple[str, str], Any] = field(default_factory=dict)
+    prices: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
 
 
@@ -44,16 +45,16 @@ def read_prices(name: str, data: bytes) -> PricesRead:
         InvalidInput: it is no such table; a single bad entry is refused by name instead.
     """
     try:
-        document = json.loads(data.decode("utf-8-sig"))
+        document = json.loads(data.decode("utf-8-sig"), parse_float=Decimal)  # 0.1 is exact as it is written
         regions, source = document["regions"], str(document.get("source", name))[:255]
         entries = [(r, t, price) for r, table in regions.items() for t, price in table.items()]
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+    except (ValueError, ArithmeticError, RecursionError, KeyError, TypeError, AttributeError):
         msg = f'{name} is no price table: expected {{"regions": {{"us-east-1": {{"t3.micro": "0.0104"}}}}}} as JSON'
         raise InvalidInput(msg) from None
     read = PricesRead(source or name)
     for region, instance_type, price in entries:
         try:
-            read.prices[_name(region), _name(instance_type)] = exact_money(price)
+            read.prices[_name(region), _name(instance_type)] = _price(price)
         except InvalidInput as error:
             read.refused.append(f"{region[:40]!r} {instance_type[:40]!r}: {error}")
     return read
@@ -64,6 +65,14 @@ def _name(text: str) -> str:
         msg = "a region or type is 1 to 32 printable ASCII characters"
         raise InvalidInput(msg)
     return text
+
+
+def _price(value: Any) -> Decimal:
+    price = exact_money(value)
+    if price < 0:
+        msg = f"a price is not negative; got {price}"
+        raise InvalidInput(msg)
+    return price
 
 
 def import_prices(session: TenantSession, actor: Actor, read: PricesRead) -> PricesImported:

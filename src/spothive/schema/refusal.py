@@ -62,15 +62,15 @@ class Refusal:
     dialects: tuple[str, ...] = ("postgresql", "sqlite")
 
     def needs(self, table: sa.Table) -> frozenset[str]:
-        """Return the columns, as ``table.column``, without which this refusal cannot go up."""
+        """Return the tables and columns (as ``table.column``) without which this refusal cannot go up."""
         old, new = _Row(table, "old"), _Row(table, "new")
         asked = [self.when(old, new), *([self.lock(old, new)] if self.lock else [])]
-        found = {f"{table.name}.{name}" for name in self.columns}
+        found = {table.name, *(f"{table.name}.{name}" for name in self.columns)}
         for part in (part for expression in asked for part in iterate(expression)):
             if isinstance(part, sa.Column):
                 found.add(f"{part.table.name}.{part.name}")
-            elif isinstance(part, sa.ColumnClause) and part.is_literal:
-                found.add(f"{table.name}.{part.name.partition('.')[2]}")
+            elif isinstance(part, sa.ColumnClause) and part.name.startswith(("old.", "new.")):
+                found.add(f"{table.name}.{part.name[4:]}")
         return frozenset(found)
 
     def statements(self, table: sa.Table, dialect: str) -> Iterator[str]:
@@ -117,7 +117,7 @@ class Refusal:
             lock = f"  PERFORM 1 FROM ({locked}) AS locked;\n"
         # The fixed search_path keeps a caller's temporary table of the same name from being asked instead.
         yield (
-            f"CREATE FUNCTION guard_{self.rule}() RETURNS trigger LANGUAGE plpgsql\n"
+            f"CREATE OR REPLACE FUNCTION guard_{self.rule}() RETURNS trigger LANGUAGE plpgsql\n"
             f"SET search_path FROM CURRENT AS $guard$\nBEGIN\n{lock}"
             f"  IF {condition} THEN\n"
             f"    RAISE EXCEPTION '{self.rule}' USING ERRCODE = '23514', CONSTRAINT = '{self.rule}', "

@@ -12,13 +12,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.orm import DeclarativeBase, Session, attributes, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.orm.properties import MappedColumn
 from sqlalchemy.sql.elements import ColumnElement
 
-from spothive.errors import Conflict, IllegalMove
+from spothive.clock import utc_now
+from spothive.errors import Conflict, IllegalMove, InvalidInput
 from spothive.schema.refusal import Refusal, never_again
-from spothive.schema.tracked_json import track
 from spothive.schema.types import TextEnum
 
 
@@ -79,7 +79,7 @@ def move(session: Session, row: DeclarativeBase, attribute: Any, to: enum.StrEnu
     """Move ``row`` to state ``to`` and set ``changes`` in the same UPDATE, if the database still agrees on where it is.
 
     This is the only way to move: assigning to the attribute of a stored row raises. What is pending is flushed and
-    the UPDATE sent at once, because whether it finds the row is the answer. The object then holds what was stored.
+    the UPDATE sent at once, because whether it finds the row is the answer.
 
     Args:
         session: session that holds ``row``.
@@ -91,27 +91,26 @@ def move(session: Session, row: DeclarativeBase, attribute: Any, to: enum.StrEnu
     Raises:
         IllegalMove: the declaration does not know this move.
         Conflict: the row has moved, or gone, since it was read.
+        InvalidInput: ``row`` was never added to the session.
     """
     machine, name, model = machine_of(attribute), attribute.key, type(row)
+    session.flush()
+    if not sa.inspect(row).persistent:
+        msg = f"this {model.__name__} is not stored: add it to the session before it moves"
+        raise InvalidInput(msg)
     old = getattr(row, name)
     if old == to or not machine.may_move(old, to):
         onwards = ", ".join(sorted(machine.moves[old])) or "nothing: it is final"
         msg = f"{model.__name__} is {old} and cannot become {to}; from {old} it may become {onwards}"
         raise IllegalMove(msg, rule=f"lc_{model.__tablename__}_{name}_move", table=model.__tablename__)
-    session.flush()
-    learned = [name, *changes, *(["updated_at"] if hasattr(model, "updated_at") else [])]
-    statement = (
-        sa.update(model)
-        .where(*_key_of(row), attribute == old)
-        .values({name: to, **changes})
-        .returning(*(getattr(model, column) for column in learned))
-    )
-    moved = session.execute(statement, execution_options={"synchronize_session": False}).one_or_none()
-    if moved is None:
+    if hasattr(model, "updated_at"):
+        changes.setdefault("updated_at", utc_now())
+    statement = sa.update(model).where(*_key_of(row), attribute == old).values({name: to, **changes})
+    # "fetch" tells the object only if the row was found; other ways would change it although nothing was stored.
+    moved = session.execute(statement.returning(model.id), execution_options={"synchronize_session": "fetch"})  # type: ignore[attr-defined]  # every model has an id
+    if moved.one_or_none() is None:
         msg = f"{model.__name__} is no longer {old}: somebody else moved it; read it again"
         raise Conflict(msg)
-    for column, value in zip(learned, moved, strict=True):
-        attributes.set_committed_value(row, column, track(row, column, value))
 
 
 def _key_of(row: Any) -> list[ColumnElement[bool]]:

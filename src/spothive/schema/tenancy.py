@@ -72,6 +72,13 @@ def has_many(column: str, **options: Any) -> Relationship[Any]:
     return relationship(foreign_keys=column, lazy="raise", passive_deletes=True, **options)
 
 
+def owner_column(table: Table) -> str | None:
+    """Return the column of ``table`` that says which tenant a row belongs to; None for a table all tenants share."""
+    if table.name == "tenants":
+        return "id"
+    return "tenant_id" if "tenant_id" in table.c else None
+
+
 def _indexed(table: Table, columns: list[str]) -> bool:
     """Tell whether some index of ``table`` begins with ``columns``."""
     keys = [index.columns for index in table.indexes if index.dialect_options["postgresql"].get("where") is None]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import weakref
 from typing import Any, SupportsIndex
 
-import sqlalchemy as sa
 from sqlalchemy.ext.mutable import Mutable, MutableDict, MutableList
 
 from spothive.errors import InvalidInput
@@ -136,11 +135,3 @@ class TrackedList(_Nested, MutableList[Any]):
         """Copy and pickle without the row: the copy is a value of its own."""
         del protocol
         return type(self), (list(self),)
-
-
-def track(row: Any, name: str, value: Any) -> Any:
-    """Return ``value`` as attribute ``name`` of ``row`` holds it, for a value that is set without an event."""
-    if isinstance(value, (dict, list)):
-        value = (TrackedDict if isinstance(value, dict) else TrackedList).coerce(name, value)
-        value._parents[sa.inspect(row)] = name  # noqa: SLF001 - how SQLAlchemy documents the registration
-    return value

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 from alembic import context
 
-from spothive.database.migrations.upgrade import migrate
+from spothive.database.migrations.upgrade import migrate, print_script
 from spothive.models import Base
 
-_log = logging.getLogger("spothive.migrations")
-
-
-def _offline() -> None:
-    dialect = context.get_x_argument(as_dictionary=True).get("dialect", "postgresql")
-    context.configure(dialect_name=dialect, target_metadata=Base.metadata, literal_binds=True)
-    with context.begin_transaction():
-        context.run_migrations()
-
-
 if context.is_offline_mode():
-    _offline()
+    print_script(context, Base.metadata)
 else:
     migrate(context, Base.metadata)

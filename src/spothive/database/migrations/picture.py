@@ -45,7 +45,7 @@ def schema_picture(engine: str) -> str:
     """Return the whole schema as one SQL text."""
     parts = [*table_statements(engine)]
     for guard_set in guards.declared(engine):
-        parts += guard_set.statements
+        parts += guard_set.statements()
     return script(parts)
 
 

@@ -820,7 +820,7 @@ CREATE POLICY system ON datasets TO spothive_system USING (true) WITH CHECK (tru
 CREATE TRIGGER lc_users_last_admin_lock BEFORE UPDATE OF tenant_id, role, is_active ON users FOR EACH STATEMENT
 EXECUTE FUNCTION spothive_serialise('last_admin');
 
-CREATE FUNCTION guard_lc_users_last_admin() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION guard_lc_users_last_admin() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$
 BEGIN
   PERFORM 1 FROM (SELECT users.id 
@@ -844,7 +844,7 @@ EXECUTE FUNCTION guard_lc_users_last_admin();
 CREATE TRIGGER lc_users_last_admin_gone_lock BEFORE DELETE ON users FOR EACH STATEMENT
 EXECUTE FUNCTION spothive_serialise('last_admin');
 
-CREATE FUNCTION guard_lc_users_last_admin_gone() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION guard_lc_users_last_admin_gone() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$
 BEGIN
   PERFORM 1 FROM (SELECT users.id 
@@ -937,7 +937,7 @@ CREATE TRIGGER lc_scan_runs_key BEFORE UPDATE OF tenant_id, id ON scan_runs FOR 
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_scan_runs_key');
 
-CREATE FUNCTION guard_lc_scan_runs_complete() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION guard_lc_scan_runs_complete() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$
 BEGIN
   IF old.status = 'RUNNING' AND (new.status = 'COMPLETE' AND NOT ((SELECT count(*) AS count_1 
@@ -1019,7 +1019,7 @@ CREATE TRIGGER lc_scan_units_key BEFORE UPDATE OF tenant_id, id ON scan_units FO
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_scan_units_key');
 
-CREATE FUNCTION guard_lc_scan_units_frozen() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION guard_lc_scan_units_frozen() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$
 BEGIN
   PERFORM 1 FROM (SELECT scan_runs.id 
@@ -1042,7 +1042,7 @@ CREATE TRIGGER lc_scan_units_run BEFORE UPDATE OF scan_run_id ON scan_units FOR 
 WHEN (old.scan_run_id != new.scan_run_id)
 EXECUTE FUNCTION spothive_refuse('lc_scan_units_run');
 
-CREATE FUNCTION guard_lc_scan_units_kept() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION guard_lc_scan_units_kept() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$
 BEGIN
   IF (EXISTS (SELECT scan_runs.id 

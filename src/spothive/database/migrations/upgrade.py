@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from alembic.ddl.postgresql import PostgresqlImpl
-from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import Column, Connection, MetaData, Table, Text, text
 from sqlalchemy.engine import make_url
 
@@ -45,8 +45,12 @@ class _PostgresqlImpl(PostgresqlImpl):
         return Table(version_table, MetaData(), column, schema=version_table_schema)
 
 
-def migrate(context: EnvironmentContext, metadata: MetaData) -> None:
-    """Run what Alembic was asked to run (upgrade, downgrade, current, ...) on the owner's connection.
+def migrate(context: Any, metadata: MetaData) -> None:
+    """Do what Alembic was asked to do (upgrade, downgrade, current, ...) on the owner's connection.
+
+    Args:
+        context: Alembic's ``context``, as ``env.py`` imports it.
+        metadata: what autogenerate compares the database with.
 
     Raises:
         MigrationFailed: the lock is held for more than ten minutes.
@@ -59,19 +63,65 @@ def migrate(context: EnvironmentContext, metadata: MetaData) -> None:
             context.configure(
                 connection=connection,
                 target_metadata=metadata,
+                include_name=_ours,
                 transaction_per_migration=True,
                 transactional_ddl=True,
                 render_as_batch=connection.dialect.name == "sqlite",
             )
             migration = context.get_context()
-            migration._migrations_fn = _guarded(migration, migration._migrations_fn, settings)  # type: ignore[assignment, arg-type]  # noqa: SLF001 - Alembic has no hook around a step
+            if "destination_rev" not in migration.opts or migration.opts.get("dont_mutate"):
+                context.run_migrations()  # current, check, revision --autogenerate: they only look
+                return
+            migration._migrations_fn = _guarded(migration, migration._migrations_fn, settings)  # noqa: SLF001 - Alembic has no hook around a step
             with _upgrade_lock(engine) if connection.dialect.name == "postgresql" else nullcontext():
                 _run_until_settled(context, connection)
+                _refresh_guards(migration, connection)
     finally:
         engine.dispose()
 
 
-def _run_until_settled(context: EnvironmentContext, connection: Connection) -> None:
+def print_script(context: Any, metadata: MetaData) -> None:
+    """Print what an upgrade to the newest revision would do: ``alembic upgrade head --sql``.
+
+    Args:
+        context: Alembic's ``context``, as ``env.py`` imports it; ``-x dialect=sqlite`` chooses that database.
+        metadata: as for :func:`migrate`.
+
+    Raises:
+        CommandError: asked for another revision, since which guards can stand there only a database can tell;
+            or, on SQLite, for an upgrade of a database that has guards already.
+    """
+    dialect = context.get_x_argument(as_dictionary=True).get("dialect", "postgresql")
+    if context.get_revision_argument() != context.get_head_revision():
+        msg = f"SQL can be printed for an upgrade to the newest revision only, which is {context.get_head_revision()}"
+        raise CommandError(msg)
+    if dialect == "sqlite" and context.get_starting_revision_argument():
+        msg = "SQL for SQLite begins with an empty database: only an upgrade can ask which triggers to drop"
+        raise CommandError(msg)
+    context.configure(dialect_name=dialect, target_metadata=metadata, literal_binds=True, transactional_ddl=True)
+    migration = context.get_context()
+    with context.begin_transaction():
+        if dialect == "postgresql":
+            migration.impl.static_output("-- Then let each login in: GRANT spothive_app, spothive_gate TO <login>;")
+            guards.emit(migration, policies.role_statements())
+        context.run_migrations()
+        guards.emit(migration, guards.script(dialect))
+
+
+def _ours(name: str | None, kind: str, _: Any) -> bool:
+    """Tell autogenerate which tables are its business: not the ledger of the guards."""
+    return not (kind == "table" and name == guards.LEDGER)
+
+
+def _refresh_guards(migration: MigrationContext, connection: Connection) -> None:
+    """Replace the guards whose declaration changed although no revision did."""
+    connection.rollback()  # ends what reading the head began
+    with connection.begin():
+        if migration.get_current_heads():
+            guards.raise_all(connection)
+
+
+def _run_until_settled(context: Any, connection: Connection) -> None:
     while True:
         try:
             with context.begin_transaction():
@@ -161,12 +211,12 @@ def make_roles(connection: Connection, settings: Settings) -> None:
     guards.run(connection, policies.role_statements(*logins))
 
 
-def run_sql_file(connection: Connection, revision_file: str) -> None:
-    """Run the frozen SQL beside a revision: ``<revision>.<engine>.sql``, or ``<revision>.sql`` for both."""
-    path = Path(revision_file)
-    specific = path.with_suffix(f".{connection.dialect.name}.sql")
+def run_sql_file(op: guards.Migration, revision_file: str) -> None:
+    """Run, or print, the frozen SQL beside a revision: ``<revision>.<engine>.sql``, or ``<revision>.sql`` for both."""
+    context, path = op.get_context(), Path(revision_file)
+    specific = path.with_suffix(f".{context.dialect.name}.sql")
     script = (specific if specific.exists() else path.with_suffix(".sql")).read_text(encoding="utf-8")
-    guards.run(connection, split(script))
+    guards.emit(context, split(script))
 
 
 def split(script: str) -> list[str]:

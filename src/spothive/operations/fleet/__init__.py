@@ -12,7 +12,9 @@ from spothive.operations.fleet.listing import (
     FleetGroup,
     InstanceFilter,
     Listed,
+    find_instance,
     list_instances,
+    on_demand_price,
     summarise_fleet,
 )
 
@@ -25,9 +27,11 @@ __all__ = [
     "Listed",
     "disconnect_account",
     "find_account",
+    "find_instance",
     "import_fleet",
     "list_accounts",
     "list_instances",
+    "on_demand_price",
     "set_environment",
     "summarise_fleet",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import Select, delete, func, or_, select, update
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
@@ -59,16 +59,21 @@ def find_account(session: TenantSession, name: str, *, for_update: bool = False)
     Raises:
         NotFound: the tenant has no such account, or it is being disconnected.
     """
-    query = select(Account).where(
-        or_(Account.account_name == name, Account.account_id == name), Account.disconnecting_at.is_(None)
-    )
-    # A name that looks like another account's id means the name.
-    query = query.order_by(Account.account_name != name).limit(1)
+    query = _called(name).where(Account.disconnecting_at.is_(None))
     account = session.scalar(query.with_for_update() if for_update else query)
     if account is None:
-        msg = f"no account is called {name!r}: see `spothive account list`"
-        raise NotFound(msg)
+        raise _not_found(name)
     return account
+
+
+def _not_found(name: str) -> NotFound:
+    return NotFound(f"no account is called {name!r}: see `spothive account list`")
+
+
+def _called(name: str) -> Select[Account]:
+    query = select(Account).where(or_(Account.account_name == name, Account.account_id == name))
+    # A name that looks like another account's id means the name.
+    return query.order_by(Account.account_name != name).limit(1)
 
 
 def set_environment(session: TenantSession, actor: Actor, *, name: str, environment: EnvironmentType) -> Account:
@@ -128,28 +133,14 @@ def disconnect_account(
         NotFound: no such account.
     """
     account_id = _bury(sessions, actor, tenant_id, name)
-    gone = {"instances": 0, "clusters": 0, "scan_runs": 0}
+    instances = 0
     with sessions(tenant=tenant_id) as session:
         total = session.scalar(select(func.count()).where(Instance.account_id == account_id)) or 0
-    while True:
-        with sessions(tenant=tenant_id) as session:
-            batch = session.scalars(select(Instance.id).where(Instance.account_id == account_id).limit(BATCH)).all()
-            # Both ends of a replica link may fall into different batches; the link goes first.
-            orphaned = select(Instance.id).where(Instance.replica_of_id.in_(batch))
-            batch = [*batch, *session.scalars(orphaned.where(Instance.id.not_in(batch)))] if batch else []
-            if batch:
-                session.execute(delete(Instance).where(Instance.id.in_(batch)))
-        if not batch:
-            break
-        gone["instances"] += len(batch)
+    while batch := _delete_batch(sessions, tenant_id, account_id):
+        instances += batch
         if progress:
-            progress(gone["instances"], max(total, gone["instances"]))
-    with sessions(tenant=tenant_id) as session:
-        for kind, model in (("clusters", Cluster), ("scan_runs", ScanRun)):
-            gone[kind] = session.scalar(select(func.count()).where(model.account_id == account_id)) or 0
-        session.execute(delete(Account).where(Account.id == account_id))
-        record(session, actor, "account.disconnected", name, ResourceType.ACCOUNT, before=gone)
-    return gone
+            progress(instances, max(total, instances))
+    return {"instances": instances} | _delete_account(sessions, actor, tenant_id, account_id, instances)
 
 
 def _bury(sessions: Sessions, actor: Actor, tenant_id: UUID, name: str) -> UUID:
@@ -158,15 +149,44 @@ def _bury(sessions: Sessions, actor: Actor, tenant_id: UUID, name: str) -> UUID:
         require(
             actor,
             Action.MANAGE,
-            attempt="account.disconnect",
+            attempt="account.disconnecting",
             resource=name,
             resource_type=ResourceType.ACCOUNT,
         )
-        buried = select(Account).where(Account.account_name == name, Account.disconnecting_at.is_not(None))
-        account = session.scalar(buried)
+        account = session.scalar(_called(name).with_for_update())
         if account is None:
-            account = find_account(session, name, for_update=True)
+            raise _not_found(name)
+        if account.disconnecting_at is None:
             account.disconnecting_at = utc_now()
             log_account(session, actor, account, "disconnecting", {})
             record(session, actor, "account.disconnecting", account.account_name, ResourceType.ACCOUNT)
         return account.id
+
+
+def _delete_batch(sessions: Sessions, tenant_id: UUID, account_id: UUID) -> int:
+    """Delete some of the account's instances in a transaction of their own; return how many there were."""
+    with sessions(tenant=tenant_id) as session:
+        batch = session.scalars(select(Instance.id).where(Instance.account_id == account_id).limit(BATCH)).all()
+        if batch:
+            # Their replicas may be in another batch or account: those live on as instances of their own.
+            alone = {"is_replica": False, "replica_of_id": None, "replica_expiry": None}
+            session.execute(update(Instance).where(Instance.replica_of_id.in_(batch)).values(alone))
+            session.execute(delete(Instance).where(Instance.id.in_(batch)))
+    return len(batch)
+
+
+def _delete_account(
+    sessions: Sessions, actor: Actor, tenant_id: UUID, account_id: UUID, instances: int
+) -> dict[str, int]:
+    """Delete the account with what is left of it and say so in the audit trail; return the rows by kind."""
+    gone = {"clusters": 0, "scan_runs": 0}
+    with sessions(tenant=tenant_id) as session:
+        account = session.scalar(select(Account).where(Account.id == account_id).with_for_update())
+        if account is None:
+            return gone  # another call has finished the work meanwhile
+        for kind, model in (("clusters", Cluster), ("scan_runs", ScanRun)):
+            gone[kind] = session.scalar(select(func.count()).where(model.account_id == account_id)) or 0
+        session.execute(delete(Account).where(Account.id == account_id))
+        before = {"instances": instances} | gone
+        record(session, actor, "account.disconnected", account.account_name, ResourceType.ACCOUNT, before=before)
+    return gone

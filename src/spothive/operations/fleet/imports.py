@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
-from spothive.database.bulk import insert_rows, update_rows
-from spothive.errors import Conflict, InvalidInput, NotFound
+from spothive.database.bulk import insert_rows, is_any_of, update_rows
+from spothive.errors import Conflict, DuplicateValue, InvalidInput, NotFound
 from spothive.gateways.ec2_answer import FleetAnswer, ObservedInstance, RefusedInstance, content_hash
 from spothive.models import (
     Account,
@@ -37,6 +37,7 @@ from spothive.models import (
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.fleet.accounts import find_account, log_account
+from spothive.operations.fleet.listing import check_region
 from spothive.operations.identity import Action, require
 from spothive.schema.states import move
 from spothive.schema.types import new_id
@@ -85,6 +86,7 @@ class _Known:
     availability_zone: str
     state: InstanceState
     lifecycle: Lifecycle
+    terminated_at: datetime | None
     cluster: str | None
 
 
@@ -116,20 +118,30 @@ def import_fleet(
 
     Raises:
         Denied: the role does not allow it.
-        InvalidInput: the answer belongs to several AWS accounts, or to another than the last one did.
-        Conflict: the account is connected to AWS and is discovered, not imported.
+        InvalidInput: the answer belongs to several AWS accounts, or to another than the last one did; or a region is
+            none of AWS.
+        Conflict: the account is connected to AWS and is discovered, not imported; or it is being disconnected.
         NotFound: no such owner.
     """
     require(actor, Action.MANAGE, attempt="account.imported", resource=name, resource_type=ResourceType.ACCOUNT)
+    regions = set(regions)
+    for region in regions:
+        check_region(region)
+    started_at = utc_now()
     owner_id = _one_owner(answer)
     account = _account(session, actor, name, owner_id, owner)
-    covered = sorted({i.region for i in answer.instances} | set(regions))
+    covered = sorted({i.region for i in answer.instances} | regions)
     result = ImportResult(name, None, covered, len(answer.instances), refused=list(answer.refused))
     if covered:
         known = _known_instances(session, account)
-        _refuse_foreign(session, account, answer, result)
-        _write(session, account, answer, known, result)
-        _record_run(session, account, answer, result)
+        foreign = _refuse_foreign(session, answer, known)
+        result.refused += foreign
+        held = {entry.instance_id for entry in foreign}
+        taken = [seen for seen in answer.instances if seen.instance_id not in held]
+        _write(session, account, taken, known, result)
+        if _is_whole(answer):
+            _end_unlisted(session, answer, known, result)
+        _record_run(session, account, answer, result, started_at)
     counts = {"added": len(result.added), "changed": len(result.changed), "vanished": len(result.vanished)}
     after = {"seen": result.seen, **counts, "refused": len(result.refused), "regions": covered}
     record(session, actor, "account.imported", name, ResourceType.ACCOUNT, after=after)
@@ -149,16 +161,7 @@ def _account(session: TenantSession, actor: Actor, name: str, owner_id: str | No
     try:
         account = find_account(session, name, for_update=True)
     except NotFound:
-        account = Account(
-            account_name=name,
-            account_id=f"pending-{uuid4().hex}",
-            connection_method=ConnectionMethod.IMPORT,
-            user_id=_responsible(session, actor, owner),
-            account_metadata={"claimed_account_id": owner_id} if owner_id else {},
-        )
-        session.add(account)
-        session.flush()  # instances point to it, and a taken name is refused here
-        return account
+        account = _new_account(session, name, _responsible(session, actor, owner))
     if account.connection_method is not ConnectionMethod.IMPORT:
         msg = f"account {account.account_name} is connected to AWS: discover it instead of importing"
         raise Conflict(msg)
@@ -169,10 +172,29 @@ def _account(session: TenantSession, actor: Actor, name: str, owner_id: str | No
     return account
 
 
+def _new_account(session: TenantSession, name: str, user_id: UUID) -> Account:
+    account = Account(
+        account_name=name,
+        account_id=f"pending-{uuid4().hex}",
+        connection_method=ConnectionMethod.IMPORT,
+        user_id=user_id,
+    )
+    try:
+        with session.begin_nested():  # a taken name must not end the transaction
+            session.add(account)
+    except DuplicateValue:
+        try:
+            return find_account(session, name, for_update=True)  # another import made it since we looked
+        except NotFound:
+            msg = f"account {name} is being disconnected: let `spothive account disconnect {name}` finish first"
+            raise Conflict(msg) from None
+    return account
+
+
 def _responsible(session: TenantSession, actor: Actor, owner: str | None) -> UUID:
     if owner is None and actor.home_tenant_id == session.tenant_id:
         return actor.user_id
-    query = select(User.id).where(User.is_active.is_(True)).order_by(User.role != "client", User.created_at).limit(1)
+    query = select(User.id).where(User.is_active).order_by(User.role != "client", User.created_at).limit(1)
     user_id = session.scalar(query if owner is None else query.where(User.username == owner.lower()))
     if user_id is None:
         who = f"no active user of this tenant is called {owner!r}" if owner else "this tenant has no user yet"
@@ -182,7 +204,7 @@ def _responsible(session: TenantSession, actor: Actor, owner: str | None) -> UUI
 
 
 def _known_instances(session: TenantSession, account: Account) -> dict[str, _Known]:
-    query = (
+    query: Select[*tuple[Any, ...]] = (
         select(
             Instance.id,
             Instance.instance_id,
@@ -192,6 +214,7 @@ def _known_instances(session: TenantSession, account: Account) -> dict[str, _Kno
             Instance.availability_zone,
             Instance.state,
             Instance.lifecycle,
+            Instance.terminated_at,
             Cluster.name,
         )
         .outerjoin(Cluster, Cluster.id == Instance.cluster_id)
@@ -200,69 +223,59 @@ def _known_instances(session: TenantSession, account: Account) -> dict[str, _Kno
     return {row.instance_id: _Known(*row) for row in session.execute(query)}
 
 
-def _refuse_foreign(session: TenantSession, account: Account, answer: FleetAnswer, result: ImportResult) -> None:
-    """Refuse by name what another account of the tenant holds already."""
-    query = (
-        select(Instance.instance_id, Account.account_name)
-        .join(Account, Account.id == Instance.account_id)
-        .where(Instance.account_id != account.id)
-    )
-    holders: dict[str, str] = {}
-    ids = [instance.instance_id for instance in answer.instances]
-    for start in range(0, len(ids), _CHUNK):
-        chunk = query.where(Instance.instance_id.in_(ids[start : start + _CHUNK]))
-        holders.update({instance_id: holder for instance_id, holder in session.execute(chunk)})
-    for instance_id, holder in holders.items():
-        result.refused.append(RefusedInstance(instance_id, "the database", f"account {holder} holds it already"))
-
-
-_CHUNK = 20_000
-"""Ids asked for in one statement; both databases take 32,000 parameters."""
+def _refuse_foreign(session: TenantSession, answer: FleetAnswer, known: Container[str]) -> list[RefusedInstance]:
+    """Return what another account of the tenant holds already; what is known here cannot be there too."""
+    new = [seen.instance_id for seen in answer.instances if seen.instance_id not in known]
+    query = select(Instance.instance_id, Account.account_name).join(Account, Account.id == Instance.account_id)
+    holders = session.execute(query.where(is_any_of(session, Instance.instance_id, new)))
+    return [
+        RefusedInstance(instance_id, "the database", f"account {holder} holds it already")
+        for instance_id, holder in holders
+    ]
 
 
 def _write(
     session: TenantSession,
     account: Account,
-    answer: FleetAnswer,
+    taken: list[ObservedInstance],
     known: dict[str, _Known],
     result: ImportResult,
 ) -> None:
-    """Write what is new, changed or gone, and note it in ``result``."""
+    """Write what is new or changed, and note it in ``result``."""
     now = utc_now()
-    refused = {entry.instance_id for entry in result.refused}
-    taken = [i for i in answer.instances if i.instance_id not in refused]
     clusters = _clusters(session, account, taken, result)
-    hashes = {i.instance_id: content_hash(i) for i in taken}
-    new = [i for i in taken if i.instance_id not in known]
-    changed = [
-        i for i in taken if i.instance_id in known and known[i.instance_id].content_hash != hashes[i.instance_id]
-    ]
     base = {"tenant_id": session.tenant_id, "updated_at": now}
-    insert_rows(
-        session,
-        Instance,
-        [
-            base
-            | {"id": new_id(), "account_id": account.id, "instance_id": i.instance_id, "created_at": now}
-            | _columns(i, hashes[i.instance_id], clusters, now)
-            for i in new
-        ],
-    )
-    update_rows(
-        session,
-        Instance,
-        [base | {"id": known[i.instance_id].id} | _columns(i, hashes[i.instance_id], clusters, now) for i in changed],
-    )
-    result.added = [i.instance_id for i in new]
-    result.changed = [i.instance_id for i in changed]
-    result.changes = [change for i in changed for change in _field_changes(known[i.instance_id], i)]
-    if _is_whole(answer):
-        seen = {i.instance_id for i in taken} | refused
-        gone = [k for k in known.values() if k.region in result.regions and k.instance_id not in seen]
-        gone = [k for k in gone if k.state is not InstanceState.TERMINATED]
-        ended = {"state": InstanceState.TERMINATED, "terminated_at": now, "content_hash": GONE}
-        update_rows(session, Instance, [base | {"id": k.id} | ended for k in gone])
-        result.vanished = [k.instance_id for k in gone]
+    new, changed = [], []
+    for seen in taken:
+        digest, before = content_hash(seen), known.get(seen.instance_id)
+        cluster_id = clusters.get((seen.region, seen.cluster_name or ""))
+        if before is None:
+            result.added.append(seen.instance_id)
+            row = {"id": new_id(), "account_id": account.id, "instance_id": seen.instance_id, "created_at": now}
+            new.append(base | row | _columns(seen, digest, cluster_id, ended=now))
+        elif before.content_hash != digest:
+            result.changed.append(seen.instance_id)
+            result.changes += _field_changes(before, seen)
+            ended = before.terminated_at or now  # AWS goes on listing what has ended for an hour
+            changed.append(base | {"id": before.id} | _columns(seen, digest, cluster_id, ended=ended))
+    insert_rows(session, Instance, new)
+    update_rows(session, Instance, changed)
+
+
+def _end_unlisted(session: TenantSession, answer: FleetAnswer, known: dict[str, _Known], result: ImportResult) -> None:
+    """Terminate what the answer covers and does not list, and note it in ``result``."""
+    now = utc_now()
+    listed = {seen.instance_id for seen in answer.instances} | {entry.instance_id for entry in answer.refused}
+    gone = [
+        before
+        for before in known.values()
+        if before.instance_id not in listed
+        and before.region in result.regions
+        and before.state is not InstanceState.TERMINATED
+    ]
+    ended = {"state": InstanceState.TERMINATED, "terminated_at": now, "content_hash": GONE, "updated_at": now}
+    update_rows(session, Instance, [{"tenant_id": session.tenant_id, "id": before.id} | ended for before in gone])
+    result.vanished = [before.instance_id for before in gone]
 
 
 def _is_whole(answer: FleetAnswer) -> bool:
@@ -270,10 +283,8 @@ def _is_whole(answer: FleetAnswer) -> bool:
     return answer.complete and all(entry.instance_id is not None for entry in answer.refused)
 
 
-def _columns(
-    seen: ObservedInstance, digest: int, clusters: dict[tuple[str, str], UUID], now: datetime
-) -> dict[str, Any]:
-    """Return the columns that AWS decides, as they are to be stored."""
+def _columns(seen: ObservedInstance, digest: int, cluster_id: UUID | None, *, ended: datetime) -> dict[str, Any]:
+    """Return the columns that AWS decides, as they are to be stored; ``ended`` is when it was terminated, if it was."""
     member = seen.cluster_name is not None
     state = InstanceState(seen.state)
     return {
@@ -281,12 +292,12 @@ def _columns(
         "region": seen.region,
         "availability_zone": seen.availability_zone,
         "state": state,
-        "terminated_at": now if state is InstanceState.TERMINATED else None,
+        "terminated_at": ended if state is InstanceState.TERMINATED else None,
         "lifecycle": Lifecycle(seen.lifecycle),
         "cpu": seen.vcpus,
         "memory": seen.memory_mib,
         "launched_at": seen.launched_at,
-        "cluster_id": clusters.get((seen.region, seen.cluster_name or "")),
+        "cluster_id": cluster_id,
         "cluster_membership": {
             "cluster_name": seen.cluster_name,
             "node_group": seen.node_group,
@@ -332,16 +343,17 @@ def _field_changes(before: _Known, after: ObservedInstance) -> list[FieldChange]
     return [FieldChange(before.instance_id, name, was, now) for name, was, now in pairs if was != now]
 
 
-def _record_run(session: TenantSession, account: Account, answer: FleetAnswer, result: ImportResult) -> None:
+def _record_run(
+    session: TenantSession, account: Account, answer: FleetAnswer, result: ImportResult, started_at: datetime
+) -> None:
     """Write the run and its units: what was looked at, and how much of it can be trusted."""
-    now = utc_now()
-    whole = _is_whole(answer)
     run = ScanRun(
         account_id=account.id,
         kind=ScanKind.IMPORT,
         units_expected=len(result.regions),
         lease_token=uuid4(),
-        leased_until=now,
+        leased_until=started_at,
+        started_at=started_at,
         seen=result.seen,
         added=len(result.added),
         changed=len(result.changed),
@@ -356,9 +368,11 @@ def _record_run(session: TenantSession, account: Account, answer: FleetAnswer, r
     ]
     session.add_all(units)
     session.flush()  # a unit is born PENDING and then moved
-    reason = None if whole else "the answer was incomplete: what it does not list may still exist"
+    whole = _is_whole(answer)
+    unread = None if whole else "the answer was incomplete: what it does not list may still exist"
     for unit in units:
-        move(session, unit, ScanUnit.status, UnitStatus.DONE if whole else UnitStatus.FAILED, error=reason)
+        move(session, unit, ScanUnit.status, UnitStatus.DONE if whole else UnitStatus.FAILED, error=unread)
     result.status = ScanStatus.COMPLETE if whole else ScanStatus.PARTIAL
-    error = f"{len(result.refused)} instances refused" if result.refused else reason
-    move(session, run, ScanRun.status, result.status, finished_at=now, error=error)
+    refused = f"instances refused: {len(result.refused)}" if result.refused else None
+    error = "; ".join(filter(None, (unread, refused))) or None
+    move(session, run, ScanRun.status, result.status, finished_at=utc_now(), error=error)

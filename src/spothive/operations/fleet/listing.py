@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 
 from spothive.database import TenantSession
-from spothive.errors import InvalidInput
+from spothive.errors import InvalidInput, NotFound
+from spothive.gateways.instance_types import is_region
 from spothive.models import Account, Cluster, Instance, InstanceState, Lifecycle, OnDemandPrice
 
 HOURS_PER_MONTH = 730
@@ -69,21 +70,55 @@ def list_instances(session: TenantSession, wanted: InstanceFilter) -> list[Liste
     """Return one page of instances in the order of their EC2 ids; one statement.
 
     Raises:
-        InvalidInput: ``limit`` is not within 1..10,000.
+        InvalidInput: ``limit`` is not within 1..10,000, or the region is none of AWS.
     """
     if not 1 <= wanted.limit <= MAX_PAGE:
         msg = f"a page has 1 to {MAX_PAGE} instances"
         raise InvalidInput(msg)
-    query = (
+    if wanted.region is not None:
+        check_region(wanted.region)
+    query = _listed().order_by(Instance.instance_id).limit(wanted.limit)
+    rows = session.execute(_narrowed(query, wanted))
+    return [Listed(instance, account, cluster) for instance, account, cluster in rows]
+
+
+def find_instance(session: TenantSession, instance_id: str) -> Listed:
+    """Return the tenant's instance with this EC2 id.
+
+    Raises:
+        NotFound: the tenant has no such instance.
+    """
+    found = session.execute(_listed().where(Instance.instance_id == instance_id)).first()
+    if found is None:
+        msg = f"no instance has the id {instance_id[:60]!r}: see `spothive instance list`"
+        raise NotFound(msg)
+    return Listed(*found)
+
+
+def on_demand_price(session: TenantSession, instance: Instance) -> Decimal | None:
+    """Return what an hour of ``instance`` costs on demand under Linux, in USD; None if that is not known."""
+    prices = _prices(session, {instance.instance_type})
+    return prices.get((instance.region, instance.instance_type))
+
+
+def check_region(name: str) -> None:
+    """Refuse a name that no AWS region can have.
+
+    Raises:
+        InvalidInput: it is misspelt.
+    """
+    if not is_region(name):
+        msg = f"{name[:60]!r} is no AWS region; they are called like eu-west-1"
+        raise InvalidInput(msg)
+
+
+def _listed() -> Select[*tuple[Any, ...]]:
+    return (
         select(Instance, Account.account_name, Cluster.name)
         .join(Account, Account.id == Instance.account_id)
         .outerjoin(Cluster, Cluster.id == Instance.cluster_id)
         .where(Account.disconnecting_at.is_(None))
-        .order_by(Instance.instance_id)
-        .limit(wanted.limit)
     )
-    rows = session.execute(_narrowed(query, wanted))
-    return [Listed(instance, account, cluster) for instance, account, cluster in rows]
 
 
 def _narrowed(query: Select[*tuple[Any, ...]], wanted: InstanceFilter) -> Select[*tuple[Any, ...]]:

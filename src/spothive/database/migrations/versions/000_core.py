@@ -28,7 +28,7 @@ TABLES = (
 
 def upgrade() -> None:
     """Create the tables and the reserved tenant ``platform``."""
-    run_sql_file(op.get_bind(), __file__)
+    run_sql_file(op, __file__)
 
 
 def downgrade() -> None:

@@ -1,0 +1,154 @@
+"""``spothive db``: make, examine and seed the database itself. These commands act as nobody: the URL is enough."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from spothive.cli.asking import confirm
+from spothive.cli.call import Call, CheckFailed, command
+from spothive.cli.output import shortened, visible
+
+commands = typer.Typer(rich_markup_mode=None)
+
+DIFFERENCE_MAX = 300
+
+Revision = Annotated[str, typer.Argument(metavar="REV", help="Such as 001 or 001_add_api_keys.")]
+
+
+@command(commands, "upgrade")
+def upgrade(call: Call, revision: Revision = "head") -> None:
+    """Bring the database to a revision, by default the newest. Never takes one back."""
+    from spothive.database.revisions import current_revision, run_migration
+
+    before = current_revision()
+    after = run_migration(revision)
+    call.out.json({"before": before, "revision": after})
+    call.out.line(f"at {after} already" if before == after else f"upgraded from {before or 'empty'} to {after}")
+    if before is None:
+        call.out.line("next: spothive db seed")
+
+
+@command(commands, "downgrade")
+def downgrade(
+    call: Call,
+    revision: Annotated[str, typer.Argument(metavar="REV", help="Revision to go back to, or base.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take revisions back, with all data in the tables they made."""
+    from spothive.database.revisions import current_revision, downgrade as take_back
+
+    before = current_revision()
+    confirm(f"going back from {before or 'base'} to {revision} loses the data of every revision in between", yes=yes)
+    after = take_back(revision)
+    call.out.json({"before": before, "revision": after})
+    call.out.line(f"at {after or 'base'}, was at {before or 'base'}")
+
+
+@command(commands, "status")
+def status(call: Call) -> None:
+    """Tell revision, size and place. Exits 0 whatever the revision is; `db check` is the one that judges."""
+    from rich.filesize import decimal
+
+    from spothive.database.status import read_status
+
+    found = read_status()
+    facts = {
+        "engine": found.engine,
+        "place": found.place,
+        "revision": found.schema.current,
+        "head": found.schema.head,
+        "at_head": found.schema.at_head,
+        "size_bytes": found.size,
+    }
+    call.out.json(facts)
+    call.out.facts(
+        facts | {"size": decimal(found.size), "revision": found.schema.current or "none, it is empty"},
+        skip=["size_bytes"],
+    )
+    if not found.schema.at_head:
+        call.out.line("next: spothive db upgrade")
+
+
+@command(commands, "check")
+def check(call: Call) -> None:
+    """Compare tables, keys, guards and grants with what the code declares. Exit 1 on any difference."""
+    from spothive.database.drift import find_drift
+    from spothive.database.revisions import require_head
+
+    revision = require_head().current
+    differences = [shortened(visible(difference), DIFFERENCE_MAX) for difference in find_drift()]
+    call.out.json({"revision": revision, "differences": differences})
+    for difference in differences:
+        call.out.line(difference)
+    if differences:
+        msg = f"the database differs from the code in {len(differences)} places: undo what was changed by hand"
+        raise CheckFailed(msg)
+    call.out.line(f"at {revision}, exactly as declared")
+
+
+@command(commands, "seed")
+def seed(call: Call) -> None:
+    """Make the first user, admin, and the default dataset; once. Prints admin's password, this one time.
+
+    With --json the password is in the field "password"; it is null when it was given in SPOTHIVE_ADMIN_PASSWORD.
+    """
+    from spothive.database.seed_data import ADMIN, seed_initial_data
+
+    seeded = seed_initial_data()
+    call.out.json(
+        {
+            "admin_created": seeded.admin_created,
+            "username": ADMIN,
+            "password": seeded.password,
+            "dataset_created": seeded.dataset_created,
+        }
+    )
+    if not seeded.admin_created and not seeded.dataset_created:
+        call.out.line("nothing to seed")
+    if seeded.admin_created:
+        shown = (
+            f"password, shown this once: {seeded.password}"
+            if seeded.password
+            else "password as in SPOTHIVE_ADMIN_PASSWORD"
+        )
+        call.out.line(f"made user {ADMIN}, {shown}")
+    if seeded.dataset_created:
+        call.out.line("made dataset default")
+
+
+@command(commands, "roles")
+def roles(
+    call: Call, apply: Annotated[bool, typer.Option("--apply", help="Run it, as the owner, instead.")] = False
+) -> None:
+    """Print the SQL that makes spothive's roles for its logins, for somebody who may create roles."""
+    from spothive.database.roles import apply_roles, role_script
+
+    script = role_script()
+    if apply:
+        apply_roles()
+    call.out.json({"sql": script, "applied": apply and bool(script)})
+    if not script:
+        call.out.line("SQLite has no roles: whoever may read the file may read everything")
+    elif apply:
+        call.out.line("the roles are there")
+    else:
+        call.out.script(script)
+
+
+@command(commands, "sql")
+def sql(
+    call: Call,
+    span: Annotated[str, typer.Argument(metavar="[FROM:]TO", help="Revisions; FROM itself is left out.")] = "head",
+    dialect: Annotated[
+        Literal["postgresql", "sqlite"] | None,
+        typer.Option(help="Database to write for [default: the one in DATABASE_URL]."),
+    ] = None,
+) -> None:
+    """Print the migrations as SQL, for a DBA."""
+    from spothive.database.migrations.script import migration_script
+
+    script = migration_script(span, dialect)
+    call.out.json({"sql": script})
+    call.out.script(script)

@@ -1,0 +1,199 @@
+"""The command line as a whole: its shared options, its help, and what it costs to start."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
+
+import pytest
+import typer
+
+from spothive.cli import fleet, identity
+from spothive.cli.app import STREETS, app
+from spothive.database import EnvironmentType, InstanceState, Lifecycle, Role
+from tests.cli.conftest import Ran, Spothive, audited
+from tests.conftest import Database
+
+SHARED = {"--tenant", "--as", "--json", "--postgres", "--verbose", "--help"}
+HEAVY = {"alembic", "bcrypt", "boto3", "cryptography", "psycopg", "pydantic", "rich", "sqlalchemy", "structlog"}
+
+
+def _commands() -> Iterator[tuple[list[str], Any]]:
+    root: Any = typer.main.get_command(app)
+    context = root.make_context("spothive", ["db"])
+    for name in root.commands:
+        root.resolve_command(context, [name])  # fills the group
+        found = root.commands[name]
+        if hasattr(found, "commands"):
+            yield from (([name, inner], command) for inner, command in found.commands.items())
+        else:
+            yield [name], found
+
+
+COMMANDS = {" ".join(words): command for words, command in _commands()}
+
+
+def test_every_command_of_the_house_is_there() -> None:
+    assert set(COMMANDS) == {
+        *("db upgrade", "db downgrade", "db status", "db check", "db seed", "db roles", "db sql"),
+        *("tenant create", "tenant list", "tenant suspend", "tenant resume"),
+        *("user create", "user list", "user disable", "user enable", "user passwd"),
+        *("account import", "account list", "account show", "account mark", "account disconnect"),
+        *("instance list", "instance show", "market import", "doctor", "demo"),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_explains_itself_and_takes_the_shared_options(name: str, done: Spothive) -> None:
+    shown = done(*name.split(), "--help")
+    assert "Usage: spothive " + name in shown.words
+    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert SHARED - {"--help"} <= options
+    assert COMMANDS[name].help.rstrip().endswith(("...", ".", "}."))
+
+
+@pytest.mark.parametrize("name", sorted(STREETS))
+def test_a_group_lists_its_commands(name: str, done: Spothive) -> None:
+    shown = done(name, "--help").words
+    for inner in (words.split()[1] for words in COMMANDS if words.startswith(f"{name} ")):
+        assert f" {inner} " in shown
+
+
+def test_help_and_version_come_without_the_heavy_packages() -> None:
+    code = (
+        "import sys; from spothive.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+    )
+    for words in (["--help"], ["--version"], ["account", "import", "--help"]):
+        ran = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+        assert ran.stdout
+        assert not HEAVY & set(ran.stderr.split()), words
+
+
+def test_the_version_is_that_of_the_package(done: Spothive) -> None:
+    assert done("--version").out == "spothive 0.1.0\n"
+
+
+def test_it_runs_as_a_module_too() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "spothive.cli", "--version"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.startswith("spothive ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"],
+        ["account", "nonsense"],
+        ["account", "list", "--nonsense"],
+        ["account", "show"],
+        ["account", "mark", "real", "STAGING"],
+        ["user", "create", "bob", "--email", "b@x.io", "--role", "boss"],
+        ["instance", "list", "--state", "asleep"],
+        ["instance", "list", "--limit", "many"],
+        ["db", "sql", "--dialect", "oracle"],
+    ],
+    ids=" ".join,
+)
+def test_misuse_exits_with_two_and_shows_how_it_is_used(words: list[str], spothive: Spothive) -> None:
+    ran = spothive(*words)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("Usage: spothive")
+
+
+def test_choices_are_those_of_the_models() -> None:
+    # The command line spells them out to start without the models.
+    for spelled, declared in (
+        (identity.RoleName, Role),
+        (fleet.Environment, EnvironmentType),
+        (fleet.State, InstanceState),
+        (fleet.Lifecycle, Lifecycle),
+    ):
+        assert set(get_args(spelled)) == {member.value for member in declared}
+
+
+@pytest.fixture
+def listed(people: Database, done: Spothive) -> Callable[..., list[str]]:
+    """Return a function that names the users a `user list` shows."""
+
+    def run(*words: str) -> list[str]:
+        return [user["username"] for user in done(*words).json]
+
+    return run
+
+
+def test_shared_options_count_before_and_after_the_command(
+    listed: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert listed("user", "list", "--json") == ["admin"]
+    assert listed("--json", "--tenant", "globex", "user", "list") == ["gina"]
+    assert listed("user", "list", "--json", "--tenant", "globex") == ["gina"]
+    assert listed("--tenant", "acme", "user", "list", "--json", "--tenant", "globex") == ["gina"]
+    assert listed("--json", "--as", "gina", "--tenant", "globex", "user", "list") == ["gina"]
+    monkeypatch.setenv("SPOTHIVE_TENANT", "globex")
+    assert listed("user", "list", "--json") == ["gina"]
+    assert listed("--tenant", "platform", "user", "list", "--json") == ["admin"]
+    monkeypatch.setenv("SPOTHIVE_USER", "gina")
+    assert listed("--json", "user", "list") == ["gina"]
+    monkeypatch.setenv("SPOTHIVE_TENANT", "")
+    monkeypatch.setenv("SPOTHIVE_USER", "")
+    assert listed("user", "list", "--json") == ["admin"]
+
+
+def test_the_audit_names_user_and_operating_system_user(people: Database, done: Spothive) -> None:
+    done("tenant", "create", "initech", "--name", "Initech")
+    [row] = audited("tenant.created")[-1:]
+    assert row["actor_name"] == f"admin (cli: {pwd.getpwuid(os.geteuid()).pw_name})"
+
+
+def test_the_audit_is_not_misled_by_the_environment(
+    people: Database, done: Spothive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    assert getpass.getuser() == "somebody-else"
+    done("tenant", "create", "initech", "--name", "Initech")
+    assert "somebody-else" not in audited("tenant.created")[-1]["actor_name"]
+
+
+def test_a_user_without_a_name_is_known_by_number(
+    people: Database, done: Spothive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 4_000_000_123)
+    done("tenant", "create", "initech", "--name", "Initech")
+    assert audited("tenant.created")[-1]["actor_name"] == "admin (cli: uid 4000000123)"
+
+
+def test_the_embedded_postgresql_is_one_option_away(
+    done: Spothive, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    asked: list[Any] = []
+
+    def server(folder: Any) -> Any:
+        asked.append(folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spothive.database.embedded_postgresql.shared_server", server)
+    monkeypatch.setenv("SPOTHIVE_EMBEDDED_POSTGRES", "0")
+    monkeypatch.setenv("SPOTHIVE_EMBEDDED_DIR", str(tmp_path))
+    from spothive.settings import get_settings
+
+    for words in (["--postgres", "db", "status"], ["db", "status", "--postgres"]):
+        ran = Ran(*_run(words))
+        assert ran.code == 130
+    assert asked == [tmp_path, tmp_path]
+    get_settings.cache_clear()
+
+
+def _run(words: list[str]) -> tuple[int, str, str]:
+    from typer.testing import CliRunner
+
+    ended = CliRunner().invoke(app, words)
+    return ended.exit_code, ended.stdout, ended.stderr

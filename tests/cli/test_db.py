@@ -1,0 +1,281 @@
+"""``spothive db`` on both databases."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from spothive.database import Role, User
+from spothive.database.drift import find_drift
+from spothive.database.revisions import head
+from tests.cli.conftest import Ran, Spothive, everything
+from tests.conftest import Database
+
+ACTING = [
+    ["tenant", "create", "acme", "--name", "Acme"],
+    ["tenant", "list"],
+    ["tenant", "suspend", "acme"],
+    ["tenant", "resume", "acme"],
+    ["user", "create", "anna", "--email", "a@x.io", "--role", "client"],
+    ["user", "list"],
+    ["user", "disable", "anna"],
+    ["user", "enable", "anna"],
+    ["user", "passwd", "anna"],
+    ["account", "import", "--name", "a", "--file", "-"],
+    ["account", "list"],
+    ["account", "show", "a"],
+    ["account", "mark", "a", "LAB"],
+    ["account", "disconnect", "a", "--yes"],
+    ["instance", "list"],
+    ["instance", "show", "i-0"],
+    ["market", "import", "-"],
+]
+
+
+def test_from_nothing_to_a_seeded_database(empty_db: Database, done: Spothive) -> None:
+    upgraded = done("db", "upgrade")
+    assert upgraded.out == f"upgraded from empty to {head()}\nnext: spothive db seed\n"
+    assert find_drift() == []
+    again = done("db", "upgrade")
+    assert again.out == f"at {head()} already\n"
+    seeded = done("db", "seed")
+    assert "made user admin, password, shown this once: " in seeded.out
+    assert done("db", "seed").out == "nothing to seed\n"
+    assert done("user", "list").words.startswith("user | role | active")
+
+
+@pytest.mark.parametrize("words", ACTING, ids=" ".join)
+def test_an_empty_database_is_sent_to_db_upgrade(
+    words: list[str], empty_db: Database, refused: Callable[..., str]
+) -> None:
+    assert "`spothive db upgrade`" in refused(*words, given="")
+
+
+def test_commands_on_an_empty_sqlite_file_make_none(refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.conftest import settings
+
+    monkeypatch.chdir(tmp_path)
+    with settings(DATABASE_URL="sqlite:///var/spothive.db", SPOTHIVE_OWNER_URL=""):
+        assert str(tmp_path / "var" / "spothive.db") in refused("account", "list")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_an_admin_the_seed_is_named(db: Database, refused: Callable[..., str]) -> None:
+    assert refused("account", "list") == "no user is called 'admin': `spothive db seed` makes the first one"
+
+
+def test_upgrade_reports_as_json(empty_db: Database, done: Spothive) -> None:
+    assert done("db", "upgrade", "000", "--json").json == {"before": None, "revision": "000_core"}
+    assert done("--json", "db", "upgrade").json == {"before": head(), "revision": head()}
+
+
+def test_upgrade_knows_its_revisions(empty_db: Database, refused: Callable[..., str]) -> None:
+    assert "no migration is called '999'" in refused("db", "upgrade", "999")
+    assert "no migration is called 'nope'" in refused("db", "downgrade", "nope", "--yes")
+
+
+def test_status_of_an_empty_and_of_a_migrated_database(empty_db: Database, done: Spothive) -> None:
+    empty = done("db", "status")
+    assert "none, it is empty" in empty.out
+    assert empty.out.endswith("next: spothive db upgrade\n")
+    assert done("db", "status", "--json").json["at_head"] is False
+    done("db", "upgrade")
+    found = done("db", "status", "--json").json
+    assert found["revision"] == found["head"] == head()
+    assert found["at_head"] is True
+    assert found["engine"] == empty_db.engine
+    assert found["size_bytes"] > 100_000
+    if empty_db.engine == "sqlite":
+        file = Path(str(make_url(empty_db.owner_url).database))
+        assert Path(found["place"]) == file.absolute()
+        assert found["size_bytes"] >= file.stat().st_size
+    else:
+        assert "***" in found["place"]
+
+
+@pytest.mark.engines("postgresql")
+def test_the_place_holds_no_password_wherever_it_is_given(db: Database, done: Spothive) -> None:
+    from tests.conftest import settings
+
+    url = make_url(db.owner_url)
+    password = str(url.password)
+    hidden = url.set(password=None).update_query_dict({"password": password, "application_name": "x"})
+    with settings(DATABASE_URL=hidden.render_as_string(hide_password=False), SPOTHIVE_OWNER_URL=""):
+        for words in (["db", "status"], ["doctor"]):
+            ran = done(*words) if words[0] == "db" else None
+            shown = ran.out if ran else Ran(*_outcome(done, words)).out
+            assert password not in shown
+            assert str(url.database) in shown
+
+
+def _outcome(run: Spothive, words: list[str]) -> tuple[int, str, str]:
+    try:
+        ran = run(*words)
+    except AssertionError as error:  # the doctor may find something; what it says is what matters
+        ran = error.args[0] if isinstance(error.args[0], Ran) else Ran(1, str(error), "")
+    return ran.code, ran.out, ran.err
+
+
+def test_check_names_each_difference_on_a_line_of_bounded_length(db: Database, spothive: Spothive, done: Spothive) -> None:
+    assert done("db", "check").out == f"at {head()}, exactly as declared\n"
+    assert done("db", "check", "--json").json == {"revision": head(), "differences": []}
+    with db.raw(owner=True) as connection:
+        connection.execute("CREATE TABLE left_behind (note text)")
+        connection.execute("DROP INDEX uq_scan_runs_running")
+    ran = spothive("db", "check")
+    lines = ran.out.splitlines()
+    assert ran.code == 1
+    assert ran.err == f"error: the database differs from the code in {len(lines)} places: undo what was changed by hand\n"
+    assert any("left_behind" in line for line in lines)
+    assert any("uq_scan_runs_running" in line for line in lines)
+    assert all(len(line) <= 300 for line in lines)
+    assert spothive("db", "check", "--json").json["differences"] == lines
+
+
+def test_check_of_an_empty_database_is_refused(empty_db: Database, refused: Callable[..., str]) -> None:
+    assert "`spothive db upgrade`" in refused("db", "check")
+
+
+def test_seed_prints_the_password_once_in_either_form(db: Database, done: Spothive) -> None:
+    from spothive.database import get_db_session
+    from spothive.database.look_ups import login_row
+    from spothive.database.passwords import check_password
+
+    seeded = done("db", "seed", "--json").json
+    assert (seeded["admin_created"], seeded["username"]) == (True, "admin")
+    with get_db_session() as session:
+        row = login_row(session, "admin")
+    assert row is not None
+    assert check_password(seeded["password"], row.password_hash)
+    assert done("db", "seed", "--json").json["password"] is None
+
+
+def test_seed_never_prints_a_password_it_was_given(
+    db: Database, done: Spothive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spothive.settings import get_settings
+
+    monkeypatch.setenv("SPOTHIVE_ADMIN_PASSWORD", "correct horse battery")
+    get_settings.cache_clear()
+    ran = done("db", "seed")
+    assert ran.out == "made user admin, password as in SPOTHIVE_ADMIN_PASSWORD\n"
+
+
+def test_downgrade_asks_first(people: Database, done: Spothive, refused: Callable[..., str]) -> None:
+    before = everything()
+    refusal = refused("db", "downgrade", "base")
+    assert "loses the data" in refusal
+    assert "--yes" in refusal
+    assert everything() == before
+    assert done("db", "downgrade", "base", "--yes").out == f"at base, was at {head()}\n"
+    assert done("db", "status", "--json").json["revision"] is None
+    done("db", "upgrade")
+    assert find_drift() == []
+    assert everything()[User.__tablename__] == []
+
+
+def test_downgrade_to_where_it_never_was(empty_db: Database, refused: Callable[..., str]) -> None:
+    assert "nothing to take back" in refused("db", "downgrade", "000", "--yes")
+
+
+def test_downgrade_takes_no_for_an_answer(
+    people: Database, on_terminal: Callable[..., Ran]
+) -> None:
+    ran = on_terminal("db", "downgrade", "base", answers=[("[y/N]", "n")])
+    assert ran.code == 1
+    assert ran.out.endswith("error: not confirmed, nothing was changed\n")
+    assert everything()[User.__tablename__]
+
+
+def test_roles_are_printed_for_the_logins_in_the_settings(db: Database, done: Spothive) -> None:
+    ran = done("db", "roles")
+    if db.engine == "sqlite":
+        assert ran.out == "SQLite has no roles: whoever may read the file may read everything\n"
+        assert done("db", "roles", "--json", "--apply").json == {"sql": "", "applied": False}
+        return
+    for url in (db.owner_url, db.service_url):
+        assert f"GRANT spothive_app TO {make_url(url).username}" in ran.out
+        assert str(make_url(url).password) not in ran.out.replace("spothive_test_service", "")
+    with psycopg.connect(make_url(db.owner_url).set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
+        connection.execute(ran.out)  # type: ignore[call-overload]  # psycopg wants literals
+    assert done("db", "roles", "--apply").out == "the roles are there\n"
+    assert done("db", "roles", "--apply", "--json").json == {"sql": ran.out, "applied": True}
+
+
+@pytest.mark.engines("postgresql")
+def test_roles_need_logins_with_names(db: Database, refused: Callable[..., str]) -> None:
+    from tests.conftest import settings
+
+    nameless = make_url(db.owner_url).set(username=None, password=None).render_as_string()
+    with settings(DATABASE_URL=nameless, SPOTHIVE_OWNER_URL=""):
+        assert "must name their users" in refused("db", "roles")
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_the_printed_migrations_make_the_same_database(
+    dialect: str, db_engine: str, empty_db: Database, done: Spothive
+) -> None:
+    if dialect != db_engine:
+        pytest.skip("the script of the other database")
+    for words in (["db", "sql"], ["db", "sql", "base:head", "--dialect", dialect], ["db", "sql", "000_core"]):
+        script = done(*words).out
+        assert script == done("db", "sql", "--json").json["sql"]
+    if dialect == "sqlite":
+        with closing(sqlite3.connect(str(make_url(empty_db.owner_url).database))) as connection:
+            connection.executescript(script)
+    else:
+        plain = make_url(empty_db.owner_url).set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(plain, autocommit=True) as connection_:
+            connection_.execute(script)  # type: ignore[call-overload]  # psycopg wants literals
+    assert done("db", "check").out == f"at {head()}, exactly as declared\n"
+
+
+def test_sql_of_revisions_that_are_not_there(done: Spothive, refused: Callable[..., str], db: Database) -> None:
+    assert "no migration is called '500'" in refused("db", "sql", "500")
+    assert "no migration is called '500'" in refused("db", "sql", "500:head")
+    other = {"sqlite": "postgresql", "postgresql": "sqlite"}[db.engine]
+    assert ("ROW LEVEL SECURITY" in done("db", "sql", "--dialect", other).out) is (other == "postgresql")
+
+
+def test_a_newer_database_is_told_apart(people: Database, refused: Callable[..., str], done: Spothive) -> None:
+    with db_at(people, "999_from_the_future"):
+        for words in (["account", "list"], ["db", "status"], ["db", "upgrade"], ["db", "check"], ["user", "list"]):
+            assert "'999_from_the_future', which this spothive does not know: install a newer spothive" in refused(*words)
+    done("account", "list")
+
+
+def test_an_older_database_is_sent_to_db_upgrade(
+    people: Database, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spothive.database.revisions.head", lambda: "001_next")
+    assert refused("account", "list") == "the database is at 000_core, this spothive needs 001_next: run `spothive db upgrade`"
+    assert "001_next" in refused("db", "check")
+
+
+class db_at:  # noqa: N801 - reads as a word
+    """Pretend that the database is at another revision, for the length of a block."""
+
+    def __init__(self, db: Database, revision: str) -> None:
+        self.db, self.revision = db, revision
+
+    def __enter__(self) -> None:
+        self._set(self.revision)
+
+    def __exit__(self, *_: object) -> None:
+        self._set(head())
+
+    def _set(self, revision: str) -> None:
+        with self.db.raw(owner=True) as connection:
+            connection.execute(f"UPDATE alembic_version SET version_num = '{revision}'")
+
+
+def test_roles_of_the_seed_are_those_of_the_model(db: Database, done: Spothive) -> None:
+    done("db", "seed")
+    [admin] = everything()[User.__tablename__]
+    assert (admin["username"], admin["role"], admin["must_change_password"]) == ("admin", Role.ADMIN, True)

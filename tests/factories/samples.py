@@ -1,0 +1,148 @@
+"""A valid row for any table, made from its declaration: what a law tries on every table, it tries on these.
+
+A new table needs nothing here, unless one of its own rules refuses what the declaration alone suggests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from spothive.clock import utc_now
+from spothive.database.migrations.picture import ENGINES
+from spothive.models import Base
+from spothive.schema.types import (
+    Bits64,
+    Flag,
+    Fraction,
+    Id,
+    Json,
+    Money,
+    Text,
+    TextEnum,
+    UtcDateTime,
+    Whole,
+    new_id,
+)
+
+Row = dict[str, Any]
+Parents = Mapping[str, UUID]
+TABLES: dict[str, sa.Table] = {table.name: table for table in Base.metadata.sorted_tables}
+
+
+def _exceptions(table: str, number: int) -> Row:
+    """What a rule of the table itself asks for."""
+    if table == "accounts":
+        return {
+            "account_id": f"{number:012d}",
+            "role_arn": f"arn:aws:iam::{number:012d}:role/spothive",
+            "external_id": str(number),
+        }
+    return {}
+
+
+def sample(table: str, parents: Parents, number: int = 1, **values: Any) -> Row:
+    """Return a valid row of ``table``: required columns, keys to ``parents``, and then ``values``.
+
+    Args:
+        table: its name.
+        parents: table to the id of the row that is pointed at; optional keys are filled in too.
+        number: rows with different numbers differ in every unique column.
+        values: columns that are to differ.
+    """
+    row: Row = {"id": new_id()}
+    if "tenant_id" in TABLES[table].c:
+        row["tenant_id"] = parents["tenants"]
+    for column in TABLES[table].columns:
+        target = _target(column)
+        if column.name in row:
+            continue
+        if target and target != table:
+            row[column.name] = parents[target]
+        elif target is None and not column.nullable and column.default is None:
+            row[column.name] = _value(column, number)
+    return row | _exceptions(table, number) | values
+
+
+def sample_graph(session: Session, tenant_id: UUID, number: int = 1) -> dict[str, Row]:
+    """Insert one row into every table for one tenant, through ``session`` in system scope; return table to row."""
+    rows: dict[str, Row] = {}
+    parents = {"tenants": tenant_id}
+    for table in TABLES:
+        rows[table] = sample(table, parents, number, **({"id": tenant_id} if table == "tenants" else {}))
+        session.execute(sa.insert(TABLES[table]).values(rows[table]))
+        parents[table] = rows[table]["id"]
+    return rows
+
+
+def _target(column: sa.Column[Any]) -> str | None:
+    """Return the table that ``column`` points at, apart from the tenant."""
+    if "owned_by" in column.info:
+        return str(column.info["owned_by"][0])
+    return next((key.column.table.name for key in column.foreign_keys if column.name != "tenant_id"), None)
+
+
+def _value(column: sa.Column[Any], number: int) -> Any:
+    match column.type:
+        case Text() as kind:
+            return str(number).rjust(kind.min_length, "0")
+        case TextEnum() as kind:
+            machine = column.info.get("state_machine")
+            return sorted(machine.first)[0] if machine else next(iter(kind.enum_class))
+        case UtcDateTime():
+            return utc_now()
+        case Money():
+            return Decimal(number)
+        case Bits64():
+            return number
+        case Whole() | Fraction() as kind:
+            return kind.low
+        case Json() as kind:
+            return {} if kind.shape == "object" else []
+        case Flag():
+            return False
+        case Id():
+            return new_id()
+        case _:
+            msg = f"no sample value for {column}: teach {__name__} its type"
+            raise NotImplementedError(msg)
+
+
+# --- the same as SQL text, for a driver that knows nothing of the models ---------------------------
+
+
+def sql_value(engine: str, column: sa.Column[Any], value: Any) -> str:
+    """Return ``value`` as an SQL literal of ``column``'s type."""
+    if value is None:
+        return "NULL"
+    literal = sa.literal(value, column.type)
+    return str(literal.compile(dialect=ENGINES[engine], compile_kwargs={"literal_binds": True}))
+
+
+def sql_insert(engine: str, table: str, row: Row, *, verb: str = "INSERT") -> str:
+    """Return the INSERT of ``row``; what it does not name is left to the database's defaults."""
+    values = ", ".join(sql_value(engine, TABLES[table].c[name], value) for name, value in row.items())
+    return f"{verb} INTO {table} ({', '.join(row)}) VALUES ({values})"
+
+
+def sql_update(engine: str, table: str, row_id: UUID, *, verb: str = "UPDATE", **values: Any) -> str:
+    """Return the UPDATE of one row."""
+    columns = TABLES[table].c
+    changes = ", ".join(f"{name} = {sql_value(engine, columns[name], value)}" for name, value in values.items())
+    return f"{verb} {table} SET {changes} WHERE id = {sql_value(engine, columns['id'], row_id)}"
+
+
+def sql_delete(engine: str, table: str, row_id: UUID) -> str:
+    """Return the DELETE of one row."""
+    return f"DELETE FROM {table} WHERE id = {sql_value(engine, TABLES[table].c['id'], row_id)}"
+
+
+def rule_of(error: Any) -> str:
+    """Return the rule that a driver's error names."""
+    diagnosis = getattr(error, "diag", None)
+    return str(diagnosis.constraint_name or error.sqlstate) if diagnosis else str(error).rpartition(": ")[2]

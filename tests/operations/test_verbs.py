@@ -1,0 +1,66 @@
+"""What holds for every verb: one audit row in its transaction, no secret in it, and no change without it."""
+
+from __future__ import annotations
+
+import pytest
+
+from spothive.database import Tenant
+from spothive.errors import Denied, SpothiveError
+from tests.conftest import Database
+from tests.operations.conftest import World, audit_impossible, audited, everything, rows_of
+from tests.operations.verbs import SECRET, VERBS, Verb
+
+every_verb = pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name.replace(" ", "_"))
+
+
+@every_verb
+def test_a_verb_leaves_its_audit_row(world: World, verb: Verb) -> None:
+    verb.prepare(world)
+    before = audited()
+    actor = getattr(world, verb.actor)
+    verb.run(actor, verb.tenant_id(world))
+    written = audited()[len(before) :]
+    assert written == [
+        (event, resource, "SUCCESS", actor.label, was, now) for event, resource, was, now in verb.trail
+    ]
+    assert SECRET not in str(everything()["audit_logs"])
+
+
+@every_verb
+def test_without_its_audit_row_a_verb_changes_nothing(db: Database, world: World, verb: Verb) -> None:
+    verb.prepare(world)
+    before = everything()
+    with audit_impossible(db), pytest.raises(SpothiveError):
+        verb.run(getattr(world, verb.actor), verb.tenant_id(world))
+    assert everything() == before
+    verb.run(getattr(world, verb.actor), verb.tenant_id(world))  # and it was the audit trail alone that was in the way
+    assert everything() != before
+
+
+@every_verb
+def test_a_denied_verb_changes_nothing_and_is_remembered(world: World, verb: Verb) -> None:
+    verb.prepare(world)
+    before = everything()
+    actor = getattr(world, verb.denied)
+    with pytest.raises(Denied, match=f"^{actor.username} "):
+        verb.run(actor, verb.tenant_id(world))
+    after = everything()
+    (row,) = [row for row in after.pop("audit_logs") if row not in before["audit_logs"]]
+    event, resource = verb.trail[0][:2]
+    assert (row["event"], row["resource"], row["outcome"]) == (event, resource, "DENIED")
+    assert (row["tenant_id"], row["actor_id"]) == (verb.tenant_id(world), actor.user_id)
+    del before["audit_logs"]
+    assert after == before
+
+
+@every_verb
+def test_audit_rows_belong_to_the_tenant_that_was_changed(world: World, verb: Verb) -> None:
+    verb.prepare(world)
+    known = {row["id"] for row in everything()["audit_logs"]}
+    verb.run(getattr(world, verb.actor), verb.tenant_id(world))
+    new = [row for row in everything()["audit_logs"] if row["id"] not in known]
+    expected = verb.tenant_id(world)
+    if verb.name == "create a tenant":
+        (tenant,) = rows_of(Tenant, slug="initech")
+        expected = tenant["id"]
+    assert {row["tenant_id"] for row in new} == {expected}

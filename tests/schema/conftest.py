@@ -1,0 +1,132 @@
+"""One table with a column of every type, on both databases, for the tests of this folder."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from spothive.database.connection import make_owner_engine
+from spothive.models.base import NAMING_CONVENTION
+from spothive.schema.types import (
+    AsciiText,
+    Bits64,
+    Flag,
+    Fraction,
+    Id,
+    Json,
+    Money,
+    Text,
+    TextEnum,
+    UtcDateTime,
+    Whole,
+    derived_checks,
+)
+from spothive.settings import get_settings
+from tests.conftest import fresh_postgresql, settings
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+    SKY_BLUE = "sky-blue"
+
+
+PROBE = sa.Table(
+    "probe",
+    sa.MetaData(naming_convention=NAMING_CONVENTION),
+    sa.Column("number", sa.BigInteger, primary_key=True),
+    sa.Column("word", Text(5, 2)),
+    sa.Column("code", AsciiText(5)),
+    sa.Column("colour", TextEnum(Colour)),
+    sa.Column("at", UtcDateTime()),
+    sa.Column("price", Money()),
+    sa.Column("saving", Money(signed=True)),
+    sa.Column("count", Whole(-5, 5)),
+    sa.Column("bits", Bits64()),
+    sa.Column("share", Fraction()),
+    sa.Column("document", Json("object", 2048)),
+    sa.Column("items", Json("array")),
+    sa.Column("flag", Flag()),
+    sa.Column("ref", Id()),
+    sqlite_strict=True,
+)
+for _check in list(derived_checks(PROBE)):
+    PROBE.append_constraint(_check)
+
+
+class Probe:
+    """Writes single values into the table and reads them back, inside a transaction that is rolled back."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        self.on_sqlite = connection.dialect.name == "sqlite"
+        self._numbers = itertools.count(1)
+
+    def store(self, column: str, value: Any) -> Any:
+        """Write through the type, return what is read back."""
+        number = next(self._numbers)
+        with self.connection.begin_nested():
+            self.connection.execute(sa.insert(PROBE).values({"number": number, column: value}))
+        return self._read(column, number)
+
+    def raw(self, column: str, literal: str) -> Any:
+        """Write an SQL literal through the driver, return what is read back."""
+        number = next(self._numbers)
+        with self.connection.begin_nested():
+            self.driver.execute(f"INSERT INTO probe (number, {column}) VALUES ({number}, {literal})")
+        return self._read(column, number)
+
+    def refused(self, column: str, literal: str) -> str:
+        """Write an SQL literal through the driver, return the rule that refused it, or else the SQLSTATE."""
+        with pytest.raises((psycopg.Error, self.sqlite_error)) as caught:
+            self.raw(column, literal)
+        error: Any = caught.value
+        if self.on_sqlite:
+            return str(error).rpartition(": ")[2]
+        return error.diag.constraint_name or error.sqlstate
+
+    def ask(self, *expressions: Any) -> Any:
+        """Return one row of a query over the table."""
+        return self.connection.execute(sa.select(*expressions).select_from(PROBE)).one()
+
+    @property
+    def driver(self) -> Any:
+        return self.connection.connection.dbapi_connection
+
+    @property
+    def sqlite_error(self) -> type[Exception]:
+        import sqlite3
+
+        return sqlite3.Error
+
+    def _read(self, column: str, number: int) -> Any:
+        return self.connection.execute(sa.select(PROBE.c[column]).where(PROBE.c.number == number)).scalar_one()
+
+
+@pytest.fixture(scope="session")
+def probe_engines(postgresql_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, sa.Engine]]:
+    with ExitStack() as stack:
+        urls = {
+            "sqlite": f"sqlite:///{tmp_path_factory.mktemp('probe') / 'probe.db'}",
+            "postgresql": stack.enter_context(fresh_postgresql(None, postgresql_url)),
+        }
+        engines = {}
+        for name, url in urls.items():
+            with settings(DATABASE_URL=url, SPOTHIVE_OWNER_URL=""):
+                engines[name] = make_owner_engine(get_settings())
+            PROBE.metadata.create_all(engines[name])
+        yield engines
+        for engine in engines.values():
+            engine.dispose()
+
+
+@pytest.fixture
+def probe(db_engine: str, probe_engines: dict[str, sa.Engine]) -> Iterator[Probe]:
+    with probe_engines[db_engine].connect() as connection:
+        yield Probe(connection)
