@@ -136,7 +136,10 @@ def answer(*instances: dict[str, Any], owner_id: str = OWNER_ID, **page: Any) ->
 
 @pytest.fixture
 def on_terminal() -> Iterator[Callable[..., Ran]]:
-    """Return a function that runs a command at a terminal and answers its questions as they come."""
+    """Return a function that runs a command at a terminal and answers its questions as they come.
+
+    A question is complete with its last blank: that one is written when the terminal listens, and hides what is typed.
+    """
     running: list[subprocess.Popen[bytes]] = []
 
     def run(*words: str, answers: Sequence[tuple[str, str]] = (), columns: int = 80, **variables: str) -> Ran:

@@ -20,7 +20,7 @@ from tests.cli.conftest import Ran, Spothive, audited
 from tests.conftest import Database
 
 SHARED = {"--tenant", "--as", "--json", "--postgres", "--verbose", "--help"}
-HEAVY = {"alembic", "bcrypt", "boto3", "cryptography", "psycopg", "pydantic", "rich", "sqlalchemy", "structlog"}
+HEAVY = {"alembic", "bcrypt", "boto3", "cryptography", "psycopg", "rich", "sqlalchemy", "structlog"}
 
 
 def _commands() -> Iterator[tuple[list[str], Any]]:

@@ -50,12 +50,12 @@ def _holding(name: str) -> Holding:
     return Holding(tenant_id, user, account, cluster, (first, make_instance(tenant_id, account.id, f"i-{name}-2")))
 
 
-def rows_of(session: TenantSession, tenant_id: UUID) -> dict[str, list[Any]]:
-    """Return every column of every row that belongs to a tenant, by table."""
+def rows_of(session: TenantSession, tenant_id: UUID) -> dict[tuple[str, UUID], Any]:
+    """Return every row that belongs to a tenant, with all its columns, by table and id."""
     found = {}
     with system_scope(session, "test"):
         for table in Base.metadata.sorted_tables:
             if "tenant_id" in table.c:
-                query = select(table).where(table.c.tenant_id == tenant_id).order_by(*table.primary_key.columns)
-                found[table.name] = [tuple(row) for row in session.execute(query)]
+                for row in session.execute(select(table).where(table.c.tenant_id == tenant_id)):
+                    found[table.name, row.id] = tuple(row)
     return found

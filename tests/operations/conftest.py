@@ -1,9 +1,8 @@
-"""Two companies and their people, and ways to look at everything the database holds."""
+"""Two companies and their people, and ways to look at what their verbs leave behind."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,15 +10,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import text
 
-from spothive.database import PLATFORM_TENANT_ID, AuditLog, Base, Role, get_db_session, get_engine, system_scope
+from spothive.database import PLATFORM_TENANT_ID, AuditLog, Role, get_db_session, system_scope
 from spothive.database.seed_data import seed_initial_data
 from spothive.operations.actor import Actor
 from spothive.operations.identity import create_tenant, create_user, find_actor
 from tests.conftest import Database
-
-Rows = list[dict[str, Any]]
+from tests.watching import rows_of
 
 
 @dataclass(frozen=True)
@@ -54,22 +52,9 @@ def world(db: Database) -> World:
         with get_db_session(tenant=tenants[slug]) as session:
             for name, role in names.items():
                 create_user(session, admin, username=name, email=f"{name}@{slug}.io", role=role, password_hash="h")
-    names = {"root": "platform", "anna": "acme", "lena": "acme", "udo": "acme", "gina": "globex"}
-    actors = {name: find_actor(name, slug)[0] for name, slug in names.items()}
+    homes = {"root": "platform", "anna": "acme", "lena": "acme", "udo": "acme", "gina": "globex"}
+    actors = {name: find_actor(name, slug)[0] for name, slug in homes.items()}
     return World(acme=tenants["acme"], globex=tenants["globex"], admin=admin, **actors)
-
-
-def rows_of(model: type[Base], **equal: Any) -> Rows:
-    """Return the rows of every tenant, by id; only those whose columns have the given values."""
-    table = model.__table__
-    where = [table.c[name] == value for name, value in equal.items()]
-    with get_db_session(tenant=PLATFORM_TENANT_ID) as session, system_scope(session, "a test looks"):
-        return [dict(row) for row in session.execute(select(table).where(*where).order_by(table.c.id)).mappings()]
-
-
-def everything() -> dict[str, Rows]:
-    """Return every row of every table, to be compared with what is there later."""
-    return {mapper.local_table.name: rows_of(mapper.class_) for mapper in Base.registry.mappers}  # type: ignore[attr-defined]  # ours map tables
 
 
 def versions(db: Database) -> dict[Any, Any]:
@@ -82,29 +67,19 @@ def versions(db: Database) -> dict[Any, Any]:
 def audited(**equal: Any) -> list[tuple[Any, ...]]:
     """Return (event, resource, outcome, actor, before, after) of the audit rows, in the order of writing."""
     return [
-        (row["event"], row["resource"], row["outcome"], row["actor_name"], *map(_read, (row["diff_before"], row["diff_after"])))
+        (
+            row["event"],
+            row["resource"],
+            row["outcome"],
+            row["actor_name"],
+            *map(_read, (row["diff_before"], row["diff_after"])),
+        )
         for row in rows_of(AuditLog, **equal)
     ]
 
 
 def _read(diff: str | None) -> Any:
     return None if diff is None else json.loads(diff)
-
-
-@contextmanager
-def statements() -> Iterator[Counter[str]]:
-    """Count the statements that the block sends, by their text."""
-    sent: Counter[str] = Counter()
-
-    def count(_: Any, __: Any, statement: str, *___: Any) -> None:
-        sent[statement] += 1
-
-    engine = get_engine()
-    event.listen(engine, "before_cursor_execute", count)
-    try:
-        yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", count)
 
 
 @contextmanager

@@ -21,12 +21,13 @@ from spothive.operations.identity import (
     set_user_active,
 )
 from tests.conftest import Database
-from tests.operations.conftest import World, audited, everything, rows_of
+from tests.operations.conftest import World, audited
+from tests.watching import everything, rows_of
 
 
-def make_user(world: World, *, username: str = "new", email: str = "new@acme.io", role: Role = Role.USER) -> User:
+def make_user(world: World, *, username: str = "new", email: str = "new@acme.io") -> User:
     with get_db_session(tenant=world.acme) as session:
-        return create_user(session, world.anna, username=username, email=email, role=role, password_hash="h")
+        return create_user(session, world.anna, username=username, email=email, role=Role.USER, password_hash="h")
 
 
 # --- tenants ---
@@ -67,7 +68,7 @@ def test_suspending_twice_is_written_once(world: World) -> None:
 
 
 def test_an_unknown_tenant_is_not_found(world: World) -> None:
-    with pytest.raises(NotFound, match="^no tenant is called 'initech'"), get_db_session(tenant=world.acme) as session:
+    with pytest.raises(NotFound, match=r"^no tenant is called 'initech'"), get_db_session(tenant=world.acme) as session:
         set_tenant_active(session, world.admin, slug="initech", active=False)
 
 
@@ -119,7 +120,7 @@ def test_names_and_addresses_are_taken_once_in_the_whole_system(world: World, ta
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.SUPER_ADMIN])
 def test_only_a_super_admin_makes_admins(world: World, role: Role) -> None:
     for actor in (world.admin, world.anna):
-        with pytest.raises(Denied, match="ask super_admin$"), get_db_session(tenant=PLATFORM_TENANT_ID) as session:
+        with pytest.raises(Denied, match=r"ask super_admin$"), get_db_session(tenant=PLATFORM_TENANT_ID) as session:
             create_user(session, actor, username="boss", email="b@x.io", role=role, password_hash="h")
     with get_db_session(tenant=PLATFORM_TENANT_ID) as session:
         create_user(session, world.root, username="boss", email="b@x.io", role=role, password_hash="h")
@@ -133,9 +134,9 @@ def test_an_admin_makes_the_first_super_admin_of_platform_and_no_other(db: Datab
         acme = create_tenant(session, admin, slug="acme", name="Acme").id
 
     def make(username: str, tenant_id: UUID, role: Role) -> None:
-        facts = {"username": username, "email": f"{username}@x.io", "role": role, "password_hash": "h"}
+        email = f"{username}@x.io"
         with get_db_session(tenant=tenant_id) as session:
-            create_user(session, admin, **facts)
+            create_user(session, admin, username=username, email=email, role=role, password_hash="h")
 
     for tenant_id, role in ((acme, Role.SUPER_ADMIN), (PLATFORM_TENANT_ID, Role.ADMIN)):
         with pytest.raises(Denied):

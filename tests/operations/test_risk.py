@@ -12,7 +12,8 @@ from sqlalchemy import select
 from spothive.database import PLATFORM_TENANT_ID, OnDemandPrice, get_db_session, read_session
 from spothive.errors import InvalidInput, NotAllowed, ValueRefused
 from spothive.operations.risk import PricesImported, PricesRead, import_prices, read_prices
-from tests.operations.conftest import World, rows_of
+from tests.operations.conftest import World
+from tests.watching import rows_of
 
 
 def as_file(regions: Any, **more: Any) -> bytes:

@@ -7,8 +7,9 @@ import pytest
 from spothive.database import Tenant
 from spothive.errors import Denied, SpothiveError
 from tests.conftest import Database
-from tests.operations.conftest import World, audit_impossible, audited, everything, rows_of
+from tests.operations.conftest import World, audit_impossible, audited
 from tests.operations.verbs import SECRET, VERBS, Verb
+from tests.watching import everything, rows_of
 
 every_verb = pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name.replace(" ", "_"))
 
@@ -20,9 +21,7 @@ def test_a_verb_leaves_its_audit_row(world: World, verb: Verb) -> None:
     actor = getattr(world, verb.actor)
     verb.run(actor, verb.tenant_id(world))
     written = audited()[len(before) :]
-    assert written == [
-        (event, resource, "SUCCESS", actor.label, was, now) for event, resource, was, now in verb.trail
-    ]
+    assert written == [(event, resource, "SUCCESS", actor.label, was, now) for event, resource, was, now in verb.trail]
     assert SECRET not in str(everything()["audit_logs"])
 
 

@@ -40,7 +40,7 @@ class Verb:
 
     def tenant_id(self, world: World) -> UUID:
         """Return the tenant it is done in."""
-        return PLATFORM_TENANT_ID if self.tenant == "platform" else getattr(world, self.tenant)  # type: ignore[no-any-return]  # a UUID
+        return PLATFORM_TENANT_ID if self.tenant == "platform" else getattr(world, self.tenant)
 
 
 def verb(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -14,10 +14,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
-from spothive.clock import utc_now
 from spothive.database import TenantSession, get_db_session, system_scope
 from spothive.errors import Conflict, IllegalMove, InvalidInput
-from spothive.models import Account, AccountStatus, Base, Instance, MlModel, ModelStatus, ScanRun, ScanStatus, ScanUnit
+from spothive.models import Account, AccountStatus, Base, ModelStatus, ScanStatus
 from spothive.schema import states
 from spothive.schema.states import StateMachine
 from tests.conftest import Database
@@ -410,102 +409,3 @@ def test_sqlites_own_words_cannot_bring_a_row_back_to_its_start(db: Database, gu
             assert way.connection.execute(state).fetchall() == [(guarded.far,)], attempt
             if not way.connection.in_transaction:
                 way.connection.execute("BEGIN")
-
-
-# --- scans ----------------------------------------------------------------------------------------
-
-
-class Scan:
-    """A RUNNING run with units in given states."""
-
-    def __init__(self, *units: str, expected: int, number: int = 1) -> None:
-        with get_db_session() as session, system_scope(session, "test"):
-            rows = sample_graph(session, uuid4(), number)
-            self.tenant = rows["tenants"]["id"]
-            parents = {table: row["id"] for table, row in rows.items()}
-            run = sample("scan_runs", parents, kind="waste", units_expected=expected)
-            session.execute(sa.insert(ScanRun).values(**run))
-            self.parents = parents | {"scan_runs": run["id"]}
-            self.units = [sample("scan_units", self.parents, number) for number in range(10, 10 + len(units))]
-            for unit, status in zip(self.units, units, strict=True):
-                session.execute(sa.insert(ScanUnit).values(**unit))
-                if status != "PENDING":
-                    session.execute(sa.update(ScanUnit).where(ScanUnit.id == unit["id"]).values(status=status))
-        self.id = run["id"]
-
-    def end(self, status: ScanStatus) -> None:
-        with get_db_session(tenant=self.tenant) as session:
-            states.move(session, session.get_one(ScanRun, self.id), ScanRun.status, status, finished_at=utc_now())
-
-    def another_unit(self) -> ScanUnit:
-        return ScanUnit(**sample("scan_units", self.parents, 77))
-
-
-@pytest.mark.parametrize(
-    ("units", "expected", "complete"),
-    [
-        (["DONE"], 1, True),
-        (["DONE", "DONE"], 2, True),
-        ([], 1, False),
-        (["DONE"], 2, False),
-        (["DONE", "DONE"], 1, False),
-        (["DONE", "FAILED"], 2, False),
-        (["DONE", "PENDING"], 2, False),
-    ],
-)
-def test_a_run_is_complete_exactly_when_all_expected_units_are_done(
-    db: Database, units: list[str], expected: int, complete: bool
-) -> None:
-    wrong, right = (ScanStatus.PARTIAL, ScanStatus.COMPLETE)[:: 1 if complete else -1]
-    scan = Scan(*units, expected=expected)
-    with pytest.raises(IllegalMove) as caught:
-        scan.end(wrong)
-    assert caught.value.rule == "lc_scan_runs_complete"
-    scan.end(right)
-
-
-def test_a_run_may_fail_whatever_its_units_say(db: Database) -> None:
-    Scan("DONE", expected=1).end(ScanStatus.FAILED)
-
-
-@pytest.mark.parametrize("status", [ScanStatus.COMPLETE, ScanStatus.FAILED])
-def test_nothing_of_an_ended_run_changes(db: Database, status: ScanStatus) -> None:
-    scan = Scan("DONE", expected=1)
-    scan.end(status)
-    unit = scan.units[0]["id"]
-    attempts: list[tuple[str, Any]] = [
-        ("lc_scan_runs_ended", sa.update(ScanRun).where(ScanRun.id == scan.id).values(seen=5)),
-        ("lc_scan_runs_ended", sa.update(ScanRun).where(ScanRun.id == scan.id).values(units_expected=2)),
-        ("lc_scan_units_frozen", sa.update(ScanUnit).where(ScanUnit.id == unit).values(items=5)),
-        ("lc_scan_units_kept", sa.delete(ScanUnit).where(ScanUnit.id == unit)),
-        ("lc_scan_units_frozen", sa.insert(ScanUnit).values(**sample("scan_units", scan.parents, 77))),
-    ]
-    for rule, attempt in attempts:
-        with pytest.raises(IllegalMove) as caught, get_db_session() as session, system_scope(session, "test"):
-            session.execute(attempt)
-        assert caught.value.rule == rule
-
-
-def test_a_unit_never_changes_its_run(db: Database) -> None:
-    ended, running = Scan("DONE", expected=1), Scan(expected=1, number=2)
-    ended.end(ScanStatus.COMPLETE)
-    for of, other in ((ended, running), (running, ended)):
-        with pytest.raises(IllegalMove) as caught, get_db_session() as session, system_scope(session, "test"):
-            session.add(unit := of.another_unit()) if of is running else None
-            session.flush()
-            moved = unit.id if of is running else of.units[0]["id"]
-            session.execute(sa.update(ScanUnit).where(ScanUnit.id == moved).values(scan_run_id=other.id))
-        assert caught.value.rule in {"lc_scan_units_run", "lc_scan_units_frozen"}
-
-
-def test_units_go_with_their_run_and_after_90_days(db: Database) -> None:
-    scan = Scan("DONE", expected=2)
-    old = utc_now() - timedelta(days=90, seconds=1)
-    with get_db_session(tenant=scan.tenant) as session:
-        session.add(aged := scan.another_unit())
-        aged.updated_at = old
-        session.flush()
-        session.execute(sa.delete(ScanUnit).where(ScanUnit.id == aged.id))
-        session.delete(session.get_one(ScanRun, scan.id))
-        session.flush()
-        assert session.get(ScanUnit, scan.units[0]["id"]) is None

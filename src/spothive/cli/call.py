@@ -137,7 +137,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
         def run(context: typer.Context, **values: Any) -> None:
             options = shared_options(**{option: values.pop(option) for option in _SHARED})
             options = options.over(context.obj or Options())
-            with errors_as_lines(verbose=options.verbose):
+            with errors_as_lines(verbose=options.verbose), _connections_closed():
                 _prepare(options)
                 function(Call(options), **values)
                 sys.stdout.flush()
@@ -208,6 +208,16 @@ def _prepare(options: Options) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows what it cannot as \u...
     logs.configure(verbose=options.verbose)
+
+
+@contextmanager
+def _connections_closed() -> Iterator[None]:
+    """Say goodbye to the database, which would otherwise complain in its log."""
+    try:
+        yield
+    finally:
+        if connection := sys.modules.get("spothive.database.connection"):  # else there are none
+            connection.dispose_engine()
 
 
 def _end(line: str, code: int = FAILED) -> NoReturn:

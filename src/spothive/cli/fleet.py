@@ -40,7 +40,7 @@ GROUP_COLUMNS = (
 INSTANCE_COLUMNS = (
     Column("instance", "instance_id"),
     Column("type", "instance_type"),
-    Column("zone", "availability_zone"),
+    Column("zone", "availability_zone", optional=True),
     Column("state", "state"),
     Column("lifecycle", "lifecycle", optional=True),
     Column("account", "account", fold=True, optional=True),
@@ -312,7 +312,7 @@ def _instance_facts(found: Listed) -> dict[str, Any]:
         "terminated_at": instance.terminated_at,
         "vpc_id": about.get("vpc_id"),
         "subnet_id": about.get("subnet_id"),
-        "tags": about.get("tags", {}),
+        "tags": dict(sorted(about.get("tags", {}).items())),  # JSONB forgets the order
         "created_at": instance.created_at,
         "updated_at": instance.updated_at,
     }

@@ -50,7 +50,7 @@ def _formatter() -> logging.Formatter:
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
-            structlog.stdlib.ExtraAdder(),
+            structlog.stdlib.ExtraAdder(allow=["tenant_id"]),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ],
         processors=[

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Table, inspect, text
 from spothive.database import policies, sqlite
 from spothive.errors import MigrationFailed
 from spothive.models import Base
+from spothive.schema.detach import detachments
 from spothive.schema.refusal import Refusal
 from spothive.schema.states import state_refusals
 
@@ -83,6 +84,8 @@ def declared(dialect: str) -> list[GuardSet]:
 def _guards_of(table: Table, dialect: str) -> Iterator[Guard]:
     for refusal in refusals_of(table):
         yield Guard(refusal.needs(table), tuple(refusal.statements(table, dialect)))
+    for needs, statements in detachments(table, dialect):
+        yield Guard(needs, statements)
     if dialect == "postgresql":
         if append_only := table.info.get("append_only"):
             yield Guard(frozenset({table.name}), tuple(append_only.stamp_statements(table)))

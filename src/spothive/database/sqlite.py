@@ -105,8 +105,6 @@ def read_refusal(error: Any, context: Any) -> RawRefusal | None:
         return RawRefusal("not_null", f"nn_{table}_{columns[0]}", table)
     if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
         return _broken_foreign_key(context)
-    if name == "SQLITE_CONSTRAINT_DATATYPE":
-        return RawRefusal("value", "", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return RawRefusal("busy", "", "")
     if name == "SQLITE_ERROR" and message.startswith(("no such table", "no such column")):
@@ -115,7 +113,8 @@ def read_refusal(error: Any, context: Any) -> RawRefusal | None:
         return RawRefusal("unavailable", name, message)
     if name.startswith(("SQLITE_IOERR", "SQLITE_PERM", "SQLITE_AUTH")):
         return RawRefusal("unavailable", name, message)
-    return RawRefusal("value", "", "") if "malformed JSON" in message else None
+    # The driver has no name for what a STRICT table says.
+    return RawRefusal("value", "", "") if message.startswith(("cannot store", "malformed JSON")) else None
 
 
 def _table_and_columns(message: str) -> tuple[str, tuple[str, ...]]:

@@ -28,6 +28,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Delete, Dialect, Engine, Row, Select, Table, Update, event, func
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDDLCompiler
 
+from spothive.database.refusals import RawRefusal, to_error
 from spothive.errors import NotAllowed, TenantNotBound
 from spothive.models import Base
 from spothive.schema.tenancy import owner_column
@@ -117,6 +118,7 @@ def _on_checkout(dbapi_connection: Any, record: Any, _: Any) -> None:
         return
     query = "SELECT name FROM main.sqlite_master WHERE type = 'table'"
     present = {name for (name,) in dbapi_connection.execute(query)}
+    dbapi_connection.execute("PRAGMA query_only = OFF")  # as a reading session left it
     for table in Base.metadata.sorted_tables:
         if table.name in present:
             for statement in _triggers(table):
@@ -127,7 +129,7 @@ def _on_checkout(dbapi_connection: Any, record: Any, _: Any) -> None:
 def _triggers(table: Table) -> Iterator[str]:
     """Yield the triggers that let this connection write its tenant's rows of ``table``, or none."""
     for verb, rows in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
-        if "global" in table.info:
+        if table.name in _shared():
             foreign, kind = "true", "privilege"
         else:
             foreign = " OR ".join(f"{row}.{owner_column(table)} IS NOT spothive_tenant()" for row in rows)
@@ -183,8 +185,14 @@ class _NoDdl(SQLiteDDLCompiler):
 
 
 def _of_this_tenant(statement: Any) -> Any:
-    """Add the filter to an UPDATE or DELETE."""
+    """Add the filter to an UPDATE or DELETE.
+
+    Raises:
+        NotAllowed: all tenants share the table.
+    """
     table = statement.table
+    if table.name.lower() in _shared():
+        raise to_error(RawRefusal("privilege", "", table.name))
     owner = _owners().get(table.name.lower())
     if owner is None:
         return statement
@@ -205,6 +213,11 @@ def _owners() -> dict[str, str]:
     """Return the column that tells the tenant, for each tenant-owned table and ``tenants`` itself."""
     owners = ((table.name, owner_column(table)) for table in Base.metadata.sorted_tables)
     return {name: owner for name, owner in owners if owner}
+
+
+@lru_cache(maxsize=1)
+def _shared() -> frozenset[str]:
+    return frozenset(table.name for table in Base.metadata.sorted_tables if "global" in table.info)
 
 
 @lru_cache(maxsize=1)

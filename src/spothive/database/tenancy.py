@@ -13,13 +13,12 @@ from types import ModuleType
 from typing import Any, NoReturn
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, TableClause, event
+from sqlalchemy import ColumnClause, Connection, Engine, Table, event
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 from sqlalchemy.sql.visitors import iterate
 
 from spothive.database import postgresql, sqlite_filter
 from spothive.errors import NotAllowed, TenantMismatch, TenantNotBound
-from spothive.models import Base
 from spothive.schema.tenancy import owner_column
 
 _log = logging.getLogger(__name__)
@@ -181,16 +180,18 @@ def _on_flush(session: TenantSession, *_: Any) -> None:
 def _on_execute(state: ORMExecuteState) -> None:
     session = state.session
     assert isinstance(session, TenantSession)  # noqa: S101 - the event listens on this class
-    if session.tenant_id is not None or session.in_system_scope or not state.is_orm_statement:
-        return
-    for part in iterate(state.statement):  # type: ignore[arg-type]  # every statement can be traversed
-        if isinstance(part, TableClause) and _is_owned(part.name):
-            _refuse_unbound(part.name)
+    if session.tenant_id is None and not session.in_system_scope and (table := _owned_table(state.statement)):
+        _refuse_unbound(table)
 
 
-def _is_owned(name: str) -> bool:
-    table = Base.metadata.tables.get(name)
-    return table is not None and owner_column(table) is not None
+def _owned_table(statement: Any) -> str | None:
+    """Return the name of a tenant-owned table that ``statement`` is about, if there is one."""
+    for part in iterate(statement):
+        source = part.table if isinstance(part, ColumnClause) else part  # a column's table is no part of its query
+        for inner in (source,) if isinstance(source, Table) else iterate(source):
+            if isinstance(inner, Table) and owner_column(inner):
+                return inner.name
+    return None
 
 
 def _owner(row: Any) -> Any:

@@ -170,7 +170,7 @@ class Account(TenantOwned, Timestamped, Base):
 
     __tablename__ = "accounts"
 
-    user_id: Mapped[UUID] = owned("users", comment="who answers for the account")
+    user_id: Mapped[UUID] = owned("users")
     account_id: Mapped[str] = mapped_column(
         Text(64, 1), unique=True, comment="12 digits once AWS has proved it, until then pending-<hex>"
     )
@@ -259,7 +259,7 @@ class Instance(TenantOwned, Timestamped, Base):
     __tablename__ = "instances"
 
     account_id: Mapped[UUID] = owned("accounts")
-    cluster_id: Mapped[UUID | None] = owned("clusters", nullable=True, sibling=True)
+    cluster_id: Mapped[UUID | None] = owned("clusters", nullable=True, sibling=True, detach=True)
     instance_id: Mapped[str] = mapped_column(Text(50, 1), comment="EC2's id")
     instance_type: Mapped[str] = mapped_column(Text(32, 1))
     region: Mapped[str] = mapped_column(Text(32, 1))

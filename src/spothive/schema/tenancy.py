@@ -52,14 +52,15 @@ class TenantOwned:
                     Index(None, table.c.tenant_id, column)
 
 
-def owned(target: str, *, nullable: bool = False, sibling: bool = False, comment: str | None = None) -> MappedColumn[Any]:
+def owned(target: str, *, nullable: bool = False, sibling: bool = False, detach: bool = False) -> MappedColumn[Any]:
     """Return a column that points at a row of tenant-owned table ``target`` of the same tenant.
 
     Deleting the target deletes this row too. A ``sibling`` shares a parent with its target, so a cascade from that
-    parent removes both in no fixed order: the key is checked at commit instead.
+    parent removes both in no fixed order: the key is checked at commit instead. With ``detach`` the column becomes
+    NULL when the target alone is deleted (see ``schema/detach.py``).
     """
     options: dict[str, Any] = {"deferrable": True, "initially": "DEFERRED"} if sibling else {"ondelete": "CASCADE"}
-    return mapped_column(Id, nullable=nullable, comment=comment, info={"owned_by": (target, options)})
+    return mapped_column(Id, nullable=nullable, info={"owned_by": (target, options), "detach": detach})
 
 
 def belongs_to(column: str, **options: Any) -> Relationship[Any]:

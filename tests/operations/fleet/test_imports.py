@@ -28,7 +28,8 @@ from spothive.operations.fleet import FieldChange, ImportResult, import_fleet
 from spothive.operations.identity import set_user_active
 from tests.conftest import Database
 from tests.factories.fleets import a_day_later, answer_of, connected_account, large_fleet, observed
-from tests.operations.conftest import World, everything, rows_of, statements, versions
+from tests.operations.conftest import World, versions
+from tests.watching import everything, rows_of, statements
 
 
 def taken(
@@ -98,7 +99,9 @@ def test_the_same_answer_again_writes_no_instance(db: Database, world: World) ->
     after = everything()
     for table in ("instances", "clusters", "accounts"):
         assert after[table] == before[table]
-        assert not [s for s in sent if s.startswith((f"UPDATE {table}", f"INSERT INTO {table}", f"DELETE FROM {table}"))]
+        assert not [
+            s for s in sent if s.startswith((f"UPDATE {table}", f"INSERT INTO {table}", f"DELETE FROM {table}"))
+        ]
     assert versions(db) == written
 
 
@@ -285,7 +288,7 @@ def test_what_vanished_and_is_then_listed_as_terminated_ended_once(world: World)
 
 def test_an_answer_of_two_aws_accounts_is_refused(world: World) -> None:
     before = everything()
-    with pytest.raises(InvalidInput, match="^the answer mixes AWS accounts 111111111111, 222222222222: import each"):
+    with pytest.raises(InvalidInput, match=r"^the answer mixes AWS accounts 111111111111, 222222222222: import each"):
         taken(world, answer=answer_of([observed(1)], owner_ids=["222222222222", "111111111111"]))
     assert everything() == before
 
@@ -293,7 +296,7 @@ def test_an_answer_of_two_aws_accounts_is_refused(world: World) -> None:
 def test_another_aws_account_than_last_time_is_refused(world: World) -> None:
     taken(world, observed(1))
     before = everything()
-    with pytest.raises(InvalidInput, match="^shop holds instances of AWS account 111122223333, the answer those of 9"):
+    with pytest.raises(InvalidInput, match=r"^shop holds instances of AWS account 111122223333, the answer those of 9"):
         taken(world, answer=answer_of([observed(2)], owner_ids=["999999999999"]))
     assert everything() == before
 
@@ -327,7 +330,7 @@ def test_a_connected_account_is_discovered_not_imported(world: World, name: str)
     with get_db_session(tenant=world.acme) as session:
         connected_account(session, world.anna.user_id, name="prod", account_id="210987654321")
     before = everything()
-    with pytest.raises(Conflict, match="^account prod is connected to AWS"):
+    with pytest.raises(Conflict, match=r"^account prod is connected to AWS"):
         taken(world, observed(1), name=name)
     assert everything() == before
 

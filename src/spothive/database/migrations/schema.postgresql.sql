@@ -391,8 +391,6 @@ COMMENT ON COLUMN accounts.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN accounts.id IS 'UUIDv7';
 
-COMMENT ON COLUMN accounts.user_id IS 'who answers for the account';
-
 COMMENT ON COLUMN accounts.account_id IS '12 digits once AWS has proved it, until then pending-<hex>';
 
 COMMENT ON COLUMN accounts.external_id IS 'ours, random';
@@ -908,6 +906,17 @@ ALTER TABLE accounts FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON accounts USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
 
 CREATE POLICY system ON accounts TO spothive_system USING (true) WITH CHECK (true);
+
+CREATE OR REPLACE FUNCTION guard_detach_instances_cluster_id() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  UPDATE instances SET cluster_id = NULL WHERE tenant_id = OLD.tenant_id AND cluster_id = OLD.id;
+  RETURN OLD;
+END
+$guard$;
+
+CREATE TRIGGER detach_instances_cluster_id BEFORE DELETE ON clusters FOR EACH ROW
+EXECUTE FUNCTION guard_detach_instances_cluster_id();
 
 REVOKE ALL ON clusters FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

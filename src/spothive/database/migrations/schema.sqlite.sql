@@ -629,6 +629,9 @@ CREATE TRIGGER lc_accounts_key BEFORE UPDATE OF tenant_id, id ON accounts FOR EA
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_accounts_key'); END;
 
+CREATE TRIGGER detach_instances_cluster_id BEFORE DELETE ON clusters FOR EACH ROW
+BEGIN UPDATE instances SET cluster_id = NULL WHERE tenant_id = OLD.tenant_id AND cluster_id = OLD.id; END;
+
 CREATE TRIGGER lc_scan_runs_status_first BEFORE INSERT ON scan_runs FOR EACH ROW
 WHEN (new.status NOT IN ('RUNNING'))
 BEGIN SELECT RAISE(ABORT, 'lc_scan_runs_status_first'); END;

@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 
 from spothive.database import guards, policies
 from spothive.database.connection import make_owner_engine, service_url
-from spothive.errors import MigrationFailed
+from spothive.errors import MigrationFailed, RuleBroken, SchemaOutdated
 from spothive.settings import Settings, get_settings
 
 _log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def migrate(context: Any, metadata: MetaData) -> None:
             context.configure(
                 connection=connection,
                 target_metadata=metadata,
-                include_name=_ours,
+                include_name=include_name,
                 transaction_per_migration=True,
                 transactional_ddl=True,
                 render_as_batch=connection.dialect.name == "sqlite",
@@ -108,7 +108,7 @@ def print_script(context: Any, metadata: MetaData) -> None:
         guards.emit(migration, guards.script(dialect))
 
 
-def _ours(name: str | None, kind: str, _: Any) -> bool:
+def include_name(name: str | None, kind: str, _: Any) -> bool:
     """Tell autogenerate which tables are its business: not the ledger of the guards."""
     return not (kind == "table" and name == guards.LEDGER)
 
@@ -153,13 +153,23 @@ def _one_step(migration: MigrationContext, step: Any, settings: Settings) -> Cal
             raise HeadMovedError
         if connection.dialect.name == "postgresql":
             make_roles(connection, settings)
-        revision(**options)
+        _run_revision(revision, step.info.up_revision_id, options)
         if connection.dialect.name == "sqlite":
             _check_foreign_keys(connection)
         guards.raise_all(connection)
         _log.info("%s %s", "took back" if step.is_downgrade else "applied", step.info.up_revision_id)
 
     return run
+
+
+def _run_revision(revision: Callable[..., None], name: str, options: dict[str, Any]) -> None:
+    """Run one revision; a refusal means something else here than it would to the service."""
+    try:
+        revision(**options)
+    except (RuleBroken, SchemaOutdated) as refusal:
+        reason = str(refusal.__cause__ or refusal).splitlines()[0]
+        msg = f"revision {name} does not fit this database ({reason}); nothing of it was kept"
+        raise MigrationFailed(msg) from refusal
 
 
 def _check_foreign_keys(connection: Connection) -> None:

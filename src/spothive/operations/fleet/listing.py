@@ -131,7 +131,8 @@ def _narrowed(query: Select[*tuple[Any, ...]], wanted: InstanceFilter) -> Select
     }
     query = query.where(*(column == value for column, value in exact.items() if value is not None))
     if wanted.family is not None:
-        query = query.where(Instance.instance_type.startswith(f"{wanted.family}.", autoescape=True))
+        beginning = f"{wanted.family}."  # not by LIKE, to which SQLite's letters have no case
+        query = query.where(func.substr(Instance.instance_type, 1, len(beginning)) == beginning)
     if wanted.after is not None:
         query = query.where(Instance.instance_id > wanted.after)
     return query

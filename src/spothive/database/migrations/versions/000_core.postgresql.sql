@@ -391,8 +391,6 @@ COMMENT ON COLUMN accounts.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN accounts.id IS 'UUIDv7';
 
-COMMENT ON COLUMN accounts.user_id IS 'who answers for the account';
-
 COMMENT ON COLUMN accounts.account_id IS '12 digits once AWS has proved it, until then pending-<hex>';
 
 COMMENT ON COLUMN accounts.external_id IS 'ours, random';

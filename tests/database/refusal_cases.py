@@ -1,0 +1,281 @@
+"""One violation for each rule: derived for what the declaration derives, listed for what was written by hand.
+
+A case is a rule and an act that breaks it, on a database that holds one sample row in every table. A new table needs
+nothing; a new CHECK, unique index or guard of its own needs a line in :data:`BY_HAND`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import Session
+
+from spothive.database.guards import refusals_of
+from spothive.models import PLATFORM_TENANT_ID
+from spothive.schema.states import StateMachine
+from spothive.schema.types import AsciiText, CheckedType, Fraction, Json, Text, Whole
+from tests.factories.samples import TABLES, Row, sample
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@dataclass
+class Graph:
+    """A session in system scope, and the sample rows it can work with."""
+
+    session: Session
+    rows: dict[str, Row]
+
+    @property
+    def parents(self) -> dict[str, Any]:
+        return {table: row["id"] for table, row in self.rows.items()}
+
+    def add(self, table: str, number: int = 2, **values: Any) -> Row:
+        """Insert another sample row."""
+        row = sample(table, self.parents, number, **FRESH.get(table, {}) | values)
+        self.session.execute(sa.insert(TABLES[table]).values(**row))
+        return row
+
+    def change(self, table: str, row_id: Any = None, **values: Any) -> None:
+        """Update the sample row, or another one."""
+        columns = TABLES[table].c
+        key = columns.id == (row_id or self.rows[table]["id"])
+        self.session.execute(sa.update(TABLES[table]).where(key).values(**values))
+
+    def remove(self, table: str) -> None:
+        """Delete the sample row."""
+        self.session.execute(sa.delete(TABLES[table]).where(TABLES[table].c.id == self.rows[table]["id"]))
+
+
+Act = Callable[[Graph], Any]
+FRESH: dict[str, Row] = {"scan_runs": {"kind": "waste"}}  # one RUNNING run of a kind
+
+
+# --- rules written by hand -------------------------------------------------------------------------
+
+
+def _walk(graph: Graph, *steps: str, **last: Any) -> None:
+    """Take the sample model through ``steps``; the last one also sets ``last``."""
+    for step in steps:
+        graph.change("ml_models", status=step, **(last if step == steps[-1] else {}))
+
+
+def _two_active_models(graph: Graph) -> None:
+    for model in (graph.rows["ml_models"], graph.add("ml_models")):
+        for step, more in (("TESTING", {}), ("GRADUATED", {"graduated_at": NOW}), ("ENABLED", {"deployed_at": NOW})):
+            graph.change("ml_models", model["id"], status=step, **more)
+        graph.change("ml_models", model["id"], is_active_prod=True)
+
+
+def _replica(graph: Graph, number: int) -> None:
+    primary = graph.rows["instances"]["id"]
+    graph.add("instances", number, is_replica=True, replica_of_id=primary, replica_expiry=NOW)
+
+
+def _end_run(graph: Graph) -> None:
+    graph.change("scan_runs", status="FAILED", finished_at=NOW)
+
+
+def _admin(graph: Graph) -> Any:
+    values = {"tenant_id": PLATFORM_TENANT_ID, "role": "admin", "is_active": True}
+    return graph.add("users", 3, **values)["id"]
+
+
+BY_HAND: dict[str, Act] = {
+    "ck_accounts_account_id_form": lambda g: g.change("accounts", account_id="12345"),
+    "ck_accounts_import_unproven": lambda g: g.add("accounts", connection_method="import"),
+    "ck_accounts_key_proof": lambda g: g.change("accounts", connection_method="access_keys", status="connected"),
+    "ck_accounts_prod_proven": lambda g: g.change("accounts", environment_type="PROD"),
+    "ck_accounts_role_proof": lambda g: g.change("accounts", status="connected", role_arn=None),
+    "ck_instances_own_replica": lambda g: g.change(
+        "instances", is_replica=True, replica_of_id=g.rows["instances"]["id"], replica_expiry=NOW
+    ),
+    "ck_instances_replica": lambda g: g.change("instances", is_replica=True),
+    "ck_instances_terminated": lambda g: g.change("instances", state="terminated"),
+    "ck_ml_models_active": lambda g: g.change("ml_models", is_active_prod=True),
+    "ck_ml_models_archived": lambda g: g.change("ml_models", status="ARCHIVED"),
+    "ck_ml_models_graduated": lambda g: _walk(g, "TESTING", "GRADUATED"),
+    "ck_scan_runs_finished": lambda g: g.change("scan_runs", status="FAILED"),
+    "uq_instances_live_replica": lambda g: [_replica(g, 2), _replica(g, 3)],
+    "uq_ml_models_one_active": _two_active_models,
+    "uq_scan_runs_running": lambda g: g.add("scan_runs", kind=g.rows["scan_runs"]["kind"]),
+    "lc_ml_models_kept": lambda g: g.remove("ml_models"),
+    "lc_scan_runs_complete": lambda g: g.change("scan_runs", status="COMPLETE", finished_at=NOW),
+    "lc_scan_runs_ended": lambda g: [_end_run(g), g.change("scan_runs", seen=1)],
+    "lc_scan_units_frozen": lambda g: [_end_run(g), g.add("scan_units")],
+    "lc_scan_units_kept": lambda g: g.remove("scan_units"),
+    "lc_scan_units_run": lambda g: g.change("scan_units", scan_run_id=g.add("scan_runs")["id"]),
+    "lc_tenants_platform": lambda g: g.change("tenants", PLATFORM_TENANT_ID, is_active=False),
+    "lc_users_last_admin": lambda g: g.change("users", _admin(g), role="user"),
+    "lc_users_last_admin_gone": lambda g: [
+        g.session.execute(sa.delete(TABLES["users"]).where(TABLES["users"].c.id == _admin(g)))
+    ],
+}
+
+DELETED_PARENTS: dict[str, Act] = {
+    "fk_instances_tenant_id_cluster_id": lambda g: g.remove("clusters"),
+    "fk_instances_tenant_id_replica_of_id": lambda g: [_replica(g, 2), g.remove("instances")],
+}
+"""Keys that keep a parent from being deleted while children point at it."""
+
+
+def rules_by_hand() -> set[str]:
+    """Return the CHECKs, unique indexes and guards that a street declares itself."""
+    found = set()
+    for table in TABLES.values():
+        derived = {name for name, *_ in _checks(table)}
+        named = {str(c.name) for c in table.constraints if isinstance(c, sa.CheckConstraint)}
+        found |= named - derived
+        found |= {str(index.name) for index in table.indexes if index.unique}
+        found |= {refusal.rule for refusal in table.info.get("refusals", ())}
+    return found
+
+
+# --- rules that follow from the declaration ---------------------------------------------------------
+
+BY_UPDATE: dict[str, Row] = {
+    "ck_accounts_environment_type_values": {"status": "connected"},
+    "ck_ml_models_archived_at_utc": {"status": "ARCHIVED"},
+    "ck_scan_runs_finished_at_utc": {"status": "FAILED"},
+}
+"""Derived CHECKs whose column only an update can fill, together with what the update sets beside it."""
+
+BESIDE: dict[str, Row] = {
+    "ck_instances_terminated_at_utc": {"state": "terminated"},
+    "ck_instances_replica_expiry_utc": {"is_replica": True, "replica_of_id": uuid4()},
+    "ck_instances_replica_of_id_uuid": {"is_replica": True, "replica_expiry": NOW},
+}
+"""Derived CHECKs whose column another rule ties to others, and the values of those."""
+
+OVERRULED = {
+    "ck_instances_is_replica_bool": "ck_instances_replica",
+    "ck_ml_models_is_active_prod_bool": "ck_ml_models_active",
+}
+"""Derived CHECKs that cannot be broken without breaking this one, which SQLite asks first."""
+
+ANSWERED_FOR = {"lc_scan_runs_status_move": "lc_scan_runs_ended"}
+"""Moves that nothing illegal reaches before another rule answers."""
+
+LITERALS = {"ck_accounts_account_id_length": f"'pending-{'0' * 57}'"}
+STAMPED = {("audit_logs", "timestamp"), ("audit_logs", "txid")}
+"""Columns PostgreSQL fills itself, whatever is sent."""
+
+
+def derived_cases(table: sa.Table, engine: str) -> Iterator[tuple[str, Act]]:
+    """Yield (rule, act) for every rule that the declaration of ``table`` implies on ``engine``."""
+    yield from _bound_cases(table, engine)
+    yield from _required_cases(table, engine)
+    yield from _key_cases(table)
+    yield from _guard_cases(table)
+
+
+def _checks(table: sa.Table) -> Iterator[tuple[str, sa.Column[Any], str, str | None]]:
+    for column in table.columns:
+        if isinstance(column.type, CheckedType):
+            for check in column.type.checks(column.name):
+                yield f"ck_{table.name}_{column.name}_{check.suffix}", column, check.suffix, check.dialect
+
+
+def _bound_cases(table: sa.Table, engine: str) -> Iterator[tuple[str, Act]]:
+    for rule, column, suffix, dialect in _checks(table):
+        if dialect not in {None, engine} or (engine == "postgresql" and (table.name, column.name) in STAMPED):
+            continue
+        if suffix == "values" and "state_machine" in column.info:
+            continue  # the machine's triggers answer before the CHECK
+        broken = sa.literal_column(LITERALS.get(rule) or _breaking(column.type, suffix, engine))
+        values = {column.name: broken} | BESIDE.get(rule, {})
+        if rule in BY_UPDATE:
+            yield rule, lambda g, v=values | BY_UPDATE[rule]: g.change(table.name, **v)
+        else:
+            yield OVERRULED.get(rule, rule), lambda g, v=values: g.add(table.name, **v)
+
+
+def _breaking(kind: Any, suffix: str, engine: str) -> str:
+    """Return an SQL literal that breaks the CHECK ``suffix`` of a type, and no other."""
+    if suffix == "length":
+        assert isinstance(kind, Text)
+        return f"'{'0' * (kind.max_length + 1)}'"
+    if suffix == "ascii":
+        assert isinstance(kind, AsciiText)
+        return f"'{'É' * kind.min_length}'"
+    if suffix == "range":
+        assert isinstance(kind, (Whole, Fraction))
+        return str(kind.high + 1)
+    if suffix == "json":
+        assert isinstance(kind, Json)
+        return "'[]'" if kind.shape == "object" else "'{}'"
+    return {"values": "'zzz'", "money": "-1", "bool": "2", "uuid": "'x'"}.get(suffix) or {
+        "postgresql": "'infinity'",
+        "sqlite": "'yesterday'",
+    }[engine]
+
+
+def _required_cases(table: sa.Table, engine: str) -> Iterator[tuple[str, Act]]:
+    for column in table.columns:
+        if not column.nullable and not (engine == "postgresql" and (table.name, column.name) in STAMPED):
+            yield f"nn_{table.name}_{column.name}", lambda g, c=column.name: g.add(table.name, **{c: sa.null()})
+
+
+def _key_cases(table: sa.Table) -> Iterator[tuple[str, Act]]:
+    keys = [key for key in table.constraints if isinstance(key, (UniqueConstraint, sa.PrimaryKeyConstraint))]
+    for key in keys:
+        columns = [column.name for column in key.columns]
+        yield (
+            str(key.name),
+            lambda g, columns=columns: g.add(table.name, **{c: _stored(g, table, c) for c in columns}),
+        )
+    parents = [key for key in table.constraints if isinstance(key, ForeignKeyConstraint)]
+    for parent in parents:
+        pointer = list(parent.columns)[-1].name
+        if pointer == "tenant_id" and len(parents) > 1:
+            continue  # a row without tenant has no other parent either
+        beside = {"is_replica": True, "replica_expiry": NOW} if pointer == "replica_of_id" else {}
+        yield str(parent.name), lambda g, p=pointer, b=beside: g.add(table.name, **{p: uuid4()} | b)
+
+
+def _stored(graph: Graph, table: sa.Table, column: str) -> Any:
+    """Return what the sample row holds, by itself or by default."""
+    return graph.rows[table.name].get(column) or table.c[column].default.arg
+
+
+def _guard_cases(table: sa.Table) -> Iterator[tuple[str, Act]]:
+    by_hand = {refusal.rule for refusal in table.info.get("refusals", ())}
+    machines = {column.name: column.info["state_machine"] for column in table.columns if "state_machine" in column.info}
+    for refusal in refusals_of(table):
+        kind = refusal.rule.rpartition("_")[2]
+        if refusal.rule in by_hand or refusal.rule.startswith("pk_") or kind in {"truncate", "clock"}:
+            continue  # by hand, with the keys, or only raw SQL can try
+        if kind in {"first", "move"}:
+            column = refusal.rule.removeprefix(f"lc_{table.name}_").removesuffix(f"_{kind}")
+            machine = machines[column]
+            first = sorted(machine.first)[0]
+            if kind == "first":
+                late = next(state for state in machine.states if state not in machine.first)
+                yield refusal.rule, lambda g, v={column: late}: g.add(table.name, **v)
+            elif refusal.rule not in ANSWERED_FOR:
+                steps = next([*way, to] for way in _ways(machine, first) for to in _illegal(machine, way[-1] if way else first))
+                yield refusal.rule, lambda g, c=column, s=steps: [g.change(table.name, **{c: step}) for step in s]
+        elif kind == "key":
+            yield refusal.rule, lambda g: g.change(table.name, id=uuid4())
+        elif kind == "update":
+            yield refusal.rule, lambda g: g.change(table.name, id=uuid4())
+        elif kind == "delete":
+            yield refusal.rule, lambda g: g.remove(table.name)
+        else:
+            raise AssertionError(f"{refusal.rule} is a kind of guard without a case: add one here")
+
+
+def _ways(machine: StateMachine, first: str) -> Iterator[list[str]]:
+    """Yield no step, and every single legal step, from ``first``."""
+    yield []
+    yield from ([state] for state in sorted(machine.moves[machine.states(first)]))
+
+
+def _illegal(machine: StateMachine, state: str) -> list[str]:
+    return [other for other in machine.states if not machine.may_move(state, other)]

@@ -1,0 +1,272 @@
+"""What a database refuses arrives as the same error, with the same rule and table, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from spothive import errors
+from spothive.database import TenantSession, get_db_session, system_scope
+from spothive.models import Account, Base, Cluster, Dataset, Instance, Tenant, User
+from spothive.schema.types import TextEnum
+from tests.conftest import Database, settings
+from tests.database.refusal_cases import BY_HAND, DELETED_PARENTS, Act, Graph, derived_cases, rules_by_hand
+from tests.factories.samples import TABLES, Row, sample, sample_graph
+
+CLASSES: dict[str, type[errors.RuleBroken]] = {
+    "ck": errors.ValueRefused,
+    "nn": errors.ValueRefused,
+    "uq": errors.DuplicateValue,
+    "pk": errors.DuplicateValue,
+    "fk": errors.ParentMissing,
+    "lc": errors.IllegalMove,
+    "ao": errors.AppendOnly,
+}
+
+
+@pytest.fixture
+def rows(db: Database) -> dict[str, Row]:
+    with get_db_session() as session, system_scope(session, "test"):
+        return sample_graph(session, uuid4())
+
+
+def outcome(rows: dict[str, Row], act: Act) -> errors.SpothiveError | None:
+    """Return what ``act`` raises, at once or at commit."""
+    try:
+        with get_db_session() as session, system_scope(session, "test"):
+            act(Graph(session, rows))
+            session.flush()
+            session.commit()
+    except errors.SpothiveError as error:
+        return error
+    return None
+
+
+def complaint(rule: str, table: str, error: errors.SpothiveError | None, rows: dict[str, Row]) -> str | None:
+    """Return what is wrong with the answer to a broken ``rule``; None if nothing is."""
+    if not isinstance(error, CLASSES[rule[:2]]):
+        return f"{rule}: got {error!r}, not {CLASSES[rule[:2]].__name__}"
+    if (error.rule, error.table) != (rule, table):
+        return f"{rule} of {table}: got {error.rule} of {error.table}"
+    message = str(error)
+    if "\n" in message or not 15 < len(message) < 200:
+        return f"{rule}: not one clear line: {message!r}"
+    return next((f"{rule}: tells {value!r}" for value in _values(rows) if value in message), None)
+
+
+def _values(rows: dict[str, Row]) -> Iterator[str]:
+    """Yield the values that a message might give away."""
+    for table, row in rows.items():
+        for name, value in row.items():
+            if isinstance(value, (str, UUID)) and not isinstance(TABLES[table].c[name].type, TextEnum):
+                text = str(value)
+                if len(text) > 5:
+                    yield text
+
+
+# --- every rule -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_derived_rule_is_refused_by_name(db: Database, rows: dict[str, Row], table: str) -> None:
+    tried, wrong = set(), []
+    for rule, act in derived_cases(TABLES[table], db.engine):
+        wrong.append(complaint(rule, table, outcome(rows, act), rows))
+        tried.add(rule)
+    assert [line for line in wrong if line] == []
+    assert {f"pk_{table}", f"nn_{table}_id"} <= tried
+
+
+@pytest.mark.parametrize("rule", BY_HAND)
+def test_every_rule_written_by_hand_is_refused_by_name(db: Database, rows: dict[str, Row], rule: str) -> None:
+    table = next(name for name in sorted(TABLES, key=len, reverse=True) if rule[3:].startswith(f"{name}_"))
+    assert complaint(rule, table, outcome(rows, BY_HAND[rule]), rows) is None
+
+
+def test_every_rule_written_by_hand_has_a_case() -> None:
+    missing = rules_by_hand() - BY_HAND.keys()
+    assert not missing, f"add a violation of {', '.join(sorted(missing))} to BY_HAND in tests/database/refusal_cases.py"
+    assert BY_HAND.keys() <= rules_by_hand(), "BY_HAND lists a rule that no table declares any more: remove the line"
+
+
+@pytest.mark.parametrize("rule", DELETED_PARENTS)
+def test_a_parent_with_children_is_kept_by_the_name_of_the_childrens_key(
+    db: Database, rows: dict[str, Row], rule: str
+) -> None:
+    assert complaint(rule, "instances", outcome(rows, DELETED_PARENTS[rule]), rows) is None
+
+
+# --- foreign keys, which SQLite does not name ---------------------------------------------------------
+
+
+def refused(rows: dict[str, Row], act: Callable[[TenantSession], Any]) -> errors.RuleBroken:
+    """Run ``act`` in a session of the tenant; return the refusal."""
+    with pytest.raises(errors.RuleBroken) as caught, get_db_session(tenant=rows["tenants"]["id"]) as session:
+        act(session)
+    return caught.value
+
+
+def parents_of(rows: dict[str, Row]) -> dict[str, UUID]:
+    return {table: row["id"] for table, row in rows.items()}
+
+
+def test_a_missing_parent_is_named_whichever_way_the_row_came(db: Database, rows: dict[str, Row]) -> None:
+    parents = parents_of(rows)
+    orphan = {"account_id": uuid4(), "cluster_id": None}
+    many = [sample("instances", parents, n, **(orphan if n == 12 else {})) for n in range(10, 15)]
+    ways: dict[str, Callable[[TenantSession], Any]] = {
+        "ORM": lambda s: s.add(Instance(**many[2])),
+        "ORM, many at once": lambda s: s.add_all([Instance(**row) for row in many]),
+        "executemany": lambda s: s.execute(sa.insert(Instance), many),
+        "many with RETURNING": lambda s: s.scalars(sa.insert(Instance).returning(Instance.id), many).all(),
+        "one statement": lambda s: s.execute(sa.insert(Instance).values(many)),
+        "UPDATE": lambda s: s.execute(sa.update(Instance).values(account_id=uuid4())),
+    }
+    for way, act in ways.items():
+        refusal = refused(rows, act)
+        found = (type(refusal), refusal.rule, refusal.table)
+        assert found == (errors.ParentMissing, "fk_instances_tenant_id_account_id", "instances"), way
+
+
+def test_a_key_that_waits_for_commit_is_named(db: Database, rows: dict[str, Row]) -> None:
+    parents = parents_of(rows)
+    many = [sample("instances", parents, n, cluster_id=uuid4() if n == 12 else None) for n in range(10, 15)]
+    ways: dict[str, Callable[[TenantSession], Any]] = {
+        "ORM": lambda s: s.add(Instance(**many[2])),
+        "executemany": lambda s: s.execute(sa.insert(Instance), many),
+        "UPDATE": lambda s: s.execute(sa.update(Instance).values(cluster_id=uuid4())),
+        "DELETE of the parent": lambda s: s.execute(sa.delete(Cluster)),
+    }
+    for way, act in ways.items():
+        refusal = refused(rows, act)
+        found = (type(refusal), refusal.rule, refusal.table)
+        assert found == (errors.ParentMissing, "fk_instances_tenant_id_cluster_id", "instances"), way
+
+
+def test_a_key_that_waits_does_not_hide_one_that_does_not(db: Database, rows: dict[str, Row]) -> None:
+    parents = parents_of(rows)
+
+    def both(session: TenantSession) -> None:
+        session.execute(sa.insert(Instance).values(**sample("instances", parents, 10, cluster_id=uuid4())))
+        session.execute(sa.insert(Cluster).values(**sample("clusters", parents, 10, account_id=uuid4())))
+
+    assert refused(rows, both).rule == "fk_clusters_tenant_id_account_id"
+
+
+def test_asking_which_key_broke_leaves_no_trace(db: Database, rows: dict[str, Row]) -> None:
+    parents = parents_of(rows)
+    with get_db_session(tenant=rows["tenants"]["id"]) as session:
+        late = sample("clusters", parents, 20)
+        session.execute(sa.insert(Instance).values(**sample("instances", parents, 10, cluster_id=late["id"])))
+        with pytest.raises(errors.ParentMissing), session.begin_nested():
+            session.execute(sa.insert(Cluster), [sample("clusters", parents, 11), late | {"account_id": uuid4()}])
+        assert session.scalar(sa.select(sa.func.count()).select_from(Cluster)) == 1
+        session.execute(sa.insert(Cluster).values(**late))
+    bad = sample("instances", parents, 11, cluster_id=uuid4())
+    assert refused(rows, lambda s: s.execute(sa.insert(Instance).values(**bad))).rule.endswith("cluster_id")
+
+
+# --- afterwards ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda s, p: s.execute(sa.insert(Cluster).values(**sample("clusters", p, 9, account_id=uuid4()))),
+        lambda s, p: s.execute(sa.insert(Instance).values(**sample("instances", p, 9, cluster_id=uuid4()))),
+        lambda s, p: s.execute(sa.insert(Dataset), [sample("datasets", p, 9), sample("datasets", p, 1)]),
+        lambda s, p: s.execute(sa.update(Account).values(status="active")),
+        lambda s, p: s.add(Dataset(**sample("datasets", p, 9, name="\x00"))),
+    ],
+    ids=["key", "key at commit", "unique", "trigger", "type"],
+)
+def test_after_a_rollback_the_session_goes_on(db: Database, rows: dict[str, Row], break_it: Any) -> None:
+    parents = parents_of(rows)
+    with get_db_session(tenant=rows["tenants"]["id"]) as session:
+        with pytest.raises(errors.SpothiveError):  # noqa: PT012 - the refusal may come with the commit
+            break_it(session, parents)
+            session.commit()
+        session.rollback()
+        session.add(Dataset(**sample("datasets", parents, 30)))
+        session.commit()
+        assert session.scalars(sa.select(Dataset.name).order_by(Dataset.name)).all() == ["1", "30"]
+
+
+def test_a_savepoint_takes_a_refusal_and_the_transaction_goes_on(db: Database, rows: dict[str, Row]) -> None:
+    parents = parents_of(rows)
+    with get_db_session(tenant=rows["tenants"]["id"]) as session:
+        with pytest.raises(errors.DuplicateValue), session.begin_nested():
+            session.execute(sa.insert(Dataset).values(**sample("datasets", parents, 1)))
+        session.add(Dataset(**sample("datasets", parents, 31)))
+    with get_db_session(tenant=rows["tenants"]["id"]) as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Dataset)) == 2
+
+
+# --- the other refusals -------------------------------------------------------------------------------
+
+
+def test_a_value_of_the_wrong_kind_is_refused(db: Database, rows: dict[str, Row]) -> None:
+    text_for_a_number = sa.update(User).values(failed_logins=sa.literal_column("'many'"))
+    assert isinstance(refused(rows, lambda s: s.execute(text_for_a_number)), errors.ValueRefused)
+
+
+@pytest.mark.engines("sqlite")
+def test_a_writer_that_waits_too_long_is_told_to_try_again(db: Database) -> None:
+    with db.raw() as connection, settings(SPOTHIVE_SQLITE_BUSY_TIMEOUT="0"):
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(errors.Conflict, match="try again"), get_db_session() as session:
+            session.connection()
+
+
+@pytest.mark.engines("postgresql")
+def test_a_lock_that_is_held_too_long_is_a_conflict(db: Database, rows: dict[str, Row]) -> None:
+    tenant = rows["tenants"]["id"]
+    with get_db_session(tenant=tenant) as first:
+        first.execute(sa.update(Dataset).values(row_count=1))
+        with pytest.raises(errors.Conflict, match="try again"), get_db_session(tenant=tenant) as second:
+            second.execute(sa.text("SET LOCAL lock_timeout = '5ms'"))
+            second.execute(sa.update(Dataset).values(row_count=2))
+
+
+def test_an_empty_database_names_the_cure(empty_db: Database) -> None:
+    with pytest.raises(errors.SchemaOutdated, match="spothive db upgrade"), get_db_session(tenant=uuid4()) as session:
+        session.scalars(sa.select(Tenant)).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"no database" * 500, "no SQLite database"), (b"SQLite format 3\x00" + b"\xff" * 5000, "cannot be used")]
+)
+def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path, content: bytes, reason: str) -> None:
+    file = tmp_path / "spothive.db"
+    file.write_bytes(content)
+    with settings(DATABASE_URL=f"sqlite:///{file}", SPOTHIVE_OWNER_URL=""):
+        with pytest.raises(errors.DatabaseUnavailable, match=reason) as caught, get_db_session() as session:
+            session.connection()
+        assert "\n" not in str(caught.value)
+
+
+def test_a_database_that_does_not_answer_is_unavailable_and_keeps_its_password(tmp_path: Path) -> None:
+    url = "postgresql://somebody:s3cret@127.0.0.1:1/nowhere"
+    with (
+        settings(DATABASE_URL=url, SPOTHIVE_OWNER_URL=""),
+        pytest.raises(errors.DatabaseUnavailable) as caught,
+        get_db_session() as session,
+    ):
+        session.connection()
+    assert "s3cret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_hand_written_check_says_what_it_means() -> None:
+    silent = [
+        check.name
+        for table in Base.metadata.sorted_tables
+        for check in table.constraints
+        if isinstance(check, sa.CheckConstraint) and check.name in rules_by_hand() and "message" not in check.info
+    ]
+    assert not silent, f"give {silent} an info={{'message': ...}} that says in one line what the rule means"

@@ -1,0 +1,26 @@
+"""What is generated is current."""
+
+from __future__ import annotations
+
+import pytest
+
+from spothive.database.migrations import picture
+from spothive.database.revisions import VERSIONS
+
+RELEASED = False
+"""Set once 000_core has been released: from then on its script is frozen, and models change by new revisions."""
+
+
+@pytest.mark.parametrize("engine", picture.ENGINES)
+def test_the_pictures_show_what_the_models_declare(engine: str) -> None:
+    drawn = (picture.HERE / f"schema.{engine}.sql").read_text(encoding="utf-8")
+    assert drawn == picture.schema_picture(engine), "run `make schema` and read the diff"
+
+
+@pytest.mark.parametrize("engine", picture.ENGINES)
+def test_the_first_revision_makes_what_the_models_declare(engine: str) -> None:
+    if not RELEASED:
+        script = (VERSIONS / f"000_core.{engine}.sql").read_text(encoding="utf-8")
+        assert script == picture.core_script(engine), (
+            "run `.venv/bin/python -m spothive.database.migrations.picture --core`"
+        )

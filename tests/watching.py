@@ -1,0 +1,77 @@
+"""Ways to look at everything a database holds, and at what is sent to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event, select
+
+from spothive.database import (
+    PLATFORM_TENANT_ID,
+    Account,
+    AccountLog,
+    AuditLog,
+    Base,
+    Cluster,
+    Instance,
+    ScanRun,
+    ScanUnit,
+    get_db_session,
+    get_engine,
+    system_scope,
+)
+
+Rows = list[dict[str, Any]]
+
+
+def rows_of(model: type[Base], **equal: Any) -> Rows:
+    """Return the rows of every tenant, by id; only those whose columns have the given values."""
+    table = model.__table__
+    where = [table.c[name] == value for name, value in equal.items()]
+    with get_db_session(tenant=PLATFORM_TENANT_ID) as session, system_scope(session, "a test looks"):
+        return [dict(row) for row in session.execute(select(table).where(*where).order_by(table.c.id)).mappings()]
+
+
+def everything() -> dict[str, Rows]:
+    """Return every row of every table, to be compared with what is there later."""
+    return {mapper.class_.__tablename__: rows_of(mapper.class_) for mapper in Base.registry.mappers}
+
+
+def fleet_state() -> dict[str, list[str]]:
+    """Return what is known of accounts, apart from the ids and moments that differ each time the same is done."""
+    clusters = {row["id"]: (row["region"], row["name"]) for row in rows_of(Cluster)}
+    known: dict[str, Rows] = {
+        "accounts": rows_of(Account),
+        "clusters": rows_of(Cluster),
+        "instances": [row | {"cluster_id": clusters.get(row["cluster_id"])} for row in rows_of(Instance)],
+        "scan_runs": rows_of(ScanRun),
+        "scan_units": rows_of(ScanUnit),
+        "account_logs": rows_of(AccountLog),
+        "audit_logs": rows_of(AuditLog, resource="shop"),
+    }
+    return {table: sorted(str(_lasting(row)) for row in rows) for table, rows in known.items()}
+
+
+def _lasting(row: dict[str, Any]) -> dict[str, Any]:
+    passing = {"id", "tenant_id", "account_id", "scan_run_id", "timestamp", "txid", "lease_token", "leased_until"}
+    moments = {name: row[name] is not None for name in row if name.endswith("_at") and name != "launched_at"}
+    return {name: value for name, value in row.items() if name not in passing} | moments
+
+
+@contextmanager
+def statements() -> Iterator[Counter[str]]:
+    """Count the statements that the block sends, by their text."""
+    sent: Counter[str] = Counter()
+
+    def count(_: Any, __: Any, statement: str, *___: Any) -> None:
+        sent[statement] += 1
+
+    engine = get_engine()
+    event.listen(engine, "before_cursor_execute", count)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", count)
