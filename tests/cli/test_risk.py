@@ -31,10 +31,10 @@ def test_prices_are_added_and_changed(people: Database, done: Spothive) -> None:
 
 
 def test_a_bad_price_is_refused_by_name(people: Database, done: Spothive) -> None:
-    entries = {f"t{number}.nano": 0.1 for number in range(REFUSED_SHOWN + 3)}
+    entries = {f"t{number}.nano": "free" for number in range(REFUSED_SHOWN + 3)}
     lines = done("market", "import", "-", given=_table(good="0.1", **entries)).out.splitlines()
     assert lines[0] == "prices from a test: 1 added, 0 changed, 0 unchanged, 23 refused"
-    assert lines[1].startswith("refused 'eu-west-1' 't0.nano': money is exact")
+    assert lines[1].startswith("refused 'eu-west-1' 't0.nano': not an amount of money")
     assert lines[-1] == "and 3 more refused, all of them with --json"
 
 

@@ -119,7 +119,6 @@ BY_HAND: dict[str, Act] = {
 }
 
 DELETED_PARENTS: dict[str, Act] = {
-    "fk_instances_tenant_id_cluster_id": lambda g: g.remove("clusters"),
     "fk_instances_tenant_id_replica_of_id": lambda g: [_replica(g, 2), g.remove("instances")],
 }
 """Keys that keep a parent from being deleted while children point at it."""

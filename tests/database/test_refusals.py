@@ -140,7 +140,6 @@ def test_a_key_that_waits_for_commit_is_named(db: Database, rows: dict[str, Row]
         "ORM": lambda s: s.add(Instance(**many[2])),
         "executemany": lambda s: s.execute(sa.insert(Instance), many),
         "UPDATE": lambda s: s.execute(sa.update(Instance).values(cluster_id=uuid4())),
-        "DELETE of the parent": lambda s: s.execute(sa.delete(Cluster)),
     }
     for way, act in ways.items():
         refusal = refused(rows, act)

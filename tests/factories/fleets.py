@@ -80,15 +80,15 @@ def large_fleet(count: int, *, seed: int = 1) -> list[ObservedInstance]:
     return fleet
 
 
-def a_day_later(fleet: list[ObservedInstance], *, seed: int = 2) -> list[ObservedInstance]:
-    """Return ``fleet`` after a day: one in twenty has changed, one in a hundred has gone and as many are new."""
+def a_day_later(fleet: list[ObservedInstance], *, seed: int = 2, changed: int = 5) -> list[ObservedInstance]:
+    """Return ``fleet`` after a day: ``changed`` of a hundred instances differ, one has gone and as many are new."""
     rng = Random(seed)
     order = rng.sample(range(len(fleet)), len(fleet))
     hundredth = max(1, len(fleet) // 100)
-    gone, changed = set(order[:hundredth]), set(order[hundredth : 6 * hundredth])
+    gone, different = set(order[:hundredth]), set(order[hundredth : (1 + changed) * hundredth])
     later = [
         replace(seen, state="stopped" if seen.state == "running" else "running", tags=seen.tags | {"Checked": "yes"})
-        if number in changed
+        if number in different
         else seen
         for number, seen in enumerate(fleet)
         if number not in gone

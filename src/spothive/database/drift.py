@@ -117,9 +117,12 @@ def _read_sqlite(connection: Connection) -> Iterator[tuple[str, str]]:
         start, end = ddl.index("("), ddl.rindex(")")
         yield f"table {name}", _one_line(ddl[end + 1 :])
         for part in _parts(ddl[start + 1 : end]):
-            words = part.split(" ")
-            known = f"constraint {words[1]} on {name}" if words[0] == "CONSTRAINT" else f"column {name}.{words[0]}"
-            yield known, part
+            # A column that was added later brings its constraints along, in its own line.
+            column, *constraints = f" {part}".split(" CONSTRAINT ")
+            if column:
+                yield f"column {name}.{column.split()[0]}", column.strip()
+            for constraint in constraints:
+                yield f"constraint {constraint.split()[0]} on {name}", constraint
 
 
 def _parts(body: str) -> list[str]:

@@ -1,0 +1,134 @@
+"""Users of one tenant learn nothing of another through the command line, and what they try is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from spothive.database import PLATFORM_TENANT_ID, Role
+from spothive.operations.identity import find_actor
+from tests.cli.conftest import Spothive, answer, audited, everything, instance
+from tests.conftest import Database
+
+COMMANDS = [
+    ["tenant", "list"],
+    ["tenant", "create", "new", "--name", "New"],
+    ["tenant", "suspend", "globex"],
+    ["user", "list"],
+    ["user", "create", "new", "--email", "new@x.io", "--role", "user"],
+    ["user", "disable", "gina"],
+    ["user", "passwd", "gina"],
+    ["account", "import", "--name", "theirs", "--file", "-"],
+    ["account", "list"],
+    ["account", "show", "theirs"],
+    ["account", "mark", "theirs", "LAB"],
+    ["account", "disconnect", "theirs", "--yes"],
+    ["instance", "list"],
+    ["instance", "show", "i-00000000000000001"],
+    ["market", "import", "-"],
+]
+
+
+@pytest.fixture
+def theirs(people: Database, done: Spothive) -> Database:
+    """Give globex an account with one instance."""
+    words = ["account", "import", "--name", "theirs", "--file", "-", "--tenant", "globex", "--as", "gina"]
+    done(*words, given=answer(instance(1)))
+    return people
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_another_tenant_answers_like_one_that_does_not_exist(
+    words: list[str], theirs: Database, refused: Callable[..., str]
+) -> None:
+    before = everything()
+    acting = [*words, "--as", "acme-client", "--tenant"]
+    existing = refused(*acting, "globex", given=answer())
+    missing = refused(*acting, "nobody", given=answer())
+    assert existing.replace("globex", "nobody") == missing == "no tenant is called 'nobody': see `spothive tenant list`"
+    assert "platform" in refused(*acting, "platform", given=answer())
+    assert everything() == before
+
+
+def test_the_rows_of_another_tenant_answer_like_rows_that_do_not_exist(
+    theirs: Database, done: Spothive, refused: Callable[..., str]
+) -> None:
+    own = ["--tenant", "acme", "--as", "acme-client"]
+    for words in (
+        ["account", "show"],
+        ["account", "disconnect", "--yes"],
+        ["user", "disable"],
+        ["user", "passwd"],
+        ["instance", "show"],
+        ["instance", "list", "--account"],
+    ):
+        existing = {"account": "theirs", "user": "gina", "instance": "i-00000000000000001"}[words[0]]
+        existing = "theirs" if "--account" in words else existing
+        assert refused(*words, existing, *own).replace(existing, "x") == refused(*words, "x", *own)
+    assert refused("account", "mark", "theirs", "LAB", *own).replace("theirs", "x") == refused(
+        "account", "mark", "x", "LAB", *own
+    )
+    assert done("instance", "list", "--json", *own).json == []
+    assert [t["slug"] for t in done("tenant", "list", "--json", *own).json] == ["acme"]
+    assert {u["username"] for u in done("user", "list", "--json", *own).json} == {"acme-client", "acme-user", "acme-lab"}
+
+
+def test_the_same_instance_in_two_tenants_are_two(theirs: Database, done: Spothive) -> None:
+    own = ["--tenant", "acme", "--as", "acme-client"]
+    done("account", "import", "--name", "theirs", "--file", "-", *own, given=answer(instance(1)))
+    done("account", "disconnect", "theirs", "--yes", *own)
+    assert len(done("instance", "list", "--json", "--tenant", "globex").json) == 1
+
+
+def test_staff_acts_in_any_tenant_and_is_named_there(theirs: Database, done: Spothive) -> None:
+    done("account", "disconnect", "theirs", "--yes", "--tenant", "globex")
+    [row] = audited("account.disconnected")
+    assert row["tenant_id"] == find_actor("gina", "globex")[1]
+    assert row["actor_name"].startswith("admin (cli: ")
+
+
+@pytest.mark.parametrize(
+    ("username", "words", "event"),
+    [
+        ("acme-user", ["account", "import", "--name", "a", "--file", "-"], "account.imported"),
+        ("acme-lab", ["account", "mark", "a", "LAB"], "account.marked"),
+        ("acme-user", ["account", "disconnect", "a", "--yes"], "account.disconnect"),
+        ("acme-lab", ["user", "create", "bob", "--email", "b@x.io", "--role", "user"], "user.created"),
+        ("acme-client", ["user", "create", "bob", "--email", "b@x.io", "--role", "admin"], "user.created"),
+        ("acme-user", ["user", "disable", "acme-lab"], "user.disabled"),
+        ("acme-user", ["user", "passwd", "acme-lab"], "user.password"),
+        ("acme-client", ["tenant", "create", "new", "--name", "New"], "tenant.created"),
+        ("acme-client", ["tenant", "suspend", "globex"], "tenant.suspended"),
+        ("acme-client", ["market", "import", "-"], "market.imported"),
+    ],
+    ids=str,
+)
+def test_what_a_role_may_not_do_is_refused_and_remembered(
+    username: str, words: list[str], event: str, people: Database, refused: Callable[..., str]
+) -> None:
+    before = everything()
+    given = '{"regions": {}}' if words[0] == "market" else answer(instance(1))
+    refusal = refused(*words, "--tenant", "acme", "--as", username, given=given)
+    assert refusal.startswith(f"{username} (")
+    assert " may not " in refusal
+    after = everything()
+    [row] = [row for row in after.pop("audit_logs") if row not in before["audit_logs"]]
+    before.pop("audit_logs")
+    assert after == before
+    actor, tenant_id = find_actor(username, "acme")
+    assert (row["event"], row["outcome"], row["tenant_id"]) == (event, "DENIED", tenant_id)
+    assert row["actor_id"] == actor.user_id
+    assert row["actor_name"].startswith(f"{username} (cli: ")
+
+
+def test_an_admin_of_a_customer_is_no_staff(people: Database, done: Spothive, refused: Callable[..., str]) -> None:
+    done("user", "create", "root", "--email", "root@x.io", "--role", "super_admin")
+    done("user", "create", "boss", "--email", "boss@acme.io", "--role", "admin", "--tenant", "acme", "--as", "root")
+    assert "no tenant is called 'globex'" in refused("user", "list", "--tenant", "globex", "--as", "boss")
+    assert "may not" in refused("tenant", "create", "new", "--name", "New", "--tenant", "acme", "--as", "boss")
+    roles: dict[UUID, set[str]] = {}
+    for row in everything()["users"]:
+        roles.setdefault(row["tenant_id"], set()).add(row["role"])
+    assert roles[PLATFORM_TENANT_ID] == {Role.ADMIN, Role.SUPER_ADMIN}

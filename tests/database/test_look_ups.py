@@ -1,0 +1,130 @@
+"""Before a tenant is known a session may ask just these questions, of any tenant, and learns just the answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from spothive.database import SessionLocal, get_db_session, read_session, system_scope
+from spothive.database.look_ups import account_owner_exists, login_row
+from spothive.models import Role, User
+from tests.conftest import Database
+from tests.factories import make_account, make_tenant, make_user
+
+FUNCTIONS = ("login_row", "account_owner_exists")
+
+
+def test_a_user_is_found_by_name_and_by_e_mail_whatever_the_tenant(db: Database) -> None:
+    tenant, other = make_tenant("alpha"), make_tenant("beta")
+    until = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
+    ann = make_user(tenant, "ann", role=Role.LAB, failed_logins=3, locked_until=until, must_change_password=True)
+    for name in ("ann", "ann@example.com"):
+        for bound in (None, tenant, other):
+            with read_session(tenant=bound) as session:
+                row = login_row(session, name)
+                assert row is not None
+                assert (row.id, row.tenant_id, row.tenant_slug, row.tenant_is_active) == (ann.id, tenant, "alpha", True)
+                assert (row.username, row.role, row.is_active, row.must_change_password) == (
+                    "ann",
+                    Role.LAB,
+                    True,
+                    True,
+                )
+                assert (row.password_hash, row.failed_logins, row.locked_until) == ("none", 3, until)
+
+
+@pytest.mark.parametrize("name", ["nobody", "", "ANN", "' OR '1'='1", "ann%", "a" * 10_000])
+def test_nobody_else_is_found(db: Database, name: str) -> None:
+    make_user(make_tenant(), "ann")
+    with get_db_session() as session:
+        assert login_row(session, name) is None
+
+
+def test_a_name_means_the_user_name_before_the_e_mail(db: Database) -> None:
+    tenant = make_tenant()
+    make_user(tenant, "bob", email="ann")
+    ann = make_user(tenant, "ann")
+    with get_db_session() as session:
+        row = login_row(session, "ann")
+    assert row is not None
+    assert row.id == ann.id
+
+
+def test_the_hash_is_not_shown(db: Database) -> None:
+    make_user(make_tenant("alpha"), "ann", password_hash="secret-hash")
+    with get_db_session() as session:
+        row = login_row(session, "ann")
+    assert repr(row) == "<LoginRow ann of alpha>"
+
+
+def test_an_account_is_known_to_be_claimed_and_not_by_whom(db: Database) -> None:
+    account = make_account(make_tenant())
+    for tenant in (None, make_tenant()):
+        with read_session(tenant=tenant) as session:
+            assert account_owner_exists(session, account.account_id) is True
+            assert account_owner_exists(session, "123456789012") is False
+
+
+def test_a_question_opens_nothing_and_closes_nothing(db: Database) -> None:
+    alpha, beta = make_tenant("alpha"), make_tenant("beta")
+    make_user(alpha, "ann")
+    make_user(beta, "bob")
+    names = select(User.username).order_by(User.username)
+    with SessionLocal(tenant=beta) as session:
+        assert login_row(session, "ann") is not None
+        assert session.scalars(names).all() == ["bob"]
+        with system_scope(session, "test"):
+            assert login_row(session, "ann") is not None
+            assert session.scalars(names).all() == ["ann", "bob"]
+        assert session.scalars(names).all() == ["bob"]
+
+
+@pytest.mark.engines("postgresql")
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_is_for_the_application_alone(db: Database, name: str) -> None:
+    with db.raw(owner=True) as owner:
+        found = owner.execute(
+            "SELECT proowner::regrole::text, prosecdef, proconfig, ARRAY(SELECT r FROM unnest(%s) AS r "
+            "WHERE has_function_privilege(r, oid, 'EXECUTE')), has_function_privilege('public', oid, 'EXECUTE') "
+            "FROM pg_proc WHERE proname = %s",
+            (["spothive_app", "spothive_readonly", "spothive_gate", "spothive_system"], name),
+        ).fetchall()
+    assert found == [
+        ("spothive_system", True, ["search_path=public, pg_temp"], ["spothive_app", "spothive_system"], False)
+    ]
+
+
+@pytest.mark.engines("postgresql")
+def test_the_owner_of_the_functions_may_create_nothing(db: Database) -> None:
+    with db.raw(owner=True) as owner:
+        row = owner.execute("SELECT has_schema_privilege('spothive_system', 'public', 'CREATE')").fetchone()
+    assert row == (False,)
+
+
+@pytest.mark.engines("postgresql")
+def test_a_temporary_table_does_not_stand_in_for_a_real_one(db: Database) -> None:
+    ann = make_user(make_tenant("alpha"), "ann")
+    with get_db_session() as session:
+        raw = session.connection().exec_driver_sql
+        raw("CREATE TEMPORARY TABLE users (LIKE users) ON COMMIT DROP")
+        raw("CREATE TEMPORARY TABLE accounts (LIKE accounts) ON COMMIT DROP")
+        raw("INSERT INTO pg_temp.users SELECT * FROM pg_temp.users")
+        raw("GRANT ALL ON pg_temp.users, pg_temp.accounts TO spothive_system")
+        row = login_row(session, "ann")
+        assert row is not None
+        assert row.id == ann.id
+        assert account_owner_exists(session, "pending-00") is False
+
+
+@pytest.mark.engines("postgresql")
+def test_another_search_path_does_not_lead_elsewhere(db: Database) -> None:
+    ann = make_user(make_tenant("alpha"), "ann")
+    with db.raw(owner=True) as owner:
+        owner.execute("CREATE SCHEMA trap AUTHORIZATION spothive_test_service")
+    with db.raw() as service:
+        service.execute("CREATE TABLE trap.users (LIKE public.users)")
+        service.execute("CREATE TABLE trap.tenants (LIKE public.tenants)")
+        service.execute("SET search_path TO trap, public")
+        assert service.execute("SELECT id FROM login_row('ann')").fetchall() == [(ann.id,)]
