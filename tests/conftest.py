@@ -8,7 +8,7 @@ import shutil
 import socket
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -124,10 +124,8 @@ def templates(postgresql_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def _make_service_login(connection: psycopg.Connection[Any]) -> None:
-    try:
+    with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):  # another worker made it
         connection.execute(f"CREATE ROLE {SERVICE} LOGIN PASSWORD 'service'")
-    except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
-        pass  # another worker made it
 
 
 def _service(owner_url: str) -> str:
@@ -171,7 +169,7 @@ def fresh_postgresql(template_url: str | None, server_url: str | None = None) ->
     name = f"spothive_test_{secrets.token_hex(6)}"
     server = make_url(template_url or server_url or "")
     maintenance = server.set(database="postgres")
-    copy = sql.SQL("")
+    copy: sql.Composable = sql.SQL("")
     if template_url:
         copy = sql.SQL(" TEMPLATE {}").format(sql.Identifier(str(server.database)))
     with psycopg.connect(_plain(maintenance), autocommit=True) as connection:
@@ -191,6 +189,8 @@ def empty_db(db_engine: str, postgresql_url: str, tmp_path: Path) -> Iterator[Da
         with settings(DATABASE_URL=url, SPOTHIVE_OWNER_URL="", SPOTHIVE_BCRYPT_ROUNDS="4"):
             yield Database("sqlite", url, url)
         return
-    with fresh_postgresql(None, postgresql_url) as url:
-        with settings(DATABASE_URL=url, SPOTHIVE_OWNER_URL="", SPOTHIVE_BCRYPT_ROUNDS="4"):
-            yield Database("postgresql", url, url)
+    with (
+        fresh_postgresql(None, postgresql_url) as url,
+        settings(DATABASE_URL=url, SPOTHIVE_OWNER_URL="", SPOTHIVE_BCRYPT_ROUNDS="4"),
+    ):
+        yield Database("postgresql", url, url)

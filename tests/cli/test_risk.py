@@ -44,15 +44,11 @@ def test_the_real_table(people: Database, done: Spothive) -> None:
     assert done("market", "import", str(REAL), "--json").json["unchanged"] == 1367
 
 
-@pytest.mark.parametrize(
-    "given",
-    ["", "[]", "{}", '{"regions": []}', '{"regions": {"eu-west-1": 1}}', "[" * 10_000, "\udcff"],
-    ids=["empty", "list", "object", "list of regions", "number", "nested", "no UTF-8"],
-)
-def test_what_is_no_price_table(given: str, people: Database, refused: Callable[..., str]) -> None:
+def test_what_is_no_price_table(people: Database, refused: Callable[..., str]) -> None:
     before = everything()
-    refusal = refused("market", "import", "-", given=given.encode(errors="surrogateescape"))
-    assert refusal.startswith("standard input is no price table: expected {")
+    for given in (b"", b"[]", b"{}", b'{"regions": []}', b'{"regions": {"eu-west-1": 1}}', b"[" * 10_000, b"\xff"):
+        refusal = refused("market", "import", "-", given=given)
+        assert refusal.startswith("standard input is no price table: expected {"), given[:20]
     assert everything() == before
 
 

@@ -39,16 +39,15 @@ def theirs(people: Database, done: Spothive) -> Database:
     return people
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_another_tenant_answers_like_one_that_does_not_exist(
-    words: list[str], theirs: Database, refused: Callable[..., str]
-) -> None:
+def test_another_tenant_answers_like_one_that_does_not_exist(theirs: Database, refused: Callable[..., str]) -> None:
     before = everything()
-    acting = [*words, "--as", "acme-client", "--tenant"]
-    existing = refused(*acting, "globex", given=answer())
-    missing = refused(*acting, "nobody", given=answer())
-    assert existing.replace("globex", "nobody") == missing == "no tenant is called 'nobody': see `spothive tenant list`"
-    assert "platform" in refused(*acting, "platform", given=answer())
+    for words in COMMANDS:
+        acting = [*words, "--as", "acme-client", "--tenant"]
+        existing = refused(*acting, "globex", given=answer())
+        missing = refused(*acting, "nobody", given=answer())
+        assert missing == "no tenant is called 'nobody': see `spothive tenant list`"
+        assert existing.replace("globex", "nobody") == missing
+        assert refused(*acting, "platform", given=answer()).replace("platform", "nobody") == missing
     assert everything() == before
 
 
@@ -89,38 +88,34 @@ def test_staff_acts_in_any_tenant_and_is_named_there(theirs: Database, done: Spo
     assert row["actor_name"].startswith("admin (cli: ")
 
 
-@pytest.mark.parametrize(
-    ("username", "words", "event"),
-    [
-        ("acme-user", ["account", "import", "--name", "a", "--file", "-"], "account.imported"),
-        ("acme-lab", ["account", "mark", "a", "LAB"], "account.marked"),
-        ("acme-user", ["account", "disconnect", "a", "--yes"], "account.disconnect"),
-        ("acme-lab", ["user", "create", "bob", "--email", "b@x.io", "--role", "user"], "user.created"),
-        ("acme-client", ["user", "create", "bob", "--email", "b@x.io", "--role", "admin"], "user.created"),
-        ("acme-user", ["user", "disable", "acme-lab"], "user.disabled"),
-        ("acme-user", ["user", "passwd", "acme-lab"], "user.password"),
-        ("acme-client", ["tenant", "create", "new", "--name", "New"], "tenant.created"),
-        ("acme-client", ["tenant", "suspend", "globex"], "tenant.suspended"),
-        ("acme-client", ["market", "import", "-"], "market.imported"),
-    ],
-    ids=str,
-)
-def test_what_a_role_may_not_do_is_refused_and_remembered(
-    username: str, words: list[str], event: str, people: Database, refused: Callable[..., str]
-) -> None:
-    before = everything()
-    given = '{"regions": {}}' if words[0] == "market" else answer(instance(1))
-    refusal = refused(*words, "--tenant", "acme", "--as", username, given=given)
-    assert refusal.startswith(f"{username} (")
-    assert " may not " in refusal
-    after = everything()
-    [row] = [row for row in after.pop("audit_logs") if row not in before["audit_logs"]]
-    before.pop("audit_logs")
-    assert after == before
-    actor, tenant_id = find_actor(username, "acme")
-    assert (row["event"], row["outcome"], row["tenant_id"]) == (event, "DENIED", tenant_id)
-    assert row["actor_id"] == actor.user_id
-    assert row["actor_name"].startswith(f"{username} (cli: ")
+FORBIDDEN = [
+    ("acme-user", ["account", "import", "--name", "a", "--file", "-"], "account.imported"),
+    ("acme-lab", ["account", "mark", "a", "LAB"], "account.marked"),
+    ("acme-user", ["account", "disconnect", "a", "--yes"], "account.disconnecting"),
+    ("acme-lab", ["user", "create", "bob", "--email", "b@x.io", "--role", "user"], "user.created"),
+    ("acme-client", ["user", "create", "bob", "--email", "b@x.io", "--role", "admin"], "user.created"),
+    ("acme-user", ["user", "disable", "acme-lab"], "user.disabled"),
+    ("acme-user", ["user", "passwd", "acme-lab"], "user.password"),
+    ("acme-client", ["tenant", "create", "new", "--name", "New"], "tenant.created"),
+    ("acme-client", ["tenant", "suspend", "globex"], "tenant.suspended"),
+    ("acme-client", ["market", "import", "-"], "market.imported"),
+]
+
+
+def test_what_a_role_may_not_do_is_refused_and_remembered(people: Database, refused: Callable[..., str]) -> None:
+    for username, words, event in FORBIDDEN:
+        before = everything()
+        given = '{"regions": {}}' if words[0] == "market" else answer(instance(1))
+        refusal = refused(*words, "--tenant", "acme", "--as", username, given=given)
+        assert refusal.startswith(f"{username} (")
+        assert " may not " in refusal
+        after = everything()
+        [row] = [row for row in after["audit_logs"] if row not in before["audit_logs"]]
+        assert {name for name in after if after[name] != before[name]} == {"audit_logs"}
+        actor, tenant_id = find_actor(username, "acme")
+        assert (row["event"], row["outcome"], row["tenant_id"]) == (event, "DENIED", tenant_id)
+        assert row["actor_id"] == actor.user_id
+        assert row["actor_name"].startswith(f"{username} (cli: ")
 
 
 def test_an_admin_of_a_customer_is_no_staff(people: Database, done: Spothive, refused: Callable[..., str]) -> None:

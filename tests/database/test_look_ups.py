@@ -86,7 +86,7 @@ def test_a_question_opens_nothing_and_closes_nothing(db: Database) -> None:
 def test_a_function_is_for_the_application_alone(db: Database, name: str) -> None:
     with db.raw(owner=True) as owner:
         found = owner.execute(
-            "SELECT proowner::regrole::text, prosecdef, proconfig, ARRAY(SELECT r FROM unnest(%s) AS r "
+            "SELECT proowner::regrole::text, prosecdef, proconfig, ARRAY(SELECT r FROM unnest(%s::text[]) AS r "
             "WHERE has_function_privilege(r, oid, 'EXECUTE')), has_function_privilege('public', oid, 'EXECUTE') "
             "FROM pg_proc WHERE proname = %s",
             (["spothive_app", "spothive_readonly", "spothive_gate", "spothive_system"], name),

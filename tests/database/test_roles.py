@@ -9,10 +9,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import errors
+from psycopg import errors, sql
+from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 
-from spothive.database import get_db_session, policies, read_session, run_all_migrations, system_scope
+from spothive.database import get_db_session, get_engine, policies, read_session, run_all_migrations, system_scope
 from spothive.database.doctor import Severity, examine
 from spothive.database.embedded_postgresql import EmbeddedPostgres
 from spothive.errors import MigrationFailed, SchemaOutdated
@@ -116,8 +117,9 @@ def test_an_owner_who_may_not_is_told_what_to_do_and_changes_nothing(server: Ser
         with pytest.raises(MigrationFailed) as refused:
             run_all_migrations()
         assert str(refused.value) == (
-            "house_owner may not create roles (spothive_app, spothive_readonly, spothive_system, spothive_gate): "
-            "have somebody who may run the output of `spothive db roles`, then run this again; nothing was changed"
+            "house_owner may not create roles or hand them out (spothive_app, spothive_readonly, spothive_system, "
+            "spothive_gate): have somebody who may run the output of `spothive db roles`, then run this again; "
+            "nothing was changed"
         )
         assert tables(server) == []
         assert roles(server) == set()
@@ -139,6 +141,17 @@ def test_an_owner_who_may_create_roles_but_not_hand_out_these_is_told_so(server:
         with pytest.raises(MigrationFailed, match="spothive db roles"):
             run_all_migrations()
         assert tables(server) == []
+
+
+def test_a_service_that_inherits_nothing_works(server: Server) -> None:
+    with server.connect() as superuser:
+        superuser.execute(f"ALTER ROLE {OWNER} CREATEROLE")
+        superuser.execute(f"ALTER ROLE {SERVICE} NOINHERIT")
+    with settings(DATABASE_URL=server.login(SERVICE), SPOTHIVE_OWNER_URL=server.login(OWNER)):
+        run_all_migrations()
+        with get_engine().connect() as connection:
+            assert connection.scalar(text("SELECT current_user")) == "spothive_app"
+        make_tenant("alpha")
 
 
 def test_guards_are_replaced_by_an_owner_who_may_do_nothing_else(server: Server) -> None:
@@ -178,14 +191,12 @@ def test_the_script_may_run_again_and_twice_at_once(server: Server) -> None:
 
 def test_a_login_with_an_odd_name_is_quoted(server: Server) -> None:
     name = 'o\'dd "login" %s'
+    quoted = sql.Identifier(name)
     with server.connect() as superuser:
-        superuser.execute('CREATE ROLE "o\'dd ""login"" %%s" LOGIN'.replace("%%", "%"))
+        superuser.execute(sql.SQL("CREATE ROLE {}").format(quoted))
         for statement in policies.role_statements(name):
             superuser.execute(statement)
-        held = superuser.execute(
-            "SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid "
-            "JOIN pg_roles u ON u.oid = m.member WHERE u.rolname = %s ORDER BY 1",
-            (name,),
-        ).fetchall()
-        superuser.execute('DROP ROLE "o\'dd ""login"" %%s"'.replace("%%", "%"))
+        query = "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = %s::regrole ORDER BY 1"
+        held = superuser.execute(query, (quoted.as_string(),)).fetchall()
+        superuser.execute(sql.SQL("DROP ROLE {}").format(quoted))
     assert held == [("spothive_app",), ("spothive_gate",)]

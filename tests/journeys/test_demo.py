@@ -17,7 +17,13 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
     spothive = Path(sys.executable).with_name("spothive")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPOTHIVE_", "DATABASE_URL"))}
     return subprocess.run(
-        [spothive, *arguments], cwd=folder, env=kept | variables, capture_output=True, text=True, timeout=120, check=False
+        [spothive, *arguments],
+        cwd=folder,
+        env=kept | variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -26,7 +32,15 @@ def test_the_demo_tells_its_story_and_leaves_a_database(engine: str, tmp_path: P
     on_server = engine == "postgresql"
     told = run(tmp_path, "demo", "--full", *(["--postgres"] if on_server else []), "--data", str(tmp_path / "none"))
     assert told.returncode == 0, told.stderr
-    for line in ("450 added", "by family", "A day later", "ParentMissing", "IllegalMove", "audit trail stays", "Try next"):
+    for line in (
+        "450 added",
+        "by family",
+        "A day later",
+        "ParentMissing",
+        "IllegalMove",
+        "audit trail stays",
+        "Try next",
+    ):
         assert line in told.stdout
     assert told.stderr == ""
     variables = {"DATABASE_URL": "sqlite:///var/demo.db"}

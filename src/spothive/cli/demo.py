@@ -74,7 +74,7 @@ class Demo:
         self._show_fleet()
         self._import_changes(yesterday)
         self._defend()
-        self.console.rule()
+        self.console.print()
         self.console.print(f"Done in {time.monotonic() - started:.1f} s. The database is {place}")
         self._what_next()
 

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from spothive.cli.output import shortened
 from spothive.cli.progress import show_progress
 from spothive.errors import InvalidInput
 
 STDIN = "-"
 BLOCK = 1 << 20
+NAME_MAX = 200
 MAX_BYTES = 256 << 20
 """Most that is read of one file: what AWS prints is far smaller, and a mistake is found before memory runs out."""
 
@@ -32,19 +34,20 @@ def read_files(names: Sequence[str]) -> list[tuple[str, bytes]]:
 def _read(name: str) -> tuple[str, bytes]:
     if name == STDIN:
         return "standard input", _blocks("standard input", sys.stdin.buffer, None)
+    shown = shortened(name, NAME_MAX)
     try:
         with Path(name).open("rb") as file:
             status = Path(name).stat()
             size = status.st_size if stat.S_ISREG(status.st_mode) else None
             if size is not None and size > MAX_BYTES:
-                raise _too_large(name)
-            return name, _blocks(name, file, size)
+                raise _too_large(shown)
+            return name, _blocks(shown, file, size)
     except IsADirectoryError:
-        msg = f"{name} is a directory: name the files in it, each with its own --file"
+        msg = f"{shown} is a directory: name the files in it, each with its own --file"
         raise InvalidInput(msg) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or "that is no file name"
-        msg = f"{name} cannot be read: {reason}"
+        msg = f"{shown} cannot be read: {reason}"
         raise InvalidInput(msg) from None
 
 

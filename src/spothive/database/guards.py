@@ -100,7 +100,7 @@ def raise_all(connection: Connection) -> list[str]:
     dialect = connection.dialect.name
     run(connection, _preamble(dialect))
     present = _present(connection)
-    stored = {name: checksum for name, checksum in connection.execute(text(f"SELECT name, checksum FROM {LEDGER}"))}
+    stored = {row.name: row.checksum for row in connection.execute(text(f"SELECT name, checksum FROM {LEDGER}"))}
     standing = {guard_set.name: guard_set.statements(present) for guard_set in declared(dialect)}
     wanted = {name: statements for name, statements in standing.items() if statements}
     changed = [name for name, statements in wanted.items() if stored.get(name) != _checksum(statements)]
@@ -171,7 +171,7 @@ def run(connection: Connection, statements: Iterable[str]) -> None:
     assert dbapi_connection is not None  # noqa: S101 - an open connection has one
     connection.get_transaction() or connection.begin()
     for statement in statements:
-        dbapi_connection.execute(statement)  # type: ignore[attr-defined]  # both drivers have it, PEP 249 does not
+        dbapi_connection.execute(statement)  # both drivers have it, PEP 249 does not
 
 
 def _preamble(dialect: str) -> list[str]:

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.dialects import postgresql
 
-from spothive.database.postgresql import APP_ROLE, GATE_ROLE, READONLY_ROLE, SYSTEM_ROLE, TENANT_SETTING
 from spothive.database.look_ups import account_owner_query, login_row_query
+from spothive.database.postgresql import APP_ROLE, GATE_ROLE, READONLY_ROLE, SYSTEM_ROLE, TENANT_SETTING
 from spothive.models import Account, Tenant, User
 
 _CURRENT_TENANT = f"(SELECT nullif(current_setting('{TENANT_SETTING}', true), '')::uuid)"
@@ -45,22 +45,25 @@ def missing_roles(connection: Connection, logins: list[str]) -> list[str]:
     missing = [role for role in roles if role not in present]
     if missing:
         return missing
-    granted = text(
-        "SELECT r.rolname, u.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid "
-        "JOIN pg_roles u ON u.oid = m.member"
-    )
-    held = {(role, member) for role, member in connection.execute(granted)}
     wanted = [(SYSTEM_ROLE, GATE_ROLE), *((role, login) for login in logins for role in (APP_ROLE, GATE_ROLE))]
-    return [f"{role} for {member}" for role, member in wanted if (role, member) not in held]
+    may_become = text(f"SELECT pg_has_role(:member, :role, {_MAY_BECOME})")
+    return [
+        f"{role} for {member}"
+        for role, member in wanted
+        if member not in present or not connection.scalar(may_become, {"member": member, "role": role})
+    ]
+
+
+# Since PostgreSQL 16 whoever creates a role is a member of it, yet may not become it.
+_MAY_BECOME = "CASE WHEN current_setting('server_version_num') < '160000' THEN 'MEMBER' ELSE 'SET' END"
 
 
 def _grant(role: str, member: str) -> str:
-    quoted = postgresql.dialect().identifier_preparer.quote(member)  # type: ignore[no-untyped-call]  # untyped
+    dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
     literal = member.replace("'", "''")
     return (
-        "DO $role$ BEGIN\n  IF NOT EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid "
-        f"JOIN pg_roles u ON u.oid = m.member WHERE r.rolname = '{role}' AND u.rolname = '{literal}') THEN\n"
-        f"    GRANT {role} TO {quoted};\n  END IF;\n"
+        f"DO $role$ BEGIN\n  IF NOT pg_has_role('{literal}', '{role}', {_MAY_BECOME}) THEN\n"
+        f"    GRANT {role} TO {dialect.identifier_preparer.quote(member)};\n  END IF;\n"
         "EXCEPTION WHEN unique_violation THEN NULL;\nEND $role$"
     )
 
@@ -83,10 +86,7 @@ def shared_statements() -> Iterator[str]:
         "END\n$guard$"
     )
     roles = ", ".join(_ROLES)
-    yield (
-        "DO $grant$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO "
-        f"{roles}', current_schema()); END $grant$"
-    )
+    yield _on_schema(f"GRANT USAGE ON SCHEMA %I TO {roles}")
     yield f"GRANT SELECT ON spothive_guards TO {roles}"
     yield (
         "DO $grant$ BEGIN IF to_regclass('alembic_version') IS NOT NULL THEN "
@@ -117,10 +117,17 @@ def statements(table: Table) -> Iterator[str]:
     yield f"CREATE POLICY system ON {name} TO {SYSTEM_ROLE} USING (true) WITH CHECK (true)"
 
 
+_DEFINER = "LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT"
 _LOOK_UPS = {
-    "login_row": (login_row_query, "tenant_id uuid, tenant_slug text, tenant_is_active boolean, id uuid, username text, "
-                  "role text, is_active boolean, must_change_password boolean, password_hash text, "
-                  "failed_logins bigint, locked_until timestamptz", (User, Tenant)),
+    "login_row": (
+        login_row_query,
+        (
+            "tenant_id uuid, tenant_slug text, tenant_is_active boolean, id uuid, username text, "
+            "role text, is_active boolean, must_change_password boolean, password_hash text, "
+            "failed_logins bigint, locked_until timestamptz"
+        ),
+        (User, Tenant),
+    ),
     "account_owner_exists": (account_owner_query, "found boolean", (Account,)),
 }
 
@@ -137,17 +144,20 @@ def look_ups() -> Iterator[tuple[str, frozenset[str], tuple[str, ...]]]:
             compile_kwargs={"literal_binds": True},
         )
         needs = frozenset(f"{m.__tablename__}.{column.name}" for m in models for column in m.__table__.columns)
-        yield name, needs, (
-            "DO $grant$ BEGIN EXECUTE format('GRANT CREATE ON SCHEMA %I TO "
-            f"{SYSTEM_ROLE}', current_schema()); END $grant$",
-            f"CREATE FUNCTION {name}(name text) RETURNS TABLE ({returns})\n"
-            f"LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $look_up$\n{body}\n$look_up$",
+        ddl = (
+            _on_schema(f"GRANT CREATE ON SCHEMA %I TO {SYSTEM_ROLE}"),
+            f"CREATE FUNCTION {name}(name text) RETURNS TABLE ({returns})\n{_DEFINER} AS $look_up$\n{body}\n$look_up$",
             f"REVOKE ALL ON FUNCTION {name}(text) FROM PUBLIC",
             f"GRANT EXECUTE ON FUNCTION {name}(text) TO {APP_ROLE}, {SYSTEM_ROLE}",
             f"ALTER FUNCTION {name}(text) OWNER TO {SYSTEM_ROLE}",
-            "DO $grant$ BEGIN EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM "
-            f"{SYSTEM_ROLE}', current_schema()); END $grant$",
+            _on_schema(f"REVOKE CREATE ON SCHEMA %I FROM {SYSTEM_ROLE}"),
         )
+        yield name, needs, ddl
+
+
+def _on_schema(grant: str) -> str:
+    """Return the GRANT or REVOKE on the schema the migration works in, which is named when it runs."""
+    return f"DO $grant$ BEGIN EXECUTE format('{grant}', current_schema()); END $grant$"
 
 
 def fix_search_path() -> str:

@@ -53,21 +53,22 @@ def prepare_service(engine: Engine) -> None:
             record.info["role"] = cursor.fetchone()[0]
 
 
-_ABOVE_POLICIES = f"""
+_MUST_STEP_DOWN = f"""
 SELECT rolsuper OR rolbypassrls
     OR EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('tenants') AND pg_has_role(relowner, 'USAGE'))
     OR EXISTS (SELECT FROM pg_roles WHERE rolname = '{SYSTEM_ROLE}' AND pg_has_role(oid, 'USAGE'))
+    OR NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{APP_ROLE}' AND pg_has_role(oid, 'USAGE'))
 FROM pg_roles WHERE rolname = current_user
 """
 
 
 def _step_down(cursor: Any) -> None:
-    """Become ``spothive_app`` if the login could pass by the row policies or switch them off.
+    """Become ``spothive_app``, if the login is more than that (it could pass by the row policies) or less.
 
     Raises:
         SchemaOutdated: the roles are missing.
     """
-    cursor.execute(_ABOVE_POLICIES)
+    cursor.execute(_MUST_STEP_DOWN)
     if not cursor.fetchone()[0]:
         return
     cursor.execute("SELECT pg_has_role(session_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s", (APP_ROLE,))
@@ -139,8 +140,8 @@ def look_up(connection: Connection, name: str, query: Select[Any], argument: str
 def read_refusal(error: Any) -> RawRefusal | None:
     """Return what PostgreSQL refused, or None if it is no refusal."""
     state: str | None = getattr(error, "sqlstate", None)
-    if state is None:
-        return None
+    if state is None:  # psycopg itself refuses NUL in a text
+        return RawRefusal("value", "", "") if type(error).__name__ == "DataError" else None
     message = error.diag.message_primary or ""
     if state in _RULES:
         return _broken_rule(_RULES[state], error.diag)

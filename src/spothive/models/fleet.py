@@ -21,7 +21,6 @@ from spothive.schema.refusal import HasColumns, Refusal, older_than
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
 from spothive.schema.types import (
-    AsciiText,
     Bits64,
     Fraction,
     Money,
@@ -201,7 +200,8 @@ class Account(TenantOwned, Timestamped, Base):
         UniqueConstraint("tenant_id", "account_name"),
         Index(None, "tenant_id", "status"),
         CheckConstraint(
-            "status = 'pending' OR connection_method <> 'iam_role' OR (role_arn IS NOT NULL AND external_id IS NOT NULL)",
+            "status = 'pending' OR connection_method <> 'iam_role' "
+            "OR (role_arn IS NOT NULL AND external_id IS NOT NULL)",
             name="role_proof",
             info={"message": "an account connected by role has its role ARN and external id"},
         ),
@@ -215,7 +215,7 @@ class Account(TenantOwned, Timestamped, Base):
             f"{_PLACEHOLDER} AND status = 'pending' "
             "OR length(account_id) = 12 AND length(trim(account_id, '0123456789')) = 0",
             name="account_id_form",
-            info={"message": "an AWS account id is 12 digits; only a pending account has an id of pending- and hexadecimal digits"},
+            info={"message": "an AWS account id is 12 digits; a pending account has pending- and hexadecimal"},
         ),
         CheckConstraint(
             f"connection_method <> 'import' OR (status = 'pending' AND {_PLACEHOLDER} AND environment_type = 'LAB')",

@@ -27,8 +27,8 @@ def _statements(table: str, child: str, column: str, dialect: str) -> tuple[str,
     trigger = f"CREATE TRIGGER {name} BEFORE DELETE ON {table} FOR EACH ROW"
     if dialect == "sqlite":
         return (f"{trigger}\nBEGIN {forget} END",)
-    return (
+    function = (
         f"CREATE OR REPLACE FUNCTION guard_{name}() RETURNS trigger LANGUAGE plpgsql\n"
-        f"SET search_path FROM CURRENT AS $guard$\nBEGIN\n  {forget}\n  RETURN OLD;\nEND\n$guard$",
-        f"{trigger}\nEXECUTE FUNCTION guard_{name}()",
+        f"SET search_path FROM CURRENT AS $guard$\nBEGIN\n  {forget}\n  RETURN OLD;\nEND\n$guard$"
     )
+    return function, f"{trigger}\nEXECUTE FUNCTION guard_{name}()"

@@ -6,7 +6,7 @@ The tenant is part of every key, so a row cannot even point at another tenant's 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, Table
@@ -26,8 +26,6 @@ class TenantOwned:
     tenant goes (history and the audit trail): there is no foreign key, not even to ``tenants``.
     """
 
-    __table__: ClassVar[Table]  # type: ignore[misc]  # SQLAlchemy declares it FromClause; ours are tables
-
     tenant_id: Mapped[UUID] = mapped_column(Id, primary_key=True, sort_order=-20, comment="owner of the row")
     id: Mapped[UUID] = mapped_column(Id, primary_key=True, default=new_id, sort_order=-19, comment="UUIDv7")
 
@@ -40,7 +38,7 @@ class TenantOwned:
     def __init_subclass__(cls, *, outlives_tenant: bool = False, **kwargs: Any) -> None:
         """Add the composite keys once the table exists."""
         super().__init_subclass__(**kwargs)
-        table = cls.__table__
+        table: Table = vars(cls)["__table__"]
         if not outlives_tenant:
             table.append_constraint(ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"))
         for column in list(table.columns):

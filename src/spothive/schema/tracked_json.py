@@ -7,7 +7,7 @@ change would be lost without a word.
 from __future__ import annotations
 
 import weakref
-from typing import Any, SupportsIndex
+from typing import Any, Self, SupportsIndex
 
 from sqlalchemy.ext.mutable import Mutable, MutableDict, MutableList
 
@@ -76,7 +76,7 @@ class TrackedDict(_Nested, MutableDict[str, Any]):
         for key, value in dict(*args, **kwargs).items():
             self[key] = value
 
-    def __ior__(self, other: Any) -> TrackedDict:  # type: ignore[override,misc]  # dict's overloads add nothing here
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override,misc]  # dict's overloads add nothing here
         """Update in place and report."""
         self.update(other)
         return self
@@ -122,7 +122,7 @@ class TrackedList(_Nested, MutableList[Any]):
         """Extend and report."""
         super().extend([self._adopt(value) for value in values])
 
-    def __iadd__(self, values: Any) -> TrackedList:  # type: ignore[override,misc]  # list's overloads add nothing here
+    def __iadd__(self, values: Any) -> Self:  # type: ignore[misc]  # list's overloads add nothing here
         """Extend in place and report."""
         self.extend(values)
         return self

@@ -16,6 +16,7 @@ from typing import Any
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Column, Connection, MetaData, Table, Text, text
 from sqlalchemy.engine import make_url
 
@@ -132,7 +133,9 @@ def _run_until_settled(context: Any, connection: Connection) -> None:
         return
 
 
-def _guarded(migration: MigrationContext, steps: Callable[..., Iterator[Any]], settings: Settings) -> Callable[..., Any]:
+def _guarded(
+    migration: MigrationContext, steps: Callable[..., Iterator[Any]], settings: Settings
+) -> Callable[..., Any]:
     """Wrap the steps Alembic is about to run, so that each checks the head and raises the guards."""
 
     def run(heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
@@ -209,16 +212,14 @@ def make_roles(connection: Connection, settings: Settings) -> None:
     missing = policies.missing_roles(connection, logins)
     if not missing:
         return
-    may = connection.execute(
-        text("SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
-    ).scalar_one()
-    if not may:
+    try:
+        guards.run(connection, policies.role_statements(*logins))
+    except InsufficientPrivilege:
         msg = (
-            f"{owner} may not create roles ({', '.join(missing)}): have somebody who may run the output of "
-            "`spothive db roles`, then run this again; nothing was changed"
+            f"{owner} may not create roles or hand them out ({', '.join(missing)}): have somebody who may run the "
+            "output of `spothive db roles`, then run this again; nothing was changed"
         )
-        raise MigrationFailed(msg)
-    guards.run(connection, policies.role_statements(*logins))
+        raise MigrationFailed(msg) from None
 
 
 def run_sql_file(op: guards.Migration, revision_file: str) -> None:

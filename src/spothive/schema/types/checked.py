@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from spothive.errors import InvalidInput
 
@@ -27,7 +27,7 @@ class CheckedType(TypeDecorator[_V]):
     """A type that derives CHECK constraints for its column."""
 
     __abstract__ = True
-    impl = sa.Text
+    impl: type[TypeEngine[Any]] | TypeEngine[Any] = sa.Text
     cache_ok = True
 
     def checks(self, column: str) -> Iterator[Check]:
@@ -41,7 +41,7 @@ class Flag(CheckedType[bool]):
     impl = sa.Boolean
     cache_ok = True
 
-    def process_bind_param(self, value: bool | None, dialect: Dialect) -> bool | None:  # noqa: FBT001 - SQLAlchemy's signature
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bool | None:
         """Refuse what merely looks like a boolean.
 
         Raises:

@@ -104,7 +104,7 @@ def _refuse_deep(value: Any, levels: int) -> None:
 
 
 def _refuse_nul(value: Any) -> None:
-    """Tell a real NUL from the six harmless characters ``\\u0000`` written out."""
+    r"""Tell a real NUL from the six harmless characters ``\u0000`` written out."""
     if isinstance(value, str):
         sendable_text(value)
     elif isinstance(value, dict):

@@ -81,7 +81,7 @@ class Money(CheckedType[Decimal]):
         kind: TypeEngine[Any] = sa.Numeric(14, MONEY_SCALE) if dialect.name == "postgresql" else sa.BigInteger()
         return dialect.type_descriptor(kind)
 
-    def process_bind_param(self, value: Decimal | int | str | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """Convert an exact amount.
 
         Raises:
@@ -145,7 +145,7 @@ class Whole(CheckedType[int]):
         self.low = low
         self.high = high
 
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+    def process_bind_param(self, value: Any, dialect: Dialect) -> int | None:
         """Refuse what no database integer holds; the CHECK refuses the rest.
 
         Raises:
@@ -192,7 +192,7 @@ class Fraction(CheckedType[float]):
         self.low = low
         self.high = high
 
-    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+    def process_bind_param(self, value: Any, dialect: Dialect) -> float | None:
         """Refuse NaN and infinity; the CHECK refuses the rest.
 
         Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy.engine import Dialect
 
@@ -11,7 +12,7 @@ from spothive.errors import InvalidInput
 from spothive.schema.types.checked import Check, CheckedType
 
 
-def sendable_text(value: str) -> str:
+def sendable_text(value: Any) -> str:
     """Return ``value`` if both databases can store it.
 
     Raises:
