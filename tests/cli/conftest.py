@@ -78,7 +78,7 @@ def done(spothive: Spothive) -> Spothive:
 
 @pytest.fixture
 def refused(spothive: Spothive) -> Callable[..., str]:
-    """Return a function that runs a command which must fail with one line, exit code 1 and no output; it returns the line."""
+    """Return a function that runs a command which must fail with exit code 1, no output and one line, its result."""
 
     def run(*words: str, given: str | bytes | None = None) -> str:
         ran = spothive(*words, given=given)
@@ -147,7 +147,12 @@ def on_terminal() -> Iterator[Callable[..., Ran]]:
         os.set_blocking(screen, False)
         environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(columns)} | variables
         process = subprocess.Popen(
-            [SPOTHIVE, *words], stdin=keyboard, stdout=keyboard, stderr=keyboard, env=environment, start_new_session=True
+            [SPOTHIVE, *words],
+            stdin=keyboard,
+            stdout=keyboard,
+            stderr=keyboard,
+            env=environment,
+            start_new_session=True,
         )
         running.append(process)
         os.close(keyboard)

@@ -177,9 +177,7 @@ def test_an_unknown_region(people: Database, refused: Callable[..., str]) -> Non
     assert everything() == before
 
 
-def test_one_account_keeps_to_one_aws_account(
-    people: Database, done: Spothive, refused: Callable[..., str]
-) -> None:
+def test_one_account_keeps_to_one_aws_account(people: Database, done: Spothive, refused: Callable[..., str]) -> None:
     done(*IMPORT, "-", given=answer(instance(1)))
     before = everything()
     other = answer(instance(2), owner_id="444455556666")
@@ -210,9 +208,16 @@ def test_one_account_keeps_to_one_aws_account(
         ("sqlite:///:memory:", "DATABASE_URL names no file"),
     ],
 )
-@pytest.mark.parametrize("words", [["db", "status"], ["db", "upgrade"], ["account", "list"], ["db", "roles", "--apply"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["db", "status"], ["db", "upgrade"], ["account", "list"], ["db", "roles", "--apply"]], ids=" ".join
+)
 def test_a_url_that_leads_nowhere(
-    words: list[str], url: str, reason: str, refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str],
+    url: str,
+    reason: str,
+    refused: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with settings(DATABASE_URL=url.format(SECRET), SPOTHIVE_OWNER_URL="", SPOTHIVE_CONNECT_TIMEOUT="2"):
@@ -322,7 +327,9 @@ def test_a_read_only_file(locked: Path, done: Spothive, refused: Callable[..., s
     with settings(DATABASE_URL=f"sqlite:///{locked}", SPOTHIVE_OWNER_URL=""), _without_root():
         for words in (["tenant", "create", "new", "--name", "New"], [*IMPORT, "-"], ["db", "seed"]):
             refusal = refused(*words, given=answer(instance(1)))
-            assert "check the path and its permissions" in refusal or "it is read-only: check the permissions" in refusal
+            assert (
+                "check the path and its permissions" in refusal or "it is read-only: check the permissions" in refusal
+            )
     assert locked.read_bytes() == content
     assert len(list(locked.parent.iterdir())) == 1
 
@@ -337,9 +344,7 @@ def test_a_folder_that_cannot_be_written(locked: Path, refused: Callable[..., st
 
 
 @sqlite_only
-def test_a_file_that_another_process_holds(
-    people: Database, refused: Callable[..., str]
-) -> None:
+def test_a_file_that_another_process_holds(people: Database, refused: Callable[..., str]) -> None:
     with people.raw() as other, settings(SPOTHIVE_SQLITE_BUSY_TIMEOUT="0.01"):
         other.execute("BEGIN IMMEDIATE")
         assert refused("tenant", "create", "new", "--name", "New").endswith("try again")

@@ -55,7 +55,9 @@ def test_an_empty_database_is_sent_to_db_upgrade(empty_db: Database, refused: Ca
         assert "`spothive db upgrade`" in refused(*words, given="")
 
 
-def test_commands_on_an_empty_sqlite_file_make_none(refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_on_an_empty_sqlite_file_make_none(
+    refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.conftest import settings
 
     monkeypatch.chdir(tmp_path)
@@ -111,7 +113,9 @@ def test_the_place_holds_no_password_wherever_it_is_given(db: Database, spothive
             assert password not in ran.out + ran.err
 
 
-def test_check_names_each_difference_on_a_line_of_bounded_length(db: Database, spothive: Spothive, done: Spothive) -> None:
+def test_check_names_each_difference_on_a_line_of_bounded_length(
+    db: Database, spothive: Spothive, done: Spothive
+) -> None:
     assert done("db", "check").out == f"at {head()}, exactly as declared\n"
     assert done("db", "check", "--json").json == {"revision": head(), "differences": []}
     with db.raw(owner=True) as connection:
@@ -120,7 +124,9 @@ def test_check_names_each_difference_on_a_line_of_bounded_length(db: Database, s
     ran = spothive("db", "check")
     lines = ran.out.splitlines()
     assert ran.code == 1
-    assert ran.err == f"error: the database differs from the code in {len(lines)} places: undo what was changed by hand\n"
+    assert (
+        ran.err == f"error: the database differs from the code in {len(lines)} places: undo what was changed by hand\n"
+    )
     assert any("left_behind" in line for line in lines)
     assert any("uq_scan_runs_running" in line for line in lines)
     assert all(len(line) <= 300 for line in lines)
@@ -173,9 +179,8 @@ def test_downgrade_to_where_it_never_was(empty_db: Database, refused: Callable[.
     assert "nothing to take back" in refused("db", "downgrade", "000", "--yes")
 
 
-def test_downgrade_takes_no_for_an_answer(
-    people: Database, on_terminal: Callable[..., Ran]
-) -> None:
+@pytest.mark.engines("sqlite")
+def test_downgrade_takes_no_for_an_answer(people: Database, on_terminal: Callable[..., Ran]) -> None:
     ran = on_terminal("db", "downgrade", "base", answers=[("[y/N]: ", "n")])
     assert ran.code == 1
     assert ran.out.endswith("error: not confirmed, nothing was changed\n")
@@ -191,7 +196,9 @@ def test_roles_are_printed_for_the_logins_in_the_settings(db: Database, done: Sp
     for url in (db.owner_url, db.service_url):
         assert f"GRANT spothive_app TO {make_url(url).username}" in ran.out
         assert str(make_url(url).password) not in ran.out.replace("spothive_test_service", "")
-    with psycopg.connect(make_url(db.owner_url).set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
+    with psycopg.connect(
+        make_url(db.owner_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    ) as connection:
         connection.execute(ran.out.encode())
     assert done("db", "roles", "--apply").out == "the roles are there\n"
     assert done("db", "roles", "--apply", "--json").json == {"sql": ran.out, "applied": True}
@@ -232,7 +239,9 @@ def test_sql_of_revisions_that_are_not_there(done: Spothive, refused: Callable[.
 def test_a_newer_database_is_told_apart(people: Database, refused: Callable[..., str], done: Spothive) -> None:
     with db_at(people, "999_from_the_future"):
         for words in (["account", "list"], ["db", "status"], ["db", "upgrade"], ["db", "check"], ["user", "list"]):
-            assert "'999_from_the_future', which this spothive does not know: install a newer spothive" in refused(*words)
+            assert "'999_from_the_future', which this spothive does not know: install a newer spothive" in refused(
+                *words
+            )
     done("account", "list")
 
 
@@ -240,7 +249,10 @@ def test_an_older_database_is_sent_to_db_upgrade(
     people: Database, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("spothive.database.revisions.head", lambda: "001_next")
-    assert refused("account", "list") == "the database is at 000_core, this spothive needs 001_next: run `spothive db upgrade`"
+    assert (
+        refused("account", "list")
+        == "the database is at 000_core, this spothive needs 001_next: run `spothive db upgrade`"
+    )
     assert "001_next" in refused("db", "check")
 
 

@@ -77,7 +77,9 @@ def test_several_files_and_standard_input_are_one_answer(people: Database, done:
         file = tmp_path / f"page {number}.json"
         file.write_text(answer(instance(number)))
         files += ["--file", str(file)]
-    report = done("account", "import", "--name", "main", *files, "--file", "-", "--json", given=answer(instance(3))).json
+    report = done(
+        "account", "import", "--name", "main", *files, "--file", "-", "--json", given=answer(instance(3))
+    ).json
     assert len(report["added"]) == 3
     fewer = done("account", "import", "--name", "main", *files, "--json").json
     assert fewer["vanished"] == [instance(3)["InstanceId"]]
@@ -153,7 +155,8 @@ def test_accounts_are_listed_and_shown(filled: Database, done: Spothive) -> None
     make_price("c5.xlarge", "1234.56")
     assert done("account", "list").out == "no accounts yet: spothive account import --help\n"
     listed = done("account", "list", "--tenant", "acme").out.splitlines()
-    assert listed[0].split() == "account | AWS account | proven | mark | status | instances | clusters | since".split()
+    headings = ["account", "AWS account", "proven", "mark", "status", "instances", "clusters", "since"]
+    assert [heading.strip() for heading in listed[0].split("|")] == headings
     assert listed[2].split("|")[5].strip() == "3"
     [facts] = done("account", "list", "--tenant", "acme", "--json").json
     assert (facts["name"], facts["aws_account_id"], facts["proven"]) == ("main", "111122223333", False)
@@ -195,27 +198,32 @@ def test_only_a_proven_account_is_marked_prod(filled: Database, done: Spothive, 
     )
 
 
-def test_disconnecting_asks_and_tells_what_went(
-    filled: Database, done: Spothive, refused: Callable[..., str], on_terminal: Callable[..., Ran]
+@pytest.mark.engines("sqlite")
+def test_disconnecting_asks_at_a_terminal_and_tells_what_went(
+    filled: Database, on_terminal: Callable[..., Ran]
 ) -> None:
     words = ["account", "disconnect", "main", "--tenant", "acme"]
     before = everything()
-    assert "say --yes" in refused(*words)
     ran = on_terminal(*words, answers=[("[y/N]: ", "n")])
     assert (ran.code, ran.out.splitlines()[-1]) == (1, "error: not confirmed, nothing was changed")
     assert everything() == before
     ran = on_terminal(*words, answers=[("[y/N]: ", "y")])
     assert ran.code == 0
     assert "account main is gone: 3 instances, 1 clusters, 1 scan runs" in ran.out
-    after = everything()
-    assert not after[Instance.__tablename__]
-    assert not after[Account.__tablename__]
-    assert "no account is called 'main'" in refused(*words, "--yes")
+    assert not everything()[Account.__tablename__]
 
 
-def test_disconnecting_without_a_terminal(filled: Database, done: Spothive) -> None:
-    gone = done("account", "disconnect", "main", "--tenant", "acme", "--yes", "--json").json
+def test_disconnecting_without_a_terminal_needs_a_yes(
+    filled: Database, done: Spothive, refused: Callable[..., str]
+) -> None:
+    words = ["account", "disconnect", "main", "--tenant", "acme"]
+    before = everything()
+    assert "say --yes" in refused(*words)
+    assert everything() == before
+    gone = done(*words, "--yes", "--json").json
     assert gone == {"name": "main", "deleted": {"instances": 3, "clusters": 1, "scan_runs": 1}}
+    assert not everything()[Instance.__tablename__]
+    assert "no account is called 'main'" in refused(*words, "--yes")
 
 
 NARROWED = [

@@ -135,12 +135,16 @@ def test_disabled_users_are_refused_until_enabled(
     assert "no user of this tenant is called 'nobody'" in refused("user", "disable", "nobody")
 
 
-def test_the_last_admin_stays(people: Database, spothive: Spothive, refused: Callable[..., str], done: Spothive) -> None:
+def test_the_last_admin_stays(
+    people: Database, spothive: Spothive, refused: Callable[..., str], done: Spothive
+) -> None:
     assert "may not make or unmake admins" in refused("user", "disable", "admin")
     done("user", "create", "root", "--email", "root@x.io", "--role", "super_admin")
     done("user", "disable", "admin", "--as", "root")
     assert "last active admin" in refused("user", "disable", "root", "--as", "root")
-    assert [row["username"] for row in everything()[User.__tablename__] if row["role"] == "super_admin" and row["is_active"]]
+    assert [
+        row["username"] for row in everything()[User.__tablename__] if row["role"] == "super_admin" and row["is_active"]
+    ]
 
 
 def test_an_unknown_user_is_told_what_to_do(people: Database, refused: Callable[..., str]) -> None:

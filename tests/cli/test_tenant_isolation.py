@@ -71,7 +71,11 @@ def test_the_rows_of_another_tenant_answer_like_rows_that_do_not_exist(
     )
     assert done("instance", "list", "--json", *own).json == []
     assert [t["slug"] for t in done("tenant", "list", "--json", *own).json] == ["acme"]
-    assert {u["username"] for u in done("user", "list", "--json", *own).json} == {"acme-client", "acme-user", "acme-lab"}
+    assert {u["username"] for u in done("user", "list", "--json", *own).json} == {
+        "acme-client",
+        "acme-user",
+        "acme-lab",
+    }
 
 
 def test_the_same_instance_in_two_tenants_are_two(theirs: Database, done: Spothive) -> None:

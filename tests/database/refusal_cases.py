@@ -258,7 +258,9 @@ def _guard_cases(table: sa.Table) -> Iterator[tuple[str, Act]]:
                 late = next(state for state in machine.states if state not in machine.first)
                 yield refusal.rule, lambda g, v={column: late}: g.add(table.name, **v)
             elif refusal.rule not in ANSWERED_FOR:
-                steps = next([*way, to] for way in _ways(machine, first) for to in _illegal(machine, way[-1] if way else first))
+                steps = next(
+                    [*way, to] for way in _ways(machine, first) for to in _illegal(machine, way[-1] if way else first)
+                )
                 yield refusal.rule, lambda g, c=column, s=steps: [g.change(table.name, **{c: step}) for step in s]
         elif kind == "key":
             yield refusal.rule, lambda g: g.change(table.name, id=uuid4())

@@ -81,7 +81,7 @@ def test_an_update_changes_its_rows_and_no_others(db: Database, rows: dict[str, 
         ]
         update_rows(session, Instance, changes)
     with get_db_session(tenant=tenant_of(rows)) as session:
-        found = dict(session.execute(sa.select(Instance.id, Instance.price)).tuples().all())
+        found = {row.id: row.price for row in session.execute(sa.select(Instance.id, Instance.price))}
     assert [found[row["id"]] for row in many] == [*map(Decimal, range(100)), *[None] * 100]
 
 
@@ -108,7 +108,7 @@ BROKEN: dict[str, tuple[Row, type[errors.SpothiveError], str]] = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_one_bad_row_refuses_all_by_its_rule(db: Database, rows: dict[str, Row], case: str) -> None:
     bad, error, rule = BROKEN[case]
-    many = instances(rows, *range(10, 20), auth_status="authorized")
+    many = instances(rows, *range(10, 20), auth_status="authorized", price=None)
     many[7] |= bad
     with pytest.raises(error) as caught, get_db_session(tenant=tenant_of(rows)) as session:
         insert_rows(session, Instance, many)
@@ -118,11 +118,22 @@ def test_one_bad_row_refuses_all_by_its_rule(db: Database, rows: dict[str, Row],
         assert session.scalar(sa.select(sa.func.count()).select_from(Instance)) == 1
 
 
+@pytest.mark.parametrize("odd", [{"price": Decimal(1)}, {"region": None}], ids=["more", "fewer"])
+def test_rows_with_other_columns_are_refused_rather_than_cut(db: Database, rows: dict[str, Row], odd: Row) -> None:
+    many = instances(rows, *range(10, 13))
+    many[1] = {k: v for k, v in (many[1] | odd).items() if (k, v) != ("region", None)}
+    with pytest.raises(errors.InvalidInput, match="same columns"), get_db_session(tenant=tenant_of(rows)) as session:
+        insert_rows(session, Instance, many)
+
+
 def test_a_bad_update_is_refused_by_its_rule(db: Database, rows: dict[str, Row]) -> None:
     unit = {"tenant_id": tenant_of(rows), "id": rows["scan_units"]["id"]}
     with get_db_session(tenant=tenant_of(rows)) as session:
         update_rows(session, ScanUnit, [unit | {"status": "DONE"}])
-    for change, rule in (({"status": "FAILED"}, "lc_scan_units_status_move"), ({"pages": -1}, "ck_scan_units_pages_range")):
+    for change, rule in (
+        ({"status": "FAILED"}, "lc_scan_units_status_move"),
+        ({"pages": -1}, "ck_scan_units_pages_range"),
+    ):
         with pytest.raises(errors.RuleBroken) as caught, get_db_session(tenant=tenant_of(rows)) as session:
             update_rows(session, ScanUnit, [unit | change])
         assert caught.value.rule == rule

@@ -64,7 +64,9 @@ def tables(db: Database) -> set[str]:
 
 def command(*arguments: str, folder: Path = CHECKOUT) -> subprocess.CompletedProcess[str]:
     """Run a command with the settings of this test."""
-    return subprocess.run(arguments, cwd=folder, env=os.environ, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        arguments, cwd=folder, env=os.environ, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def alembic(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -285,7 +287,9 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("kind", FAILURES)
-def test_a_failed_revision_leaves_the_one_before_it_whole(empty_db: Database, folder: RevisionFolder, kind: str) -> None:
+def test_a_failed_revision_leaves_the_one_before_it_whole(
+    empty_db: Database, folder: RevisionFolder, kind: str
+) -> None:
     run_all_migrations()
     before = catalogue()
     folder.add("001_wrong", FAILURES[kind])

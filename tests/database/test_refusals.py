@@ -238,7 +238,8 @@ def test_an_empty_database_names_the_cure(empty_db: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"no database" * 500, "no SQLite database"), (b"SQLite format 3\x00" + b"\xff" * 5000, "cannot be used")]
+    ("content", "reason"),
+    [(b"no database" * 500, "no SQLite database"), (b"SQLite format 3\x00" + b"\xff" * 5000, "cannot be used")],
 )
 def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path, content: bytes, reason: str) -> None:
     file = tmp_path / "spothive.db"

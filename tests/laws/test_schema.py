@@ -82,10 +82,7 @@ def test_uniques_of_tenants_begin_with_the_tenant(table: sa.Table) -> None:
 
 def test_times_are_utc_everywhere() -> None:
     wrong = [
-        str(column)
-        for table in TABLES.values()
-        for column in table.columns
-        if isinstance(column.type, sa.DateTime)
+        str(column) for table in TABLES.values() for column in table.columns if isinstance(column.type, sa.DateTime)
     ]
     assert not wrong, f"{wrong}: map it as Mapped[datetime], the base class chooses UtcDateTime"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID, uuid4
 
 import psycopg
@@ -34,12 +34,12 @@ class Guarded(NamedTuple):
 
     @property
     def table(self) -> str:
-        return self.model.__tablename__
+        return str(self.model.__tablename__)
 
     @property
     def first(self) -> str:
         """A state to be born in."""
-        return sorted(self.machine.first)[0]
+        return min(self.machine.first)
 
     @property
     def far(self) -> str:
@@ -81,33 +81,38 @@ FROZEN = {("scan_runs", state) for state in ScanStatus if state != ScanStatus.RU
 """States in which a row takes no update at all, not even one that changes nothing."""
 
 
-class Way:
-    """A way to write: how it adds a row, moves one, and undoes what it did."""
+class Stored(NamedTuple):
+    """A row that was written, and the object that stands for it, if the way has objects."""
 
+    row: Row
+    object: Any = None
+
+
+class Way(Protocol):
+    """A way to write: how it adds a row, changes one, and undoes what it did."""
+
+    refusals: tuple[type[Exception], ...]
+
+    def add(self, table: str, row: Row) -> Stored: ...
+
+    def change(self, guarded: Guarded, stored: Stored, changes: Row) -> None: ...
+
+    def undone(self) -> AbstractContextManager[None]: ...
+
+
+class Core:
     refusals: tuple[type[Exception], ...] = (IllegalMove,)
 
-    def add(self, table: str, row: Row) -> Any:
-        raise NotImplementedError
-
-    def change(self, guarded: Guarded, row: Row, handle: Any, changes: Row) -> None:
-        raise NotImplementedError
-
-    @contextmanager
-    def undone(self) -> Iterator[None]:
-        raise NotImplementedError
-        yield
-
-
-class Core(Way):
     def __init__(self, session: TenantSession) -> None:
         self.session = session
 
-    def add(self, table: str, row: Row) -> Any:
+    def add(self, table: str, row: Row) -> Stored:
         self.session.execute(sa.insert(TABLES[table]).values(**row))
+        return Stored(row)
 
-    def change(self, guarded: Guarded, row: Row, handle: Any, changes: Row) -> None:
+    def change(self, guarded: Guarded, stored: Stored, changes: Row) -> None:
         table = TABLES[guarded.table]
-        changed = self.session.execute(sa.update(table).where(table.c.id == row["id"]).values(**changes))
+        changed = self.session.execute(sa.update(table).where(table.c.id == stored.row["id"]).values(**changes))
         assert changed.rowcount == 1  # type: ignore[attr-defined]  # a CursorResult
 
     @contextmanager
@@ -120,29 +125,31 @@ class Core(Way):
 
 
 class Orm(Core):
-    def add(self, table: str, row: Row) -> Any:
-        model = next(m.class_ for m in sorted(Base.registry.mappers, key=lambda m: m.class_.__name__) if m.local_table is TABLES[table])
+    def add(self, table: str, row: Row) -> Stored:
+        model = next(mapper.class_ for mapper in Base.registry.mappers if mapper.local_table is TABLES[table])
         stored = model(**row)
         self.session.add(stored)
         self.session.flush()
-        return stored
+        return Stored(row, stored)
 
-    def change(self, guarded: Guarded, row: Row, handle: Any, changes: Row) -> None:
+    def change(self, guarded: Guarded, stored: Stored, changes: Row) -> None:
         state = changes.pop(guarded.column)
-        states.move(self.session, handle, guarded.attribute, state, **changes)
+        states.move(self.session, stored.object, guarded.attribute, state, **changes)
 
 
-class Raw(Way):
-    refusals = (sqlite3.Error, psycopg.Error)
+class Raw:
+    refusals: tuple[type[Exception], ...] = (sqlite3.Error, psycopg.Error)
 
     def __init__(self, engine: str, connection: Any) -> None:
         self.engine, self.connection = engine, connection
 
-    def add(self, table: str, row: Row) -> Any:
+    def add(self, table: str, row: Row) -> Stored:
         self.connection.execute(sql_insert(self.engine, table, row))
+        return Stored(row)
 
-    def change(self, guarded: Guarded, row: Row, handle: Any, changes: Row) -> None:
-        assert self.connection.execute(sql_update(self.engine, guarded.table, row["id"], **changes)).rowcount == 1
+    def change(self, guarded: Guarded, stored: Stored, changes: Row) -> None:
+        update = sql_update(self.engine, guarded.table, stored.row["id"], **changes)
+        assert self.connection.execute(update).rowcount == 1
 
     @contextmanager
     def undone(self) -> Iterator[None]:
@@ -172,7 +179,7 @@ def way_of(kind: str, db: Database) -> Iterator[tuple[Way, dict[str, UUID]]]:
 
 def path_to(machine: StateMachine, target: str) -> list[str]:
     """Return the shortest way from a first state to ``target``, both included."""
-    paths = [[state] for state in sorted(machine.first)]
+    paths: list[list[str]] = [[state] for state in sorted(machine.first)]
     for path in paths:
         if path[-1] == target:
             return path
@@ -180,25 +187,29 @@ def path_to(machine: StateMachine, target: str) -> list[str]:
     raise AssertionError(f"{target} cannot be reached from a first state: give the machine a move that leads there")
 
 
-def put(way: Way, guarded: Guarded, parents: dict[str, UUID], state: str) -> tuple[Row, Any]:
-    """Make a row and walk it to ``state``; return it with what the way knows it by."""
+def put(way: Way, guarded: Guarded, parents: dict[str, UUID], state: str) -> Stored:
+    """Make a row and walk it to ``state``."""
     first, *onwards = path_to(guarded.machine, state)
     fresh = FRESH.get(guarded.table, {})
     row = sample(guarded.table, parents, 99, **fresh, **companions(guarded.table, first), **{guarded.column: first})
-    handle = way.add(guarded.table, row)
+    stored = way.add(guarded.table, row)
     for step in onwards:
-        prepare(way, guarded, parents, row, step)
-        way.change(guarded, row, handle, {guarded.column: step, **companions(guarded.table, step)})
-    return row, handle
+        prepare(way, guarded, parents, stored, step)
+        way.change(guarded, stored, entering(guarded, step))
+    return stored
 
 
-def prepare(way: Way, guarded: Guarded, parents: dict[str, UUID], row: Row, state: str) -> None:
+def entering(guarded: Guarded, state: str) -> Row:
+    """Return what a row takes on with ``state``."""
+    return {guarded.column: state, **companions(guarded.table, state)}
+
+
+def prepare(way: Way, guarded: Guarded, parents: dict[str, UUID], stored: Stored, state: str) -> None:
     """Make true what ``state`` asks of other tables: a COMPLETE run has all its units DONE."""
     if guarded.table == "scan_runs" and state == ScanStatus.COMPLETE:
-        unit = sample("scan_units", parents | {"scan_runs": row["id"]}, 99)
-        handle = way.add("scan_units", unit)
+        unit = way.add("scan_units", sample("scan_units", parents | {"scan_runs": stored.row["id"]}, 99))
         units = next(machine for machine in MACHINES if machine.table == "scan_units")
-        way.change(units, unit, handle, {"status": "DONE"})
+        way.change(units, unit, {"status": "DONE"})
 
 
 @EVERY_MACHINE
@@ -208,15 +219,15 @@ def test_every_pair_of_states_moves_as_declared(db: Database, guarded: Guarded, 
     with way_of(kind, db) as (way, parents):
         for old in guarded.machine.states:
             with way.undone():
-                row, handle = put(way, guarded, parents, old)
+                stored = put(way, guarded, parents, old)
                 for new in guarded.machine.states:
                     staying = old == new and kind != "orm" and (guarded.table, old) not in FROZEN
                     declared[old, new] = staying or new in guarded.machine.moves[old]
                     with way.undone():
                         if (old, new) == (ScanStatus.RUNNING, ScanStatus.COMPLETE):
-                            prepare(way, guarded, parents, row, new)
+                            prepare(way, guarded, parents, stored, new)
                         try:
-                            way.change(guarded, row, handle, {guarded.column: new, **companions(guarded.table, new)})
+                            way.change(guarded, stored, entering(guarded, new))
                             found[old, new] = True
                         except way.refusals:
                             found[old, new] = False
@@ -240,13 +251,13 @@ def test_a_row_is_born_in_a_first_state_only(db: Database, guarded: Guarded, kin
 @EVERY_MACHINE
 def test_refusals_carry_the_rule_and_the_table(db: Database, guarded: Guarded) -> None:
     with way_of("core", db) as (way, parents), way.undone():
-        row, _ = put(way, guarded, parents, guarded.far)
+        stored = put(way, guarded, parents, guarded.far)
         with way.undone(), pytest.raises(IllegalMove) as caught:
-            way.change(guarded, row, None, {guarded.column: guarded.first, **companions(guarded.table, guarded.first)})
+            way.change(guarded, stored, entering(guarded, guarded.first))
         moved = {f"lc_{guarded.table}_{guarded.column}_move", "lc_scan_runs_ended"}
         assert (caught.value.rule in moved, caught.value.table) == (True, guarded.table)
+        again = sample(guarded.table, parents, 100, **entering(guarded, guarded.far))
         with way.undone(), pytest.raises(IllegalMove) as caught:
-            again = sample(guarded.table, parents, 100, **{guarded.column: guarded.far}, **companions(guarded.table, guarded.far))
             way.add(guarded.table, again)
         assert (caught.value.rule, caught.value.table) == (f"lc_{guarded.table}_{guarded.column}_first", guarded.table)
 
@@ -258,8 +269,8 @@ def test_refusals_carry_the_rule_and_the_table(db: Database, guarded: Guarded) -
 def test_a_state_is_assigned_to_new_objects_only(db: Database, guarded: Guarded) -> None:
     other = next(state for state in guarded.machine.states if state != guarded.first)
     with way_of("orm", db) as (way, parents), way.undone():
-        _, stored = put(way, guarded, parents, guarded.first)
-        with pytest.raises(IllegalMove, match="states.move"):
+        stored = put(way, guarded, parents, guarded.first).object
+        with pytest.raises(IllegalMove, match=r"states\.move"):
             setattr(stored, guarded.column, other)
         assert getattr(stored, guarded.column) == guarded.first
         setattr(stored, guarded.column, guarded.first)  # the same: no move
@@ -361,10 +372,10 @@ def test_an_illegal_move_says_what_would_be_legal(db: Database) -> None:
 @EVERY_MACHINE
 def test_no_id_of_a_guarded_row_ever_changes(db: Database, guarded: Guarded) -> None:
     with way_of("raw", db) as (way, parents), way.undone():
-        row, _ = put(way, guarded, parents, guarded.first)
+        stored = put(way, guarded, parents, guarded.first)
         for column in TABLES[guarded.table].primary_key.columns:
             with way.undone(), pytest.raises(way.refusals) as caught:
-                way.change(guarded, row, None, {column.name: uuid4()})
+                way.change(guarded, stored, {column.name: uuid4()})
             assert rule_of(caught.value) == f"lc_{guarded.table}_key"
 
 
@@ -372,12 +383,14 @@ def test_no_id_of_a_guarded_row_ever_changes(db: Database, guarded: Guarded) -> 
 def test_an_upsert_is_held_to_the_machine(db: Database, guarded: Guarded) -> None:
     with way_of("raw", db) as (way, parents), way.undone():
         assert isinstance(way, Raw)
-        row, _ = put(way, guarded, parents, guarded.far)
-        reborn = {**row, **companions(guarded.table, guarded.first), guarded.column: guarded.first}
+        row = put(way, guarded, parents, guarded.far).row
+        reborn = row | entering(guarded, guarded.first)
         key = ", ".join(column.name for column in TABLES[guarded.table].primary_key.columns)
         upsert = sql_insert(db.engine, guarded.table, reborn)
         with pytest.raises(way.refusals):
-            way.connection.execute(f"{upsert} ON CONFLICT ({key}) DO UPDATE SET {guarded.column} = excluded.{guarded.column}")
+            way.connection.execute(
+                f"{upsert} ON CONFLICT ({key}) DO UPDATE SET {guarded.column} = excluded.{guarded.column}"
+            )
 
 
 @pytest.mark.engines("sqlite")
@@ -386,11 +399,11 @@ def test_an_upsert_is_held_to_the_machine(db: Database, guarded: Guarded) -> Non
 def test_sqlites_own_words_cannot_bring_a_row_back_to_its_start(db: Database, guarded: Guarded, recursive: str) -> None:
     with way_of("raw", db) as (way, parents):
         assert isinstance(way, Raw)
-        row, _ = put(way, guarded, parents, guarded.far)
+        row = put(way, guarded, parents, guarded.far).row
         way.connection.execute("COMMIT")
         way.connection.execute(f"PRAGMA recursive_triggers = {recursive}")
         way.connection.execute("BEGIN")
-        reborn = {**row, **companions(guarded.table, guarded.first), guarded.column: guarded.first}
+        reborn = row | entering(guarded, guarded.first)
         attempts = [
             sql_insert("sqlite", guarded.table, reborn, verb="REPLACE"),
             sql_insert("sqlite", guarded.table, reborn, verb="INSERT OR REPLACE"),
@@ -398,7 +411,9 @@ def test_sqlites_own_words_cannot_bring_a_row_back_to_its_start(db: Database, gu
             sql_update("sqlite", guarded.table, row["id"], verb="UPDATE OR REPLACE", **{guarded.column: None}),
             sql_update("sqlite", guarded.table, row["id"], verb="UPDATE OR REPLACE", **{guarded.column: guarded.first}),
             sql_update("sqlite", guarded.table, row["id"], verb="UPDATE OR IGNORE", **{guarded.column: guarded.first}),
-            sql_update("sqlite", guarded.table, row["id"], verb="UPDATE OR ROLLBACK", **{guarded.column: guarded.first}),
+            sql_update(
+                "sqlite", guarded.table, row["id"], verb="UPDATE OR ROLLBACK", **{guarded.column: guarded.first}
+            ),
             sql_update("sqlite", guarded.table, parents[guarded.table], verb="UPDATE OR REPLACE", id=row["id"]),
         ]
         table = TABLES[guarded.table]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -44,28 +45,28 @@ def session() -> Any:
 
 
 CHANGES: dict[str, Callable[[Note], Any]] = {
-    "set": lambda n: n.facts.__setitem__("new", 1),
-    "set at depth": lambda n: n.facts["a"]["b"][1].__setitem__("c", "e"),
-    "set what was set": lambda n: n.facts.__setitem__("deep", {"x": {}}) or n.facts["deep"]["x"].__setitem__("y", 1),
-    "delete": lambda n: n.facts.__delitem__("plain"),
+    "set": lambda n: operator.setitem(n.facts, "new", 1),
+    "set at depth": lambda n: operator.setitem(n.facts["a"]["b"][1], "c", "e"),
+    "set what was set": lambda n: [n.facts.update(deep={"x": {}}), n.facts["deep"]["x"].update(y=1)],
+    "delete": lambda n: operator.delitem(n.facts, "plain"),
     "pop": lambda n: n.facts["a"].pop("b"),
     "popitem": lambda n: n.facts["a"].popitem(),
     "clear": lambda n: n.facts["a"].clear(),
     "update": lambda n: n.facts["a"].update({"x": 1}, y=2),
-    "update in place": lambda n: n.facts["a"].__ior__({"x": {"y": 1}}),
+    "update in place": lambda n: operator.ior(n.facts["a"], {"x": {"y": 1}}),
     "setdefault": lambda n: n.facts.setdefault("q", {}).setdefault("r", []).append(1),
     "append": lambda n: n.facts["a"]["b"].append({"new": 1}),
     "extend": lambda n: n.facts["a"]["b"].extend(({"new": []},)),
-    "change what was extended": lambda n: n.facts["a"]["b"].extend([{}]) or n.facts["a"]["b"][-1].update(k=1),
+    "change what was extended": lambda n: [n.facts["a"]["b"].extend([{}]), n.facts["a"]["b"][-1].update(k=1)],
     "insert": lambda n: n.names.insert(0, "first"),
-    "add in place": lambda n: n.names.__iadd__(["more"]),
-    "repeat in place": lambda n: n.names[1].__imul__(2),
+    "add in place": lambda n: operator.iadd(n.names, ["more"]),
+    "repeat in place": lambda n: operator.imul(n.names[1], 2),
     "remove": lambda n: n.names.remove("x"),
     "sort": lambda n: n.facts["list"].sort(),
     "reverse": lambda n: n.facts["list"].reverse(),
-    "set slice": lambda n: n.facts["list"].__setitem__(slice(0, 2), [[], []]),
-    "change what was set by slice": lambda n: n.names.__setitem__(slice(0, 1), [[]]) or n.names[0].append(1),
-    "delete slice": lambda n: n.facts["list"].__delitem__(slice(0, 2)),
+    "set slice": lambda n: operator.setitem(n.facts["list"], slice(0, 2), [[], []]),
+    "change what was set by slice": lambda n: [operator.setitem(n.names, slice(0, 1), [[]]), n.names[0].append(1)],
+    "delete slice": lambda n: operator.delitem(n.facts["list"], slice(0, 2)),
     "list in list": lambda n: n.names[1].append("w"),
     "dict in list": lambda n: n.names[2].pop("z"),
 }
@@ -178,6 +179,7 @@ def test_detached_and_merged_rows_keep_noticing(session: Session) -> None:
 
 
 def test_a_value_of_the_wrong_shape_is_refused_when_it_is_assigned() -> None:
+    wrong: Any
     for wrong in ([], "text", 1):
         with pytest.raises(InvalidInput, match="facts is a JSON object"):
             Note(facts=wrong)

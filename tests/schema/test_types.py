@@ -204,7 +204,7 @@ RAW_ON_POSTGRESQL = [
     ("price", "100000000", "22003"),
     ("share", "'NaN'", "ck_probe_share_range"),
     ("share", "'Infinity'", "ck_probe_share_range"),
-    ("document", "'{\"a\": \"\\u0000\"}'", "22P05"),
+    ("document", '\'{"a": "\\u0000"}\'', "22P05"),
     ("document", "'{\"a\": NaN}'", "22P02"),
     ("document", "jsonb_build_object('a', repeat('x', 2048))", "ck_probe_document_json"),
 ]
@@ -232,7 +232,9 @@ def test_raw_sql_cannot_put_into_postgresql_what_python_could_not_read(
 
 
 @pytest.mark.engines("sqlite")
-@pytest.mark.parametrize(("column", "literal"), [("count", "'x'"), ("share", "'x'"), ("word", "x'6162'"), ("flag", "'x'")])
+@pytest.mark.parametrize(
+    ("column", "literal"), [("count", "'x'"), ("share", "'x'"), ("word", "x'6162'"), ("flag", "'x'")]
+)
 def test_an_sqlite_column_takes_its_own_kind_of_value_only(probe: Probe, column: str, literal: str) -> None:
     assert "cannot store" in probe.refused(column, literal)
 
@@ -283,7 +285,9 @@ def test_what_is_stored_comes_back_equal_and_of_the_same_type(probe: Probe, colu
 
 
 @same_database
-@given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=2, max_size=5))
+@given(
+    text=st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=2, max_size=5)
+)
 def test_any_text_comes_back(probe: Probe, text: str) -> None:
     assert probe.store("word", text) == text
 
@@ -325,7 +329,9 @@ def test_sums_and_order_of_money_are_exact(probe: Probe, millionths: list[int]) 
             min(amounts),
             max(amounts),
         )
-        ordered = probe.connection.execute(sa.select(saving).where(saving.is_not(None)).order_by(saving)).scalars().all()
+        ordered = (
+            probe.connection.execute(sa.select(saving).where(saving.is_not(None)).order_by(saving)).scalars().all()
+        )
         assert ordered == sorted(amounts)
         part.rollback()
 

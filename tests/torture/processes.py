@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -52,6 +53,8 @@ class Child:
     def say(self) -> bytes:
         """Return the next thing it says; nothing if it has ended."""
         assert self.process.stdout
+        speaks, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        assert speaks, f"said nothing for {PATIENCE} seconds"
         return self.process.stdout.read(1) or b""
 
     def expect(self, word: bytes) -> None:

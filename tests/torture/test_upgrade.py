@@ -20,7 +20,7 @@ from spothive.database.revisions import current_revision, head, revisions
 from spothive.settings import get_settings
 from tests.conftest import Database, settings
 from tests.torture.conftest import ROUNDS, moments, wait_until_alone
-from tests.torture.processes import READY, Child, at_work
+from tests.torture.processes import DONE, READY, Child, at_work
 
 pytestmark = pytest.mark.torture
 
@@ -103,7 +103,7 @@ def test_the_lock_of_a_killed_upgrade_is_free(db_engine: str, own_server: Embedd
     for _ in range(rounds):
         with nothing_yet(db_engine, own_server, tmp_path):
             with at_work("upgrade", "hang") as holder:
-                assert holder.steps(50)
+                holder.expect(DONE)
                 waiting = Child("upgrade")
                 waiting.expect(READY)
                 waiting.go()

@@ -23,13 +23,13 @@ from spothive.database.connection import (
 )
 from spothive.database.models import *  # noqa: F403 - the models are this package's purpose
 from spothive.database.revisions import init_database, run_all_migrations, run_migration
-from spothive.database.seed_data import seed_initial_data
 from spothive.database.tenancy import TenantSession, bind_tenant, system_scope
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from spothive.database.fastapi import DbSession as DbSession, db_for as db_for
+    from spothive.database.seed_data import seed_initial_data
 
     engine: Engine
 
@@ -61,5 +61,9 @@ def __getattr__(name: str) -> Any:
         from spothive.database import fastapi
 
         return getattr(fastapi, name)
+    if name == "seed_initial_data":  # `python -m spothive.database.seed_data` wants to be the first to import it
+        from spothive.database.seed_data import seed_initial_data
+
+        return seed_initial_data
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

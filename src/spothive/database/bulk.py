@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql as pg
 from spothive.database import postgresql
 from spothive.database.refusals import to_error
 from spothive.database.tenancy import TenantSession
-from spothive.errors import DatabaseUnavailable, NotAllowed, TenantMismatch
+from spothive.errors import DatabaseUnavailable, InvalidInput, NotAllowed, TenantMismatch
 from spothive.models import Base
 
 Row = dict[str, Any]
@@ -124,6 +124,9 @@ def _converted(
     """Yield the values of each row as the driver takes them, checked by the columns' types."""
     convert = [(column.name, _converter(column, connection.dialect)) for column in columns]
     for row in rows:
+        if len(row) != len(convert):
+            msg = "the rows of one bulk write all have the same columns"
+            raise InvalidInput(msg)
         yield tuple([one(row[name]) if one else row[name] for name, one in convert])
 
 

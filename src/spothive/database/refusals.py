@@ -5,9 +5,9 @@ A constraint is recognised by its name, once, here. Nothing above this file read
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import CheckConstraint, Engine, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint, event
 from sqlalchemy.engine import ExceptionContext
@@ -38,7 +38,7 @@ _SUFFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class RawRefusal:
-    """What one driver said: the kind, and what of rule, table and columns it knows."""
+    """What one driver said: the kind (a key of ``_ERRORS``), and what of rule, table and columns it knows."""
 
     kind: str
     rule: str
@@ -52,24 +52,21 @@ def install(engine: Engine) -> None:
 
 
 def _translate(context: ExceptionContext) -> BaseException | None:
+    from spothive.database import postgresql, sqlite
+
     error = context.original_exception
     if isinstance(error, errors.SpothiveError):
         return error  # raised by a column type or a connect hook, and wrapped by SQLAlchemy
-    if isinstance(error, OverflowError):
-        return errors.InvalidInput("a number does not fit into 64 bits")
     if isinstance(error, UnicodeEncodeError):
         return errors.InvalidInput("text is not valid Unicode; send it as UTF-8")
-    from spothive.database import postgresql, sqlite
-
     on_sqlite = context.dialect.name == "sqlite"
     raw = sqlite.read_refusal(error, context) if on_sqlite else postgresql.read_refusal(error)
-    if raw is not None:
-        if raw.kind == "unavailable" and _only_reads(context):
-            return errors.NotAllowed("this session only reads: write in get_db_session()")
-        return to_error(raw)
-    if context.is_disconnect or context.connection is None:
-        return errors.DatabaseUnavailable(f"the database cannot be reached: {_first_line(error)}")
-    return None
+    if raw is None:
+        gone = context.is_disconnect or context.connection is None
+        return errors.DatabaseUnavailable(f"the database cannot be reached: {_first_line(error)}") if gone else None
+    if raw.kind == "unavailable" and _only_reads(context):
+        return errors.NotAllowed("this session only reads: write in get_db_session()")
+    return to_error(raw)
 
 
 def _only_reads(context: ExceptionContext) -> bool:
@@ -79,38 +76,54 @@ def _only_reads(context: ExceptionContext) -> bool:
 
 def to_error(raw: RawRefusal) -> errors.SpothiveError:
     """Return the error for what a driver refused."""
-    match raw.kind:
-        case "check":
-            return _check_error(raw)
-        case "unique":
-            rule, table, columns = _unique_rule(raw)
-            what = ", ".join(c for c in columns if c != "tenant_id") or rule
-            return errors.DuplicateValue(f"{table}: another row already has this {what}", rule=rule, table=table)
-        case "parent":
-            rule = raw.rule or _foreign_key_rule(raw)
-            return errors.ParentMissing(
-                f"{raw.table}: the row it points to does not exist in this tenant ({rule})", rule=rule, table=raw.table
-            )
-        case "children":
-            return errors.ParentMissing(
-                f"{raw.table} still has rows that point here ({raw.rule})", rule=raw.rule, table=raw.table
-            )
-        case "not_null":
-            column = raw.rule.removeprefix(f"nn_{raw.table}_")
-            return errors.ValueRefused(f"{raw.table}.{column} is required", rule=raw.rule, table=raw.table)
-        case "value":
-            return errors.ValueRefused("a value has the wrong type or does not fit its column", table=raw.table)
-        case "tenant":
-            return errors.TenantMismatch(f"{raw.table}: the row belongs to another tenant, or no tenant is bound")
-        case "privilege":
-            return errors.NotAllowed("the application may only read this table: write it in system_scope(session, reason)")
-        case "busy":
-            return errors.Conflict("another transaction got there first or held the lock too long: try again")
-        case "schema":
-            return errors.SchemaOutdated("the database is empty or older than this spothive: run `spothive db upgrade`")
-        case _:
-            reason = next((v for k, v in _UNAVAILABLE.items() if raw.rule.startswith(k)), _first_line(raw.table))
-            return errors.DatabaseUnavailable(f"the database cannot be used: {reason}")
+    return _ERRORS[raw.kind](raw)
+
+
+def _unique_error(raw: RawRefusal) -> errors.RuleBroken:
+    rule, table, columns = _unique_rule(raw)
+    what = ", ".join(c for c in columns if c != "tenant_id") or rule
+    return errors.DuplicateValue(f"{table}: another row already has this {what}", rule=rule, table=table)
+
+
+def _parent_error(raw: RawRefusal) -> errors.RuleBroken:
+    rule = raw.rule or _foreign_key_rule(raw)
+    message = f"{raw.table}: the row it points to does not exist in this tenant ({rule})"
+    return errors.ParentMissing(message, rule=rule, table=raw.table)
+
+
+def _children_error(raw: RawRefusal) -> errors.RuleBroken:
+    message = f"{raw.table} still has rows that point here ({raw.rule})"
+    return errors.ParentMissing(message, rule=raw.rule, table=raw.table)
+
+
+def _required_error(raw: RawRefusal) -> errors.RuleBroken:
+    column = raw.rule.removeprefix(f"nn_{raw.table}_")
+    return errors.ValueRefused(f"{raw.table}.{column} is required", rule=raw.rule, table=raw.table)
+
+
+def _value_error(raw: RawRefusal) -> errors.RuleBroken:
+    return errors.ValueRefused("a value has the wrong type or does not fit its column", table=raw.table)
+
+
+def _tenant_error(raw: RawRefusal) -> errors.SpothiveError:
+    return errors.TenantMismatch(f"{raw.table}: the row belongs to another tenant, or no tenant is bound")
+
+
+def _privilege_error(_: RawRefusal) -> errors.SpothiveError:
+    return errors.NotAllowed("the application may only read this table: write it in system_scope(session, reason)")
+
+
+def _busy_error(_: RawRefusal) -> errors.SpothiveError:
+    return errors.Conflict("another transaction got there first or held the lock too long: try again")
+
+
+def _schema_error(_: RawRefusal) -> errors.SpothiveError:
+    return errors.SchemaOutdated("the database is empty or older than this spothive: run `spothive db upgrade`")
+
+
+def _unavailable_error(raw: RawRefusal) -> errors.SpothiveError:
+    reason = next((v for k, v in _UNAVAILABLE.items() if raw.rule.startswith(k)), _first_line(raw.table))
+    return errors.DatabaseUnavailable(f"the database cannot be used: {reason}")
 
 
 def _check_error(raw: RawRefusal) -> errors.RuleBroken:
@@ -121,6 +134,21 @@ def _check_error(raw: RawRefusal) -> errors.RuleBroken:
         kind = errors.AppendOnly
     table, message = rule_messages().get(raw.rule, (raw.table, "a rule of the database refused it"))
     return kind(f"{message} ({raw.rule})", rule=raw.rule, table=table)
+
+
+_ERRORS: dict[str, Callable[[RawRefusal], errors.SpothiveError]] = {
+    "check": _check_error,
+    "unique": _unique_error,
+    "parent": _parent_error,
+    "children": _children_error,
+    "not_null": _required_error,
+    "value": _value_error,
+    "tenant": _tenant_error,
+    "privilege": _privilege_error,
+    "busy": _busy_error,
+    "schema": _schema_error,
+    "unavailable": _unavailable_error,
+}
 
 
 @lru_cache(maxsize=1)

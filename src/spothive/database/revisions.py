@@ -176,7 +176,8 @@ def _read_revision(connection: Connection) -> str | None:
         return None
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if found is not None and found not in revisions():
-        msg = f"the database is at revision {str(found)[:40]!r}, which this spothive does not know: install a newer spothive"
+        shown = str(found)[:40]
+        msg = f"the database is at revision {shown!r}, which this spothive does not know: install a newer spothive"
         raise SchemaTooNew(msg)
     return None if found is None else str(found)
 

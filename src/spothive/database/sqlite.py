@@ -88,33 +88,64 @@ def read_refusal(error: Any, context: Any) -> RawRefusal | None:
     """Return what SQLite refused, or None if it is no refusal."""
     message = str(error)
     name = getattr(error, "sqlite_errorname", "") or ""
-    if name in {"SQLITE_CONSTRAINT_CHECK", "SQLITE_CONSTRAINT_TRIGGER"}:
-        kind, _, table = message.partition(" ")
-        if kind in {"tenant", "privilege"}:  # by a trigger of sqlite_filter.py
-            return RawRefusal(kind, "", table)
-        rule = message.rpartition(": ")[2]
-        # A trigger that guards a primary key against REPLACE speaks in the name of the key.
-        return RawRefusal("unique" if rule.startswith("pk_") else "check", rule, "")
-    if name in {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}:
-        if found := _INDEX.search(message):
-            return RawRefusal("unique", found[1], "")
-        table, columns = _table_and_columns(message)
-        return RawRefusal("unique", "", table, columns)
-    if name == "SQLITE_CONSTRAINT_NOTNULL":
-        table, columns = _table_and_columns(message)
-        return RawRefusal("not_null", f"nn_{table}_{columns[0]}", table)
     if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
         return _broken_foreign_key(context)
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return RawRefusal("busy", "", "")
-    if name == "SQLITE_ERROR" and message.startswith(("no such table", "no such column")):
-        return RawRefusal("schema", "", "")
-    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FULL")):
-        return RawRefusal("unavailable", name, message)
-    if name.startswith(("SQLITE_IOERR", "SQLITE_PERM", "SQLITE_AUTH")):
-        return RawRefusal("unavailable", name, message)
-    # The driver has no name for what a STRICT table says.
-    return RawRefusal("value", "", "") if message.startswith(("cannot store", "malformed JSON")) else None
+    if name in _CONSTRAINTS:
+        return _CONSTRAINTS[name](message)
+    kind = next((kind for start, kind in _KINDS.items() if name.startswith(start)), "")
+    # Of what a STRICT table says the driver knows no name.
+    kind = kind or next((kind for start, kind in _MESSAGES.items() if message.startswith(start)), "")
+    return RawRefusal(kind, name, message if kind == "unavailable" else "") if kind else None
+
+
+def _named(message: str) -> RawRefusal:
+    """Read a CHECK or a trigger, which speak by name."""
+    kind, _, table = message.partition(" ")
+    if kind in {"tenant", "privilege"}:  # a trigger of sqlite_filter.py
+        return RawRefusal(kind, "", table)
+    rule = message.rpartition(": ")[2]
+    # A trigger that guards a primary key against REPLACE speaks in the name of the key.
+    return RawRefusal("unique" if rule.startswith("pk_") else "check", rule, "")
+
+
+def _unique(message: str) -> RawRefusal:
+    if found := _INDEX.search(message):
+        return RawRefusal("unique", found[1], "")
+    table, columns = _table_and_columns(message)
+    return RawRefusal("unique", "", table, columns)
+
+
+def _required(message: str) -> RawRefusal:
+    table, columns = _table_and_columns(message)
+    return RawRefusal("not_null", f"nn_{table}_{columns[0]}", table)
+
+
+_CONSTRAINTS = {
+    "SQLITE_CONSTRAINT_CHECK": _named,
+    "SQLITE_CONSTRAINT_TRIGGER": _named,
+    "SQLITE_CONSTRAINT_UNIQUE": _unique,
+    "SQLITE_CONSTRAINT_PRIMARYKEY": _unique,
+    "SQLITE_CONSTRAINT_NOTNULL": _required,
+}
+_KINDS = {
+    "SQLITE_BUSY": "busy",
+    "SQLITE_LOCKED": "busy",
+    "SQLITE_CANTOPEN": "unavailable",
+    "SQLITE_READONLY": "unavailable",
+    "SQLITE_CORRUPT": "unavailable",
+    "SQLITE_NOTADB": "unavailable",
+    "SQLITE_FULL": "unavailable",
+    "SQLITE_IOERR": "unavailable",
+    "SQLITE_PERM": "unavailable",
+    "SQLITE_AUTH": "unavailable",
+}
+_MESSAGES = {
+    "no such table": "schema",
+    "no such column": "schema",
+    "cannot store": "value",
+    "malformed JSON": "value",
+    "Python int too large": "value",
+}
 
 
 def _table_and_columns(message: str) -> tuple[str, tuple[str, ...]]:

@@ -73,9 +73,7 @@ def json_object(**options: Any) -> MappedColumn[Any]:
     if not options.get("nullable"):
         options.setdefault("default", dict)
         options.setdefault("server_default", "{}")
-    return mapped_column(
-        TrackedDict.as_mutable(Json("object", options.pop("max_bytes", 256 * 1024))), **options
-    )
+    return mapped_column(TrackedDict.as_mutable(Json("object", options.pop("max_bytes", 256 * 1024))), **options)
 
 
 def json_array(**options: Any) -> MappedColumn[Any]:

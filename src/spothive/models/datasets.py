@@ -32,9 +32,7 @@ class Dataset(TenantOwned, Timestamped, Base):
     kind: Mapped[DatasetKind] = mapped_column(TextEnum(DatasetKind))
     row_count: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0")
     file_path: Mapped[str] = mapped_column(Text(512, 1))
-    file_hash: Mapped[str] = mapped_column(
-        AsciiText(64, 64, "0-9a-f"), comment="SHA-256 of the file, hexadecimal"
-    )
+    file_hash: Mapped[str] = mapped_column(AsciiText(64, 64, "0-9a-f"), comment="SHA-256 of the file, hexadecimal")
     columns: Mapped[list[Any]] = json_array(comment="column names in file order")
     created_by: Mapped[UUID | None] = mapped_column(comment="user; no key, the row outlives its maker")
 

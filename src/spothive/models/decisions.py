@@ -54,9 +54,7 @@ class MlModel(GlobalTable, Timestamped, Base):
     name: Mapped[str] = mapped_column(Text(255, 1))
     version: Mapped[str] = mapped_column(Text(50, 1))
     file_path: Mapped[str] = mapped_column(Text(512, 1))
-    file_hash: Mapped[str] = mapped_column(
-        AsciiText(64, 64, "0-9a-f"), comment="SHA-256 of the file, hexadecimal"
-    )
+    file_hash: Mapped[str] = mapped_column(AsciiText(64, 64, "0-9a-f"), comment="SHA-256 of the file, hexadecimal")
     file_format: Mapped[ModelFormat] = mapped_column(
         TextEnum(ModelFormat), default=ModelFormat.ONNX, server_default=ModelFormat.ONNX.value
     )
@@ -65,9 +63,7 @@ class MlModel(GlobalTable, Timestamped, Base):
     description: Mapped[str | None] = mapped_column(Text())
     uploaded_by: Mapped[UUID | None] = mapped_column(comment="user; no key, the row outlives its maker")
     person_name: Mapped[str | None] = mapped_column(Text(255), comment="who uploaded it, at that time")
-    uploaded_at: Mapped[datetime] = mapped_column(
-        UtcDateTime, default=utc_now, server_default=utc_timestamp()
-    )
+    uploaded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, server_default=utc_timestamp())
     graduated_at: Mapped[datetime | None]
     deployed_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]

@@ -188,9 +188,7 @@ class Account(TenantOwned, Timestamped, Base):
     status_reason: Mapped[str | None] = mapped_column(Text())
     account_metadata: Mapped[dict[str, Any]] = json_object()
     last_discovered_at: Mapped[datetime | None]
-    disconnecting_at: Mapped[datetime | None] = mapped_column(
-        comment="tombstone: invisible, being deleted in batches"
-    )
+    disconnecting_at: Mapped[datetime | None] = mapped_column(comment="tombstone: invisible, being deleted in batches")
 
     user: Mapped[User] = belongs_to("Account.user_id")
     clusters: Mapped[list[Cluster]] = has_many("Cluster.account_id", back_populates="account")
@@ -220,9 +218,7 @@ class Account(TenantOwned, Timestamped, Base):
         CheckConstraint(
             f"connection_method <> 'import' OR (status = 'pending' AND {_PLACEHOLDER} AND environment_type = 'LAB')",
             name="import_unproven",
-            info={
-                "message": "an imported account proves nothing: it stays pending and LAB until it is connected"
-            },
+            info={"message": "an imported account proves nothing: it stays pending and LAB until it is connected"},
         ),
         CheckConstraint(
             "environment_type = 'LAB' OR status <> 'pending'",
@@ -290,9 +286,7 @@ class Instance(TenantOwned, Timestamped, Base):
     replica_of_id: Mapped[UUID | None] = owned("instances", nullable=True, sibling=True)
     replica_expiry: Mapped[datetime | None]
     launched_at: Mapped[datetime | None]
-    content_hash: Mapped[int] = mapped_column(
-        Bits64, comment="of what AWS said; a re-scan writes only what differs"
-    )
+    content_hash: Mapped[int] = mapped_column(Bits64, comment="of what AWS said; a re-scan writes only what differs")
     terminated_at: Mapped[datetime | None]
     last_evaluation: Mapped[datetime | None]
     instance_metadata: Mapped[dict[str, Any]] = json_object(comment="tags, vpc_id, subnet_id")
@@ -361,9 +355,7 @@ class ScanRun(TenantOwned, Timestamped, Base):
     account_id: Mapped[UUID] = owned("accounts")
     kind: Mapped[ScanKind] = mapped_column(TextEnum(ScanKind))
     status: Mapped[ScanStatus] = SCAN_LIFE.column()
-    units_expected: Mapped[int] = mapped_column(
-        Whole(1, 10_000), comment="regions x kinds that were to be looked at"
-    )
+    units_expected: Mapped[int] = mapped_column(Whole(1, 10_000), comment="regions x kinds that were to be looked at")
     lease_token: Mapped[UUID] = mapped_column(comment="who may write to the run")
     leased_until: Mapped[datetime] = mapped_column(comment="after this the run may be taken over")
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, server_default=utc_timestamp())

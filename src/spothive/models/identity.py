@@ -35,9 +35,7 @@ class Tenant(GlobalTable, Timestamped, Base):
     __tablename__ = "tenants"
 
     name: Mapped[str] = mapped_column(Text(255, 1))
-    slug: Mapped[str] = mapped_column(
-        AsciiText(63, alphabet="a-z0-9-"), unique=True, comment="short name for people"
-    )
+    slug: Mapped[str] = mapped_column(AsciiText(63, alphabet="a-z0-9-"), unique=True, comment="short name for people")
     is_active: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
     settings: Mapped[dict[str, Any]] = json_object(comment="auto_approve_low, ...")
 
@@ -58,16 +56,12 @@ class Tenant(GlobalTable, Timestamped, Base):
 
 
 def _active_staff(row: HasColumns) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        row.c.tenant_id == PLATFORM_TENANT_ID, row.c.role.in_(STAFF_ROLES), row.c.is_active.is_(sa.true())
-    )
+    return sa.and_(row.c.tenant_id == PLATFORM_TENANT_ID, row.c.role.in_(STAFF_ROLES), row.c.is_active.is_(sa.true()))
 
 
 def _remaining_staff(old: HasColumns, _: HasColumns) -> sa.Select[Any]:
     users = User.__table__
-    return (
-        sa.select(users.c.id).where(_active_staff(old), _active_staff(users), users.c.id != old.c.id).limit(1)
-    )
+    return sa.select(users.c.id).where(_active_staff(old), _active_staff(users), users.c.id != old.c.id).limit(1)
 
 
 class User(TenantOwned, Timestamped, Base):
@@ -83,13 +77,9 @@ class User(TenantOwned, Timestamped, Base):
     role: Mapped[Role] = mapped_column(TextEnum(Role), default=Role.USER, server_default=Role.USER.value)
     is_active: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
     must_change_password: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
-    timezone: Mapped[str] = mapped_column(
-        Text(64, 1), default="UTC", server_default="UTC", comment="IANA name"
-    )
+    timezone: Mapped[str] = mapped_column(Text(64, 1), default="UTC", server_default="UTC", comment="IANA name")
     last_login: Mapped[datetime | None]
-    failed_logins: Mapped[int] = mapped_column(
-        Whole(), default=0, server_default="0", comment="since the last success"
-    )
+    failed_logins: Mapped[int] = mapped_column(Whole(), default=0, server_default="0", comment="since the last success")
     locked_until: Mapped[datetime | None]
 
     __table_args__ = {

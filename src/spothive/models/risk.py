@@ -21,9 +21,7 @@ class OnDemandPrice(GlobalTable, Timestamped, Base):
     instance_type: Mapped[str] = mapped_column(Text(32, 1))
     os: Mapped[str] = mapped_column(Text(32, 1), default="Linux", server_default="Linux")
     price: Mapped[Decimal] = mapped_column(Money(), comment="USD per hour")
-    source: Mapped[str] = mapped_column(
-        Text(255, 1), comment="where the price was read; 'synthetic' if it was made up"
-    )
+    source: Mapped[str] = mapped_column(Text(255, 1), comment="where the price was read; 'synthetic' if it was made up")
     observed_at: Mapped[datetime] = mapped_column(comment="UTC")
 
     __table_args__ = (
