@@ -139,6 +139,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("db_engine", mark.args if mark else ENGINES)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put tests in one order on every worker: metadata keeps some of its parts in sets."""
+    items.sort(key=lambda item: item.nodeid)
+
+
 @pytest.fixture
 def db(db_engine: str, templates: dict[str, str], tmp_path: Path) -> Iterator[Database]:
     """Yield a fresh migrated database; settings, sessions and commands of this process use it."""

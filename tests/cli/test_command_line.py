@@ -16,7 +16,8 @@ import typer
 from spothive.cli import fleet, identity
 from spothive.cli.app import STREETS, app
 from spothive.database import EnvironmentType, InstanceState, Lifecycle, Role
-from tests.cli.conftest import Ran, Spothive, audited
+from spothive.settings import get_settings
+from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database
 
 SHARED = {"--tenant", "--as", "--json", "--postgres", "--verbose", "--help"}
@@ -120,6 +121,10 @@ def test_choices_are_those_of_the_models() -> None:
         assert set(get_args(spelled)) == {member.value for member in declared}
 
 
+def test_the_demo_tells_its_story_to_people_only(refused: Callable[..., str]) -> None:
+    assert refused("demo", "--json") == "the demo is for people and prints no JSON"
+
+
 @pytest.fixture
 def listed(people: Database, done: Spothive) -> Callable[..., list[str]]:
     """Return a function that names the users a `user list` shows."""
@@ -172,7 +177,7 @@ def test_a_user_without_a_name_is_known_by_number(
 
 
 def test_the_embedded_postgresql_is_one_option_away(
-    done: Spothive, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    spothive: Spothive, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     asked: list[Any] = []
 
@@ -183,17 +188,7 @@ def test_the_embedded_postgresql_is_one_option_away(
     monkeypatch.setattr("spothive.database.embedded_postgresql.shared_server", server)
     monkeypatch.setenv("SPOTHIVE_EMBEDDED_POSTGRES", "0")
     monkeypatch.setenv("SPOTHIVE_EMBEDDED_DIR", str(tmp_path))
-    from spothive.settings import get_settings
-
     for words in (["--postgres", "db", "status"], ["db", "status", "--postgres"]):
-        ran = Ran(*_run(words))
-        assert ran.code == 130
+        assert spothive(*words).code == 130
     assert asked == [tmp_path, tmp_path]
     get_settings.cache_clear()
-
-
-def _run(words: list[str]) -> tuple[int, str, str]:
-    from typer.testing import CliRunner
-
-    ended = CliRunner().invoke(app, words)
-    return ended.exit_code, ended.stdout, ended.stderr

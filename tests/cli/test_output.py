@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -181,3 +182,17 @@ def test_a_terminal_without_unicode_gets_what_it_can_show(
     ran = on_terminal("account", "list", PYTHONIOENCODING="ascii", PYTHONUTF8="0", NO_COLOR="1")
     assert ran.code == 0, ran
     assert r"K\xf6ln" in ran.out
+
+
+@pytest.mark.engines("sqlite")
+def test_long_work_shows_its_progress_at_a_terminal_only(
+    people: Database, done: Spothive, on_terminal: Callable[..., Ran], tmp_path: Path
+) -> None:
+    file = tmp_path / "answer.json"
+    file.write_text(answer(instance(1)))
+    words = ["account", "import", "--name", "main", "--file", str(file)]
+    shown = on_terminal(*words, columns=200)
+    assert shown.code == 0, shown
+    for step in ("reading ", "understanding", "writing 1 instances"):
+        assert step in shown.out
+    assert done(*words).out == "main: 1 instances seen in us-east-1; 0 added, 0 changed, 0 gone, 0 refused\n"

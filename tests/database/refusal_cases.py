@@ -42,44 +42,62 @@ class Graph:
         self.session.execute(sa.insert(TABLES[table]).values(**row))
         return row
 
-    def change(self, table: str, row_id: Any = None, **values: Any) -> None:
+    def change(self, table: str, row_id: Any = None, **values: Any) -> Graph:
         """Update the sample row, or another one."""
         columns = TABLES[table].c
         key = columns.id == (row_id or self.rows[table]["id"])
         self.session.execute(sa.update(TABLES[table]).where(key).values(**values))
+        return self
 
-    def remove(self, table: str) -> None:
-        """Delete the sample row."""
-        self.session.execute(sa.delete(TABLES[table]).where(TABLES[table].c.id == self.rows[table]["id"]))
+    def remove(self, table: str, row_id: Any = None) -> Graph:
+        """Delete the sample row, or another one."""
+        key = TABLES[table].c.id == (row_id or self.rows[table]["id"])
+        self.session.execute(sa.delete(TABLES[table]).where(key))
+        return self
 
 
-Act = Callable[[Graph], Any]
+Act = Callable[[Graph], object]
 FRESH: dict[str, Row] = {"scan_runs": {"kind": "waste"}}  # one RUNNING run of a kind
+
+
+def add(table: str, **values: Any) -> Act:
+    """Return the act of adding a second row to ``table``."""
+    return lambda graph: graph.add(table, **values)
+
+
+def change(table: str, **values: Any) -> Act:
+    """Return the act of changing the sample row of ``table``."""
+    return lambda graph: graph.change(table, **values)
+
+
+def remove(table: str) -> Act:
+    """Return the act of deleting the sample row of ``table``."""
+    return lambda graph: graph.remove(table)
 
 
 # --- rules written by hand -------------------------------------------------------------------------
 
 
-def _walk(graph: Graph, *steps: str, **last: Any) -> None:
-    """Take the sample model through ``steps``; the last one also sets ``last``."""
-    for step in steps:
-        graph.change("ml_models", status=step, **(last if step == steps[-1] else {}))
+def _graduate_without_date(graph: Graph) -> None:
+    graph.change("ml_models", status="TESTING").change("ml_models", status="GRADUATED")
 
 
 def _two_active_models(graph: Graph) -> None:
-    for model in (graph.rows["ml_models"], graph.add("ml_models")):
-        for step, more in (("TESTING", {}), ("GRADUATED", {"graduated_at": NOW}), ("ENABLED", {"deployed_at": NOW})):
-            graph.change("ml_models", model["id"], status=step, **more)
-        graph.change("ml_models", model["id"], is_active_prod=True)
+    for model in (graph.rows["ml_models"]["id"], graph.add("ml_models")["id"]):
+        graph.change("ml_models", model, status="TESTING")
+        graph.change("ml_models", model, status="GRADUATED", graduated_at=NOW)
+        graph.change("ml_models", model, status="ENABLED", deployed_at=NOW)
+        graph.change("ml_models", model, is_active_prod=True)
 
 
-def _replica(graph: Graph, number: int) -> None:
+def _replica(graph: Graph, number: int) -> Graph:
     primary = graph.rows["instances"]["id"]
     graph.add("instances", number, is_replica=True, replica_of_id=primary, replica_expiry=NOW)
+    return graph
 
 
-def _end_run(graph: Graph) -> None:
-    graph.change("scan_runs", status="FAILED", finished_at=NOW)
+def _end_run(graph: Graph) -> Graph:
+    return graph.change("scan_runs", status="FAILED", finished_at=NOW)
 
 
 def _admin(graph: Graph) -> Any:
@@ -88,38 +106,36 @@ def _admin(graph: Graph) -> Any:
 
 
 BY_HAND: dict[str, Act] = {
-    "ck_accounts_account_id_form": lambda g: g.change("accounts", account_id="12345"),
-    "ck_accounts_import_unproven": lambda g: g.add("accounts", connection_method="import"),
-    "ck_accounts_key_proof": lambda g: g.change("accounts", connection_method="access_keys", status="connected"),
-    "ck_accounts_prod_proven": lambda g: g.change("accounts", environment_type="PROD"),
-    "ck_accounts_role_proof": lambda g: g.change("accounts", status="connected", role_arn=None),
+    "ck_accounts_account_id_form": change("accounts", account_id="12345"),
+    "ck_accounts_import_unproven": add("accounts", connection_method="import"),
+    "ck_accounts_key_proof": change("accounts", connection_method="access_keys", status="connected"),
+    "ck_accounts_prod_proven": change("accounts", environment_type="PROD"),
+    "ck_accounts_role_proof": change("accounts", status="connected", role_arn=None),
     "ck_instances_own_replica": lambda g: g.change(
         "instances", is_replica=True, replica_of_id=g.rows["instances"]["id"], replica_expiry=NOW
     ),
-    "ck_instances_replica": lambda g: g.change("instances", is_replica=True),
-    "ck_instances_terminated": lambda g: g.change("instances", state="terminated"),
-    "ck_ml_models_active": lambda g: g.change("ml_models", is_active_prod=True),
-    "ck_ml_models_archived": lambda g: g.change("ml_models", status="ARCHIVED"),
-    "ck_ml_models_graduated": lambda g: _walk(g, "TESTING", "GRADUATED"),
-    "ck_scan_runs_finished": lambda g: g.change("scan_runs", status="FAILED"),
-    "uq_instances_live_replica": lambda g: [_replica(g, 2), _replica(g, 3)],
+    "ck_instances_replica": change("instances", is_replica=True),
+    "ck_instances_terminated": change("instances", state="terminated"),
+    "ck_ml_models_active": change("ml_models", is_active_prod=True),
+    "ck_ml_models_archived": change("ml_models", status="ARCHIVED"),
+    "ck_ml_models_graduated": _graduate_without_date,
+    "ck_scan_runs_finished": change("scan_runs", status="FAILED"),
+    "uq_instances_live_replica": lambda g: _replica(_replica(g, 2), 3),
     "uq_ml_models_one_active": _two_active_models,
     "uq_scan_runs_running": lambda g: g.add("scan_runs", kind=g.rows["scan_runs"]["kind"]),
-    "lc_ml_models_kept": lambda g: g.remove("ml_models"),
-    "lc_scan_runs_complete": lambda g: g.change("scan_runs", status="COMPLETE", finished_at=NOW),
-    "lc_scan_runs_ended": lambda g: [_end_run(g), g.change("scan_runs", seen=1)],
-    "lc_scan_units_frozen": lambda g: [_end_run(g), g.add("scan_units")],
-    "lc_scan_units_kept": lambda g: g.remove("scan_units"),
+    "lc_ml_models_kept": remove("ml_models"),
+    "lc_scan_runs_complete": change("scan_runs", status="COMPLETE", finished_at=NOW),
+    "lc_scan_runs_ended": lambda g: _end_run(g).change("scan_runs", seen=1),
+    "lc_scan_units_frozen": lambda g: _end_run(g).add("scan_units"),
+    "lc_scan_units_kept": remove("scan_units"),
     "lc_scan_units_run": lambda g: g.change("scan_units", scan_run_id=g.add("scan_runs")["id"]),
     "lc_tenants_platform": lambda g: g.change("tenants", PLATFORM_TENANT_ID, is_active=False),
     "lc_users_last_admin": lambda g: g.change("users", _admin(g), role="user"),
-    "lc_users_last_admin_gone": lambda g: [
-        g.session.execute(sa.delete(TABLES["users"]).where(TABLES["users"].c.id == _admin(g)))
-    ],
+    "lc_users_last_admin_gone": lambda g: g.remove("users", _admin(g)),
 }
 
 DELETED_PARENTS: dict[str, Act] = {
-    "fk_instances_tenant_id_replica_of_id": lambda g: [_replica(g, 2), g.remove("instances")],
+    "fk_instances_tenant_id_replica_of_id": lambda g: _replica(g, 2).remove("instances"),
 }
 """Keys that keep a parent from being deleted while children point at it."""
 
@@ -187,12 +203,12 @@ def _bound_cases(table: sa.Table, engine: str) -> Iterator[tuple[str, Act]]:
             continue
         if suffix == "values" and "state_machine" in column.info:
             continue  # the machine's triggers answer before the CHECK
-        broken = sa.literal_column(LITERALS.get(rule) or _breaking(column.type, suffix, engine))
-        values = {column.name: broken} | BESIDE.get(rule, {})
+        broken: Any = sa.literal_column(LITERALS.get(rule) or _breaking(column.type, suffix, engine))
+        values: Row = {column.name: broken, **BESIDE.get(rule, {})}
         if rule in BY_UPDATE:
-            yield rule, lambda g, v=values | BY_UPDATE[rule]: g.change(table.name, **v)
+            yield rule, change(table.name, **values, **BY_UPDATE[rule])
         else:
-            yield OVERRULED.get(rule, rule), lambda g, v=values: g.add(table.name, **v)
+            yield OVERRULED.get(rule, rule), add(table.name, **values)
 
 
 def _breaking(kind: Any, suffix: str, engine: str) -> str:
@@ -218,29 +234,36 @@ def _breaking(kind: Any, suffix: str, engine: str) -> str:
 def _required_cases(table: sa.Table, engine: str) -> Iterator[tuple[str, Act]]:
     for column in table.columns:
         if not column.nullable and not (engine == "postgresql" and (table.name, column.name) in STAMPED):
-            yield f"nn_{table.name}_{column.name}", lambda g, c=column.name: g.add(table.name, **{c: sa.null()})
+            yield f"nn_{table.name}_{column.name}", add(table.name, **{column.name: sa.null()})
 
 
 def _key_cases(table: sa.Table) -> Iterator[tuple[str, Act]]:
-    keys = [key for key in table.constraints if isinstance(key, (UniqueConstraint, sa.PrimaryKeyConstraint))]
-    for key in keys:
-        columns = [column.name for column in key.columns]
-        yield (
-            str(key.name),
-            lambda g, columns=columns: g.add(table.name, **{c: _stored(g, table, c) for c in columns}),
-        )
+    for key in table.constraints:
+        if isinstance(key, (UniqueConstraint, sa.PrimaryKeyConstraint)):
+            yield str(key.name), _add_again(table, [column.name for column in key.columns])
     parents = [key for key in table.constraints if isinstance(key, ForeignKeyConstraint)]
     for parent in parents:
         pointer = list(parent.columns)[-1].name
         if pointer == "tenant_id" and len(parents) > 1:
             continue  # a row without tenant has no other parent either
-        beside = {"is_replica": True, "replica_expiry": NOW} if pointer == "replica_of_id" else {}
-        yield str(parent.name), lambda g, p=pointer, b=beside: g.add(table.name, **{p: uuid4()} | b)
+        beside: Row = {"is_replica": True, "replica_expiry": NOW} if pointer == "replica_of_id" else {}
+        yield str(parent.name), add(table.name, **{pointer: uuid4()}, **beside)
 
 
-def _stored(graph: Graph, table: sa.Table, column: str) -> Any:
-    """Return what the sample row holds, by itself or by default."""
-    return graph.rows[table.name].get(column) or table.c[column].default.arg
+def _add_again(table: sa.Table, columns: list[str]) -> Act:
+    """Return the act of adding a row that equals the sample row in ``columns``, by itself or by default."""
+
+    def act(graph: Graph) -> None:
+        row = graph.rows[table.name]
+        same = {name: row[name] if name in row else _default(table.c[name]) for name in columns}
+        graph.add(table.name, **same)
+
+    return act
+
+
+def _default(column: sa.Column[Any]) -> Any:
+    default: Any = column.default
+    return default.arg
 
 
 def _guard_cases(table: sa.Table) -> Iterator[tuple[str, Act]]:
@@ -253,30 +276,24 @@ def _guard_cases(table: sa.Table) -> Iterator[tuple[str, Act]]:
         if kind in {"first", "move"}:
             column = refusal.rule.removeprefix(f"lc_{table.name}_").removesuffix(f"_{kind}")
             machine = machines[column]
-            first = sorted(machine.first)[0]
             if kind == "first":
                 late = next(state for state in machine.states if state not in machine.first)
-                yield refusal.rule, lambda g, v={column: late}: g.add(table.name, **v)
+                yield refusal.rule, add(table.name, **{column: late})
             elif refusal.rule not in ANSWERED_FOR:
-                steps = next(
-                    [*way, to] for way in _ways(machine, first) for to in _illegal(machine, way[-1] if way else first)
-                )
-                yield refusal.rule, lambda g, c=column, s=steps: [g.change(table.name, **{c: step}) for step in s]
-        elif kind == "key":
-            yield refusal.rule, lambda g: g.change(table.name, id=uuid4())
-        elif kind == "update":
-            yield refusal.rule, lambda g: g.change(table.name, id=uuid4())
+                yield refusal.rule, _move_illegally(table.name, column, machine)
+        elif kind in {"key", "update"}:
+            yield refusal.rule, change(table.name, id=uuid4())
         elif kind == "delete":
-            yield refusal.rule, lambda g: g.remove(table.name)
+            yield refusal.rule, remove(table.name)
         else:
             raise AssertionError(f"{refusal.rule} is a kind of guard without a case: add one here")
 
 
-def _ways(machine: StateMachine, first: str) -> Iterator[list[str]]:
-    """Yield no step, and every single legal step, from ``first``."""
-    yield []
-    yield from ([state] for state in sorted(machine.moves[machine.states(first)]))
-
-
-def _illegal(machine: StateMachine, state: str) -> list[str]:
-    return [other for other in machine.states if not machine.may_move(state, other)]
+def _move_illegally(table: str, column: str, machine: StateMachine) -> Act:
+    """Return the act of moving in one step, or two, to where no move leads."""
+    first = min(machine.first)
+    for way in ([], *([state] for state in sorted(machine.moves[machine.states(first)]))):
+        for wrong in machine.states:
+            if not machine.may_move(way[-1] if way else first, wrong):
+                return lambda graph: [graph.change(table, **{column: step}) for step in (*way, wrong)]
+    raise AssertionError(f"{table}.{column} knows no illegal move within two steps: write its case by hand")

@@ -17,7 +17,7 @@ from spothive.models import Base, Instance, OnDemandPrice, ScanUnit, SystemLog
 from tests.conftest import Database
 from tests.factories.samples import sample, sample_graph
 
-MODELS = [mapper.class_ for mapper in Base.registry.mappers]
+MODELS = sorted((mapper.class_ for mapper in Base.registry.mappers), key=lambda model: model.__name__)
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 
 

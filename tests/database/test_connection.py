@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -64,7 +66,9 @@ def test_importing_loads_nothing_heavy_and_makes_no_engine(how: str) -> None:
         f"assert not (loaded := set('{HEAVY}'.split()) & set(sys.modules)), loaded\n"
         "from spothive.database import connection\nassert connection._engines is None\n"
     )
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env={"DATABASE_URL": "nonsense"})
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], check=True, env={**os.environ, "DATABASE_URL": "nonsense"}
+    )
 
 
 def test_a_session_connects_at_its_first_statement(db: Database) -> None:
@@ -151,14 +155,18 @@ def test_a_block_that_fails_changes_nothing(tenant: UUID, error: type[BaseExcept
 def test_a_commit_that_is_refused_changes_nothing_and_frees_the_connection(tenant: UUID) -> None:
     instance = make_instance(tenant, make_account(tenant).id)
     for open_session in (get_db_session, SessionLocal):
-        session: TenantSession
-        with pytest.raises(ParentMissing), open_session(tenant=tenant) as session:
-            session.execute(update(Instance).values(cluster_id=instance.id))
-            session.commit()
+        with pytest.raises(ParentMissing):
+            commit_orphan(open_session(tenant=tenant), instance.id)
         assert in_use() == 0
         with get_db_session(tenant=tenant) as session:
             session.execute(update(User).values(full_name="x"))
             assert session.scalars(select(Instance.cluster_id)).all() == [None]
+
+
+def commit_orphan(opened: AbstractContextManager[TenantSession], nowhere: UUID) -> None:
+    with opened as session:
+        session.execute(update(Instance).values(cluster_id=nowhere))
+        session.commit()
 
 
 # what a dependency of a web framework does
@@ -227,13 +235,10 @@ def refusal(**values: Any) -> Denied:
 
 @pytest.mark.parametrize("open_session", [get_db_session, read_session])
 def test_a_refusal_is_remembered_and_the_block_is_not(tenant: UUID, open_session: Any) -> None:
-    raised = refusal(details={"why": "role"}, outcome="FAILURE")
+    raised = refusal(details={"why": "role", "by": "ann"}, outcome="FAILURE")
     with settings(SPOTHIVE_POOL_SIZE="1", SPOTHIVE_MAX_OVERFLOW="0", SPOTHIVE_POOL_TIMEOUT="1"):
-        with pytest.raises(Refused) as caught, open_session(tenant=tenant) as session:
-            session.add(new_user())
-            if open_session is get_db_session:
-                session.flush()
-            raise raised
+        with pytest.raises(Refused) as caught:
+            fail(open_session(tenant=tenant), raised)
         assert caught.value is raised
         assert users(tenant) == []
         with read_session(tenant=tenant) as session:
@@ -244,7 +249,15 @@ def test_a_refusal_is_remembered_and_the_block_is_not(tenant: UUID, open_session
         "ann (cli)",
         Outcome.FAILURE,
     )
-    assert row.diff_after == '{"why":"role"}'
+    assert row.diff_after == '{"by":"ann","why":"role"}'
+
+
+def fail(opened: AbstractContextManager[TenantSession], error: Exception) -> None:
+    with opened as session:
+        session.add(new_user())
+        if not session.read_only:
+            session.flush()
+        raise error
 
 
 def test_a_refusal_goes_to_the_tenant_bound_in_the_block_else_to_the_platform(tenant: UUID) -> None:
@@ -261,26 +274,22 @@ def test_a_refusal_goes_to_the_tenant_bound_in_the_block_else_to_the_platform(te
 # the pool
 
 
-def test_the_pool_is_as_promised(db: Database) -> None:
+def pool_settings() -> tuple[Any, ...]:
     pool: Any = get_engine().pool
-    assert (pool.size(), pool._max_overflow, pool.timeout(), pool._recycle) == (30, 30, 30, 3600)
-    assert pool._pre_ping is True
+    return pool.size(), pool._max_overflow, pool.timeout(), pool._recycle, pool._pre_ping  # noqa: SLF001 - no public way to ask
+
+
+def test_the_pool_is_as_promised(db: Database) -> None:
+    assert pool_settings() == (30, 30, 30, 3600, True)
+    assert get_engine().echo is False
 
 
 def test_the_pool_is_as_set(db: Database) -> None:
-    values = {
-        "SPOTHIVE_POOL_SIZE": "3",
-        "SPOTHIVE_MAX_OVERFLOW": "2",
-        "SPOTHIVE_POOL_TIMEOUT": "1.5",
-        "SPOTHIVE_POOL_RECYCLE": "60",
-        "SPOTHIVE_POOL_PRE_PING": "false",
-        "SPOTHIVE_SQL_ECHO": "true",
-    }
-    with settings(**values):
-        engine: Any = get_engine()
-        pool = engine.pool
-        assert (pool.size(), pool._max_overflow, pool.timeout(), pool._recycle) == (3, 2, 1.5, 60)
-        assert (pool._pre_ping, engine.echo) == (False, True)
+    values = {"SIZE": "3", "TIMEOUT": "1.5", "RECYCLE": "60", "PRE_PING": "false"}
+    values = {f"SPOTHIVE_POOL_{name}": value for name, value in values.items()}
+    with settings(**values, SPOTHIVE_MAX_OVERFLOW="2", SPOTHIVE_SQL_ECHO="true"):
+        assert pool_settings() == (3, 2, 1.5, 60, False)
+        assert get_engine().echo is True
 
 
 def test_waiting_too_long_for_a_connection_is_an_error_of_ours(db: Database) -> None:
@@ -333,23 +342,44 @@ def test_connections_that_died_in_the_pool_are_not_noticed(db: Database, tenant:
 
 @pytest.mark.engines("postgresql")
 def test_a_connection_that_dies_in_a_block_is_an_error_and_the_next_is_fine(db: Database, tenant: UUID) -> None:
-    for end in (lambda s: s.scalars(select(User)).all(), lambda s: s.commit(), lambda s: s.flush()):
-        with pytest.raises(DatabaseUnavailable, match="cannot be reached"), get_db_session(tenant=tenant) as session:
-            session.add(new_user())
-            session.flush()
-            assert kill_service(db) == 1
-            end(session)
+    ends: tuple[Callable[[TenantSession], Any], ...] = (
+        lambda session: session.scalars(select(User)).all(),
+        lambda session: session.commit(),
+        lambda _: None,
+    )
+    for end in ends:
+        with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
+            write_and_die(db, tenant, end)
         assert users(tenant) == []
         assert in_use() == 0
 
 
+def write_and_die(db: Database, tenant: UUID, end: Callable[[TenantSession], Any]) -> None:
+    with get_db_session(tenant=tenant) as session:
+        session.add(new_user())
+        session.flush()
+        assert kill_service(db) == 1
+        end(session)
+
+
+def fail_after_dying(_: TenantSession) -> None:
+    raise Boom
+
+
 @pytest.mark.engines("postgresql")
 def test_an_error_inside_the_block_is_not_hidden_by_a_dead_connection(db: Database, tenant: UUID) -> None:
-    with pytest.raises(Boom), get_db_session(tenant=tenant) as session:
-        session.scalars(select(User)).all()
-        kill_service(db)
-        raise Boom
+    with pytest.raises(Boom):
+        write_and_die(db, tenant, fail_after_dying)
     assert users(tenant) == []
+    assert in_use() == 0
+
+
+@pytest.mark.engines("postgresql")
+def test_what_was_read_stays_read_when_the_connection_dies_after(db: Database, tenant: UUID) -> None:
+    with read_session(tenant=tenant) as session:
+        assert session.scalars(select(User)).all() == []
+        kill_service(db)
+    assert in_use() == 0
 
 
 # what is not told

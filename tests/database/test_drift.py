@@ -7,7 +7,7 @@ import pytest
 from spothive.database.drift import find_drift
 from tests.conftest import Database
 
-ON_BOTH = {
+ON_BOTH: dict[str, str | dict[str, str]] = {
     "column accounts.extra is not declared": "ALTER TABLE accounts ADD COLUMN extra TEXT",
     "column datasets.description is missing": {
         "postgresql": "ALTER TABLE datasets DROP COLUMN description",
@@ -27,7 +27,9 @@ ON_BOTH = {
 }
 ON_POSTGRESQL = {
     "trigger lc_accounts_status_move on accounts is": "ALTER TABLE accounts DISABLE TRIGGER lc_accounts_status_move",
-    "trigger ao_audit_logs_update on audit_logs is": "ALTER TABLE audit_logs ENABLE REPLICA TRIGGER ao_audit_logs_update",
+    "trigger ao_audit_logs_update on audit_logs is": (
+        "ALTER TABLE audit_logs ENABLE REPLICA TRIGGER ao_audit_logs_update"
+    ),
     "policy tenant on accounts is missing": "DROP POLICY tenant ON accounts",
     "policy tenant on accounts is": "ALTER POLICY tenant ON accounts USING (true)",
     "policy extra on accounts is not declared": "CREATE POLICY extra ON accounts USING (true)",
@@ -40,7 +42,9 @@ ON_POSTGRESQL = {
     "column users.full_name is": "ALTER TABLE users ALTER full_name SET DEFAULT 'x'",
     "column users.email is": "ALTER TABLE users ALTER email DROP NOT NULL",
     "column users.role is": "COMMENT ON COLUMN users.role IS 'none'",
-    "constraint ck_accounts_role_proof on accounts is missing": "ALTER TABLE accounts DROP CONSTRAINT ck_accounts_role_proof",
+    "constraint ck_accounts_role_proof on accounts is missing": (
+        "ALTER TABLE accounts DROP CONSTRAINT ck_accounts_role_proof"
+    ),
     "constraint fk_accounts_tenant_id_user_id on accounts is missing": (
         "ALTER TABLE accounts DROP CONSTRAINT fk_accounts_tenant_id_user_id"
     ),
@@ -52,7 +56,9 @@ ON_POSTGRESQL = {
         "CREATE OR REPLACE FUNCTION spothive_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
     ),
     "function login_row(name text) is": "GRANT EXECUTE ON FUNCTION login_row TO PUBLIC",
-    "function login_row(name integer) is not declared": "CREATE FUNCTION login_row(name integer) RETURNS integer RETURN 1",
+    "function login_row(name integer) is not declared": (
+        "CREATE FUNCTION login_row(name integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'"
+    ),
     "function account_owner_exists(name text) is": "ALTER FUNCTION account_owner_exists SECURITY INVOKER",
     "rule extra on accounts is not declared": "CREATE RULE extra AS ON DELETE TO accounts DO INSTEAD NOTHING",
 }

@@ -5,7 +5,7 @@ A new table needs nothing here, unless one of its own rules refuses what the dec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from spothive.database.migrations.picture import ENGINES
 from spothive.models import Base
 from spothive.schema.types import (
     Bits64,
+    CheckedType,
     Flag,
     Fraction,
     Id,
@@ -73,10 +74,10 @@ def sample_graph(session: Session, tenant_id: UUID, number: int = 1) -> dict[str
     """Insert one row into every table for one tenant, through ``session`` in system scope; return table to row."""
     rows: dict[str, Row] = {}
     parents = {"tenants": tenant_id}
-    for table in TABLES:
-        rows[table] = sample(table, parents, number, **({"id": tenant_id} if table == "tenants" else {}))
-        session.execute(sa.insert(TABLES[table]).values(rows[table]))
-        parents[table] = rows[table]["id"]
+    for name, table in TABLES.items():
+        rows[name] = sample(name, parents, number, **({"id": tenant_id} if name == "tenants" else {}))
+        session.execute(sa.insert(table).values(rows[name]))
+        parents[name] = rows[name]["id"]
     return rows
 
 
@@ -87,30 +88,26 @@ def _target(column: sa.Column[Any]) -> str | None:
     return next((key.column.table.name for key in column.foreign_keys if column.name != "tenant_id"), None)
 
 
+_VALUES: dict[type[CheckedType[Any]], Callable[[Any, int], Any]] = {
+    Text: lambda kind, number: str(number).rjust(kind.min_length, "0"),
+    TextEnum: lambda kind, _: next(iter(kind.enum_class)),
+    UtcDateTime: lambda *_: utc_now(),
+    Money: lambda _, number: Decimal(number),
+    Bits64: lambda _, number: number,
+    Whole: lambda kind, _: kind.low,
+    Fraction: lambda kind, _: kind.low,
+    Json: lambda kind, _: {} if kind.shape == "object" else [],
+    Flag: lambda *_: False,
+    Id: lambda *_: new_id(),
+}
+
+
 def _value(column: sa.Column[Any], number: int) -> Any:
-    match column.type:
-        case Text() as kind:
-            return str(number).rjust(kind.min_length, "0")
-        case TextEnum() as kind:
-            machine = column.info.get("state_machine")
-            return sorted(machine.first)[0] if machine else next(iter(kind.enum_class))
-        case UtcDateTime():
-            return utc_now()
-        case Money():
-            return Decimal(number)
-        case Bits64():
-            return number
-        case Whole() | Fraction() as kind:
-            return kind.low
-        case Json() as kind:
-            return {} if kind.shape == "object" else []
-        case Flag():
-            return False
-        case Id():
-            return new_id()
-        case _:
-            msg = f"no sample value for {column}: teach {__name__} its type"
-            raise NotImplementedError(msg)
+    if machine := column.info.get("state_machine"):
+        return min(machine.first)
+    make = next((make for kind, make in _VALUES.items() if isinstance(column.type, kind)), None)
+    assert make, f"no sample value for {column}: teach _VALUES its type"
+    return make(column.type, number)
 
 
 # --- the same as SQL text, for a driver that knows nothing of the models ---------------------------

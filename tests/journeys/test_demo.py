@@ -49,7 +49,7 @@ def test_the_demo_tells_its_story_and_leaves_a_database(engine: str, tmp_path: P
     listed = run(tmp_path, "--json", "--tenant", "acme", "instance", "list", "--limit", "10000", **variables)
     assert listed.returncode == 0, listed.stderr
     instances = json.loads(listed.stdout)
-    assert len({i["instance_type"] for i in instances}) >= 300
+    assert len({i["instance_type"] for i in instances}) >= 290  # 300 were imported, then a few were retyped
     assert {i["region"] for i in instances} == {"us-east-1", "eu-west-1", "ap-southeast-2"}
     gone = run(tmp_path, "--json", "--tenant", "globex", "account", "list", **variables)
     assert json.loads(gone.stdout) == []

@@ -139,7 +139,9 @@ def test_what_leaves_an_admin_is_allowed(db: Database, admins: list[UUID], harml
 
 
 @pytest.mark.parametrize("change", [{"role": Role.CLIENT}, {"is_active": False}], ids=["demote", "disable"])
-def test_through_a_session_the_refusal_says_what_to_do(db: Database, admins: list[UUID], change: dict[str, Any]) -> None:
+def test_through_a_session_the_refusal_says_what_to_do(
+    db: Database, admins: list[UUID], change: dict[str, Any]
+) -> None:
     with get_db_session(tenant=PLATFORM_TENANT_ID) as session:
         session.delete(session.get_one(User, admins[1]))
     with (

@@ -44,6 +44,21 @@ def session() -> Any:
         yield session
 
 
+def update_in_place(note: Note) -> None:
+    inner = note.facts["a"]
+    inner |= {"x": {"y": 1}}
+
+
+def add_in_place(note: Note) -> None:
+    names = note.names
+    names += ["more"]
+
+
+def repeat_in_place(note: Note) -> None:
+    inner = note.names[1]
+    inner *= 2
+
+
 CHANGES: dict[str, Callable[[Note], Any]] = {
     "set": lambda n: operator.setitem(n.facts, "new", 1),
     "set at depth": lambda n: operator.setitem(n.facts["a"]["b"][1], "c", "e"),
@@ -53,14 +68,14 @@ CHANGES: dict[str, Callable[[Note], Any]] = {
     "popitem": lambda n: n.facts["a"].popitem(),
     "clear": lambda n: n.facts["a"].clear(),
     "update": lambda n: n.facts["a"].update({"x": 1}, y=2),
-    "update in place": lambda n: operator.ior(n.facts["a"], {"x": {"y": 1}}),
+    "update in place": update_in_place,
     "setdefault": lambda n: n.facts.setdefault("q", {}).setdefault("r", []).append(1),
     "append": lambda n: n.facts["a"]["b"].append({"new": 1}),
     "extend": lambda n: n.facts["a"]["b"].extend(({"new": []},)),
     "change what was extended": lambda n: [n.facts["a"]["b"].extend([{}]), n.facts["a"]["b"][-1].update(k=1)],
     "insert": lambda n: n.names.insert(0, "first"),
-    "add in place": lambda n: operator.iadd(n.names, ["more"]),
-    "repeat in place": lambda n: operator.imul(n.names[1], 2),
+    "add in place": add_in_place,
+    "repeat in place": repeat_in_place,
     "remove": lambda n: n.names.remove("x"),
     "sort": lambda n: n.facts["list"].sort(),
     "reverse": lambda n: n.facts["list"].reverse(),

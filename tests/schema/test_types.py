@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -382,7 +383,7 @@ def test_money_is_added_and_compared_in_sql(probe: Probe) -> None:
 
 def test_money_is_not_scaled_or_averaged_in_sql() -> None:
     price, count, share = PROBE.c.price, PROBE.c["count"], PROBE.c.share
-    attempts = [
+    attempts: list[Callable[[], Any]] = [
         lambda: price * 2,
         lambda: 2 * price,
         lambda: price * count,

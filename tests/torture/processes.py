@@ -1,98 +1,136 @@
-"""Processes that are made to die: real ones, by signal 9, at a known point of their work."""
+"""Processes that are made to die: real ones, by signal 9, at a known point of their work.
+
+They are forked from a server that has imported everything and opened nothing, so that each starts within
+milliseconds and a test can afford dozens.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import select
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Self
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import Connection, wait
+from typing import Any, Self
 
-CHILDREN = Path(__file__).parent / "children"
-PROJECT = CHILDREN.parents[2]
-READY, STEP, DONE = b"r", b".", b"d"
-"""What a child says: that it waits for its start, that it takes a step, that its work is committed."""
+from spothive.settings import get_settings
+
+READY, STEP, DONE, OVER = "ready", "step", "done", "over"
+"""What a child says: it waits for its start, takes a step, has committed its work, ends by itself."""
 
 PATIENCE = 120
 """Seconds after which a child that neither ends nor speaks is a failure of the test."""
 
+_fork = multiprocessing.get_context("forkserver")
+_fork.set_forkserver_preload(["pytest", "alembic.command", "tests.torture.works"])
+
+
+class Voice:
+    """The child's end: how it tells the test where it is."""
+
+    def __init__(self, pipe: Connection) -> None:
+        """Speak through ``pipe``."""
+        self.say = pipe.send
+        self._listen = pipe.recv
+
+    def wait_for_start(self) -> None:
+        """Say that everything is prepared, and wait for the start."""
+        self.say(READY)
+        self._listen()
+
+
+Work = Callable[..., None]
+"""What a child does: a function of ``works`` that takes a :class:`Voice`, and what else the test hands over."""
+
 
 class Child:
-    """A script of ``children/`` in a process of its own, on the database of the present settings."""
+    """A process that does ``work`` on the database of the present settings, once it is told to :meth:`go`."""
 
-    def __init__(self, script: str, *arguments: str) -> None:
-        """Start it; it works as soon as :meth:`go` is called."""
-        environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, CHILDREN / f"{script}.py", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            bufsize=0,
-        )
+    def __init__(self, work: Work, *arguments: Any) -> None:
+        """Start it, and wait until it is prepared."""
+        self.pipe, other_end = _fork.Pipe()
+        self.process = _fork.Process(target=_run, args=(other_end, dict(os.environ), work, arguments))
+        self.process.start()
+        other_end.close()
+        self.wait_for(READY)
 
     def __enter__(self) -> Self:
-        """Wait until it is ready."""
-        self.expect(READY)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave nothing behind."""
         self.kill()
+        self.pipe.close()
+        self.process.close()
 
     def go(self) -> None:
-        """Let it start its work."""
-        assert self.process.stdin
-        self.process.stdin.write(b"\n")
+        """Let it start."""
+        self.pipe.send(None)
 
-    def say(self) -> bytes:
-        """Return the next thing it says; nothing if it has ended."""
-        assert self.process.stdout
-        speaks, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
-        assert speaks, f"said nothing for {PATIENCE} seconds"
-        return self.process.stdout.read(1) or b""
+    def hear(self) -> Any:
+        """Return what it says next; nothing if it has died."""
+        assert self.pipe.poll(PATIENCE), f"the child said nothing for {PATIENCE} seconds"
+        try:
+            return self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            return None
 
-    def expect(self, word: bytes) -> None:
+    def wait_for(self, word: str) -> None:
         """Wait for ``word``, over any steps in between."""
-        while (said := self.say()) != word:
-            assert said == STEP, f"said {said!r} instead of {word!r}: {self.complaint()}"
+        while (said := self.hear()) != word:
+            assert said == STEP, said
 
-    def steps(self, count: int) -> bool:
-        """Wait until it has taken so many steps; tell whether it got there."""
-        return all(self.say() == STEP for _ in range(count))
+    def take(self, steps: int) -> None:
+        """Wait until it has taken so many steps."""
+        for _ in range(steps):
+            said = self.hear()
+            assert said == STEP, said
 
     def kill(self) -> bool:
-        """Kill it, without any farewell; tell whether it was still at work and had not committed."""
-        alive = self.process.poll() is None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(PATIENCE)
-        rest = self.process.stdout.read() if self.process.stdout and not self.process.stdout.closed else b""
-        self._close()
-        return alive and DONE not in (rest or b"")
+        """Kill it without any farewell; tell whether its work was under way and not committed yet."""
+        self.process.kill()
+        self.process.join(PATIENCE)
+        said = None
+        while self.pipe.poll() and (word := self.hear()) is not None:
+            said = word
+        return said not in {DONE, OVER}
 
-    def end(self) -> tuple[int, str]:
-        """Let it end by itself; return its exit code and what it complained of."""
-        _, complaint = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, complaint.decode()
 
-    def complaint(self) -> str:
-        """Return what it wrote to standard error before it ended."""
-        return self.end()[1]
-
-    def _close(self) -> None:
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if stream:
-                stream.close()
+def _run(pipe: Connection, environment: dict[str, str], work: Work, arguments: tuple[Any, ...]) -> None:
+    os.environ.update(environment)
+    get_settings.cache_clear()
+    voice = Voice(pipe)
+    try:
+        work(voice, *arguments)
+    except BaseException:  # noqa: BLE001 - the test wants to read it
+        voice.say(traceback.format_exc())
+    else:
+        voice.say(OVER)
 
 
 @contextmanager
-def at_work(script: str, *arguments: str) -> Iterator[Child]:
-    """Start a child and let it go as soon as it is ready."""
-    with Child(script, *arguments) as child:
+def at_work(work: Work, *arguments: Any) -> Iterator[Child]:
+    """Start a child and let it go."""
+    with Child(work, *arguments) as child:
         child.go()
         yield child
+
+
+def all_at_once(count: int, work: Work, *arguments: Any) -> list[list[Any]]:
+    """Let so many children go at the same moment; return all that each of them said."""
+    with ExitStack() as stack:
+        children = [stack.enter_context(Child(work, *arguments)) for _ in range(count)]
+        for child in children:
+            child.go()
+        said: list[list[Any]] = [[] for _ in children]
+        speaking = {child.pipe: (child, words) for child, words in zip(children, said, strict=True)}
+        while speaking:
+            ready = wait(speaking, PATIENCE)  # all of them: a child that nobody listens to would stop
+            assert ready, f"the children said nothing for {PATIENCE} seconds"
+            for pipe in ready:
+                child, words = speaking[pipe]
+                if (word := child.hear()) is None:
+                    del speaking[pipe]
+                else:
+                    words.append(word)
+    return said

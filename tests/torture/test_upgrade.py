@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -20,7 +21,8 @@ from spothive.database.revisions import current_revision, head, revisions
 from spothive.settings import get_settings
 from tests.conftest import Database, settings
 from tests.torture.conftest import ROUNDS, moments, wait_until_alone
-from tests.torture.processes import DONE, READY, Child, at_work
+from tests.torture.processes import DONE, OVER, STEP, all_at_once, at_work
+from tests.torture.works import upgrade
 
 pytestmark = pytest.mark.torture
 
@@ -56,16 +58,16 @@ def tables() -> set[str]:
 def test_an_upgrade_killed_at_any_step_leaves_a_whole_revision(
     db_engine: str, own_server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
-    with nothing_yet(db_engine, own_server, tmp_path), at_work("upgrade") as child:
+    with nothing_yet(db_engine, own_server, tmp_path), at_work(upgrade) as child:
         length = 0
-        while child.say() == b".":
+        while child.hear() == STEP:
             length += 1
     assert length > 100
     left: Counter[str] = Counter()
     for moment in moments(1, length):
         with nothing_yet(db_engine, own_server, tmp_path) as database:
-            with at_work("upgrade") as child:
-                assert child.steps(int(moment)), child.complaint()
+            with at_work(upgrade) as child:
+                child.take(int(moment))
                 assert child.kill(), "the upgrade was over before the kill"
             wait_until_alone(database)
             at = current_revision()
@@ -86,12 +88,8 @@ def test_three_upgrades_at_once_all_succeed(db_engine: str, own_server: Embedded
     rounds = 10
     for number in range(rounds):
         with nothing_yet(db_engine, own_server, tmp_path):
-            children = [Child("upgrade") for _ in range(3)]
-            for child in children:
-                child.expect(READY)
-            for child in children:
-                child.go()
-            assert [child.end() for child in children] == [(0, "")] * 3, f"round {number}"
+            said = all_at_once(3, upgrade)
+            assert [words[-1] for words in said] == [OVER] * 3, f"round {number}"
             assert current_revision() == head()
             assert find_drift() == []
             dispose_engine()
@@ -102,15 +100,12 @@ def test_the_lock_of_a_killed_upgrade_is_free(db_engine: str, own_server: Embedd
     rounds = 3
     for _ in range(rounds):
         with nothing_yet(db_engine, own_server, tmp_path):
-            with at_work("upgrade", "hang") as holder:
-                holder.expect(DONE)
-                waiting = Child("upgrade")
-                waiting.expect(READY)
-                waiting.go()
-                time.sleep(0.5)
-                assert waiting.process.poll() is None, "it did not wait for the lock"
+            with at_work(partial(upgrade, hangs=True)) as holder, at_work(upgrade) as waiting:
+                holder.wait_for(DONE)
+                time.sleep(0.3)
+                assert waiting.process.is_alive(), "it did not wait for the lock"
                 holder.kill()
-            assert waiting.end() == (0, "")
+                waiting.wait_for(DONE)
             assert find_drift() == []
             dispose_engine()
     print(f"{db_engine}: {rounds} holders of the lock killed")

@@ -100,9 +100,11 @@ def show_demo(
     """Show a whole fleet in a fresh database of its own."""
     from pathlib import Path
 
+    from rich.console import Console
+
     from spothive.cli.demo import Demo
 
     if call.out.as_json:
         msg = "the demo is for people and prints no JSON"
         raise InvalidInput(msg)
-    Demo(call.out.console, Path(data), postgres=call.options.postgres, full=full).run()
+    Demo(Console(), Path(data), postgres=call.options.postgres, full=full).run()

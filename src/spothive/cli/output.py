@@ -188,11 +188,13 @@ def to_stderr(line: str) -> None:
 
 
 def _plain(value: Any) -> Any:
+    from uuid import UUID
+
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    if type(value).__name__ == "UUID":
+    if isinstance(value, UUID):
         return str(value)
     msg = f"{type(value).__name__} has no JSON form"
     raise TypeError(msg)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from spothive.database import postgresql, refusals, sqlite, tenancy
 from spothive.database.tenancy import TenantSession
 from spothive.errors import ConfigurationError, DatabaseUnavailable, Refused
-from spothive.models import PLATFORM_TENANT_ID
+from spothive.models import PLATFORM_TENANT_ID, AuditLog
 
 if TYPE_CHECKING:
     from spothive.settings import Settings
@@ -194,7 +194,7 @@ def get_db_session(tenant: UUID | None = None) -> Iterator[TenantSession]:
     Args:
         tenant: bind the session to this tenant.
     """
-    with _remembering(SessionLocal(tenant=tenant)) as session:
+    with _closing(SessionLocal(tenant=tenant)) as session:
         yield session
         session.commit()
 
@@ -208,7 +208,7 @@ def read_session(tenant: UUID | None = None) -> Iterator[TenantSession]:
     Args:
         tenant: bind the session to this tenant.
     """
-    with _remembering(SessionLocal(tenant=tenant, read_only=True)) as session:
+    with _closing(SessionLocal(tenant=tenant, read_only=True)) as session:
         yield session
 
 
@@ -222,25 +222,28 @@ def get_db() -> Iterator[TenantSession]:
 
 
 @contextmanager
-def _remembering(session: TenantSession) -> Iterator[TenantSession]:
-    """Close ``session`` at the end, which rolls back what was not committed; then write down a refusal."""
-    tenant_id = None
+def _closing(session: TenantSession) -> Iterator[TenantSession]:
+    """Close ``session`` at the end, which rolls back what was not committed; a refusal is written down after that."""
     try:
-        with session:
-            try:
-                yield session
-            finally:
-                tenant_id = session.tenant_id
+        yield session
     except Refused as refusal:
-        _remember(refusal, tenant_id or PLATFORM_TENANT_ID)
+        tenant_id = session.tenant_id or PLATFORM_TENANT_ID
+        _close(session)  # its connection may be the last one
+        _remember(refusal, tenant_id)
         raise
+    finally:
+        _close(session)
+
+
+def _close(session: TenantSession) -> None:
+    # A connection that has died has nothing to roll back, and must not hide the error it died with.
+    with suppress(DatabaseUnavailable):
+        session.close()
 
 
 def _remember(refusal: Refused, tenant_id: UUID) -> None:
-    from spothive.models import AuditLog
-    from spothive.schema.types import strict_json
-
     note = refusal.note
+    details = json.dumps(note.details, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     with SessionLocal(tenant=tenant_id) as session:
         session.add(
             AuditLog(
@@ -250,7 +253,7 @@ def _remember(refusal: Refused, tenant_id: UUID) -> None:
                 outcome=note.outcome,
                 actor_id=note.actor_id,
                 actor_name=note.actor_name,
-                diff_after=strict_json(note.details) if note.details else None,
+                diff_after=details if note.details else None,
             )
         )
         session.commit()

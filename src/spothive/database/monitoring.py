@@ -15,8 +15,20 @@ from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import Connection, Engine, event
 
 _log = logging.getLogger(__name__)
-_LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b")
-_SHAPE_LENGTH = 300
+_LITERAL = re.compile(
+    r"""
+    --[^\n]* | /\*.*?\*/             # a comment
+    | \$(\w*)\$.*?\$\1\$             # text between dollars
+    | \b[eE]'(?:[^'\\]|\\.|'')*'     # text with escapes
+    | '(?:[^']|'')*'                 # text
+    | "(?:[^"]|"")*"                 # a name in quotes; SQLite takes one it does not know for text
+    | \b\d[\w.]*                     # a number
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_PARAMETER = re.compile(r"(?:%\(\w+\)s|\?)(?:::\w+(?: WITH TIME ZONE)?)?")
+_LIST = re.compile(r"\?(?:, \?)+")
+_SHAPE_LENGTH = 1000
 _START = "spothive_started"
 
 CHECKED_OUT = Gauge("spothive_db_connections_in_use", "Connections handed out by the pool")
@@ -27,8 +39,12 @@ HELD = Histogram("spothive_db_connection_held_seconds", "Seconds a connection wa
 
 
 def fingerprint(statement: str) -> tuple[str, str]:
-    """Return (fingerprint, shape) of an SQL statement; literals are replaced by ``?`` in both."""
-    shape = " ".join(_LITERAL.sub("?", statement).split())
+    """Return (fingerprint, shape) of an SQL statement.
+
+    Literals and parameters are ``?`` in both, and a list of them is ``?, ...`` whatever its length.
+    """
+    shape = _PARAMETER.sub("?", _LITERAL.sub("?", statement))
+    shape = _LIST.sub("?, ...", " ".join(shape.split()))
     return hashlib.sha256(shape.encode()).hexdigest()[:16], shape[:_SHAPE_LENGTH]
 
 
@@ -51,8 +67,9 @@ def watch(engine: Engine, *, slow: float) -> None:
             return
         SLOW.inc()
         mark, shape = fingerprint(statement)
+        rows = cursor.rowcount if cursor.rowcount >= 0 else "unknown"  # as SQLite says of a SELECT
         tenant = connection.info.get("tenant_id") or "none"
-        _log.warning("slow statement %s: %.3f s, %s rows, tenant %s: %s", mark, seconds, cursor.rowcount, tenant, shape)
+        _log.warning("slow statement %s: %.3f s, rows %s, tenant %s: %s", mark, seconds, rows, tenant, shape)
 
     @event.listens_for(engine, "connect")
     def _connect(*_: Any) -> None:

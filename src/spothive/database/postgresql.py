@@ -28,7 +28,8 @@ _INVALID_SETTING = "22023"
 _KINDS = {
     **dict.fromkeys(("40001", "40P01", "55P03"), "busy"),
     **dict.fromkeys(("42P01", "42703", "42883", "3F000"), "schema"),
-    **dict.fromkeys(("25006", "53100", "53300", "57P03", "3D000", "28P01", "28000"), "unavailable"),
+    "25006": "read_only",
+    **dict.fromkeys(("53100", "53300", "57P03", "3D000", "28P01", "28000"), "unavailable"),
 }
 """What a refusal that names no rule of ours means, by SQLSTATE."""
 
@@ -140,8 +141,10 @@ def look_up(connection: Connection, name: str, query: Select[Any], argument: str
 def read_refusal(error: Any) -> RawRefusal | None:
     """Return what PostgreSQL refused, or None if it is no refusal."""
     state: str | None = getattr(error, "sqlstate", None)
-    if state is None:  # psycopg itself refuses NUL in a text
-        return RawRefusal("value", "", "") if type(error).__name__ == "DataError" else None
+    if state is None:
+        from psycopg import DataError  # as it refuses NUL in a text, before the server sees it
+
+        return RawRefusal("value", "", "") if isinstance(error, DataError) else None
     message = error.diag.message_primary or ""
     if state in _RULES:
         return _broken_rule(_RULES[state], error.diag)
@@ -151,7 +154,7 @@ def read_refusal(error: Any) -> RawRefusal | None:
     if state == _INVALID_SETTING and "role" in message:
         return RawRefusal("schema", "", "")  # the roles are missing
     kind = _KINDS.get(state) or ("value" if state.startswith("22") else "")
-    about = message if kind == "unavailable" else error.diag.table_name or ""
+    about = message if kind in {"unavailable", "read_only"} else error.diag.table_name or ""
     return RawRefusal(kind, "", about) if kind else None
 
 

@@ -54,6 +54,8 @@ def install(engine: Engine) -> None:
 def _translate(context: ExceptionContext) -> BaseException | None:
     from spothive.database import postgresql, sqlite
 
+    if context.is_pre_ping:
+        return None  # the pool asks whether a connection lives, and opens another if it does not
     error = context.original_exception
     if isinstance(error, errors.SpothiveError):
         return error  # raised by a column type or a connect hook, and wrapped by SQLAlchemy
@@ -64,7 +66,7 @@ def _translate(context: ExceptionContext) -> BaseException | None:
     if raw is None:
         gone = context.is_disconnect or context.connection is None
         return errors.DatabaseUnavailable(f"the database cannot be reached: {_first_line(error)}") if gone else None
-    if raw.kind == "unavailable" and _only_reads(context):
+    if raw.kind == "read_only" and _only_reads(context):
         return errors.NotAllowed("this session only reads: write in get_db_session()")
     return to_error(raw)
 
@@ -148,6 +150,7 @@ _ERRORS: dict[str, Callable[[RawRefusal], errors.SpothiveError]] = {
     "busy": _busy_error,
     "schema": _schema_error,
     "unavailable": _unavailable_error,
+    "read_only": _unavailable_error,
 }
 
 

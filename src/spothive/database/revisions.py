@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 
 from spothive.database import guards
-from spothive.database.connection import dispose_engine, get_engine, make_owner_engine
+from spothive.database.connection import dispose_engine, get_read_engine, make_owner_engine
 from spothive.errors import InvalidInput, MigrationFailed, SchemaOutdated, SchemaTooNew
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def current_revision() -> str | None:
     """
     from spothive.settings import get_settings
 
-    engine = make_owner_engine(get_settings())
+    engine = make_owner_engine(get_settings()).execution_options(spothive_read_only=True)
     try:
         if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
             return None  # connecting as the owner would make the file
@@ -162,7 +162,7 @@ def require_head() -> SchemaStatus:
         SchemaOutdated: it is empty or older.
         SchemaTooNew: it is newer.
     """
-    with get_engine().connect() as connection:
+    with get_read_engine().connect() as connection:
         status = SchemaStatus(_read_revision(connection), head())
     if not status.at_head:
         found = f"at {status.current}, this spothive needs {status.head}" if status.current else "empty"

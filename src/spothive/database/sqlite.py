@@ -131,7 +131,7 @@ _KINDS = {
     "SQLITE_BUSY": "busy",
     "SQLITE_LOCKED": "busy",
     "SQLITE_CANTOPEN": "unavailable",
-    "SQLITE_READONLY": "unavailable",
+    "SQLITE_READONLY": "read_only",
     "SQLITE_CORRUPT": "unavailable",
     "SQLITE_NOTADB": "unavailable",
     "SQLITE_FULL": "unavailable",

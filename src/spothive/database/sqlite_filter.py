@@ -113,17 +113,16 @@ def _on_checkin(_: Any, record: Any) -> None:
 
 
 def _on_checkout(dbapi_connection: Any, record: Any, _: Any) -> None:
-    """Raise the triggers, once the database has tables."""
-    if "spothive_guarded" in record.info:
+    """Raise the triggers; again and again as long as the database lacks tables that a migration may bring."""
+    if record.info.get("spothive_guarded"):
         return
     query = "SELECT name FROM main.sqlite_master WHERE type = 'table'"
     present = {name for (name,) in dbapi_connection.execute(query)}
     dbapi_connection.execute("PRAGMA query_only = OFF")  # as a reading session left it
     for table in Base.metadata.sorted_tables:
-        if table.name in present:
-            for statement in _triggers(table):
-                dbapi_connection.execute(statement)
-            record.info["spothive_guarded"] = True
+        for statement in _triggers(table) if table.name in present else ():
+            dbapi_connection.execute(statement)
+    record.info["spothive_guarded"] = present >= set(Base.metadata.tables)
 
 
 def _triggers(table: Table) -> Iterator[str]:
@@ -135,8 +134,8 @@ def _triggers(table: Table) -> Iterator[str]:
             foreign = " OR ".join(f"{row}.{owner_column(table)} IS NOT spothive_tenant()" for row in rows)
             kind = "tenant"
         yield (
-            f"CREATE TEMPORARY TRIGGER spothive_{verb.lower()}_{table.name} BEFORE {verb} ON main.{table.name}\n"
-            f"WHEN ({foreign}) AND NOT spothive_system()\nBEGIN SELECT RAISE(ABORT, '{kind} {table.name}'); END"
+            f"CREATE TEMPORARY TRIGGER IF NOT EXISTS spothive_{verb}_{table.name}\n"
+            f"BEFORE {verb} ON main.{table.name}\nWHEN ({foreign}) AND NOT spothive_system()\nBEGIN SELECT RAISE(ABORT, '{kind} {table.name}'); END"
         )
 
 

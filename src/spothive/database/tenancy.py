@@ -42,8 +42,10 @@ class TenantSession(Session):
 
     def close(self) -> None:
         """Close, and forget a tenant that was bound later than at construction."""
-        super().close()
-        self._tenant_id = self._given_tenant
+        try:
+            super().close()
+        finally:
+            self._tenant_id = self._given_tenant
 
 
 def install(engine: Engine) -> None:

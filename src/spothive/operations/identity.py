@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
-from spothive.database import TenantSession, get_db_session, system_scope
+from spothive.database import TenantSession, read_session, system_scope
 from spothive.database.look_ups import login_row
 from spothive.database.seed_data import ADMIN
 from spothive.errors import AuditNote, Conflict, Denied, InvalidInput, NotAllowed, NotFound
@@ -85,7 +85,7 @@ def find_actor(username: str, tenant_slug: str, *, via: str = "") -> tuple[Actor
         NotFound: no such user, or no such tenant as far as this user may know.
         NotAllowed: the user is disabled, or the tenant suspended.
     """
-    with get_db_session() as session:
+    with read_session() as session:
         row = login_row(session, username.lower())
         if row is None:
             hint = "`spothive db seed` makes the first one" if username == ADMIN else "choose another with --as"

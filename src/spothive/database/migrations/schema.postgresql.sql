@@ -687,7 +687,7 @@ EXECUTE FUNCTION spothive_refuse('ao_account_logs_truncate');
 
 REVOKE ALL ON account_logs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON account_logs TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON account_logs TO spothive_system;
 
 GRANT SELECT ON account_logs TO spothive_readonly;
 
@@ -717,7 +717,7 @@ EXECUTE FUNCTION spothive_stamp();
 
 REVOKE ALL ON audit_logs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON audit_logs TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON audit_logs TO spothive_system;
 
 GRANT SELECT ON audit_logs TO spothive_readonly;
 
@@ -749,7 +749,7 @@ EXECUTE FUNCTION spothive_refuse('lc_ml_models_kept');
 
 REVOKE ALL ON ml_models FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON ml_models TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ml_models TO spothive_system;
 
 GRANT SELECT ON ml_models TO spothive_readonly;
 
@@ -757,7 +757,7 @@ GRANT SELECT ON ml_models TO spothive_app;
 
 REVOKE ALL ON on_demand_prices FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON on_demand_prices TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON on_demand_prices TO spothive_system;
 
 GRANT SELECT ON on_demand_prices TO spothive_readonly;
 
@@ -765,7 +765,7 @@ GRANT SELECT ON on_demand_prices TO spothive_app;
 
 REVOKE ALL ON system_logs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON system_logs TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON system_logs TO spothive_system;
 
 GRANT SELECT ON system_logs TO spothive_readonly;
 
@@ -785,7 +785,7 @@ EXECUTE FUNCTION spothive_refuse('lc_tenants_platform');
 
 REVOKE ALL ON tenants FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON tenants TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON tenants TO spothive_system;
 
 GRANT SELECT ON tenants TO spothive_readonly;
 
@@ -801,7 +801,7 @@ CREATE POLICY system ON tenants TO spothive_system USING (true) WITH CHECK (true
 
 REVOKE ALL ON datasets FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON datasets TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON datasets TO spothive_system;
 
 GRANT SELECT ON datasets TO spothive_readonly;
 
@@ -865,7 +865,7 @@ EXECUTE FUNCTION guard_lc_users_last_admin_gone();
 
 REVOKE ALL ON users FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON users TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON users TO spothive_system;
 
 GRANT SELECT ON users TO spothive_readonly;
 
@@ -893,7 +893,7 @@ EXECUTE FUNCTION spothive_refuse('lc_accounts_key');
 
 REVOKE ALL ON accounts FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON accounts TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON accounts TO spothive_system;
 
 GRANT SELECT ON accounts TO spothive_readonly;
 
@@ -920,7 +920,7 @@ EXECUTE FUNCTION guard_detach_instances_cluster_id();
 
 REVOKE ALL ON clusters FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON clusters TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON clusters TO spothive_system;
 
 GRANT SELECT ON clusters TO spothive_readonly;
 
@@ -974,7 +974,7 @@ EXECUTE FUNCTION spothive_refuse('lc_scan_runs_ended');
 
 REVOKE ALL ON scan_runs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON scan_runs TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON scan_runs TO spothive_system;
 
 GRANT SELECT ON scan_runs TO spothive_readonly;
 
@@ -1002,7 +1002,7 @@ EXECUTE FUNCTION spothive_refuse('lc_instances_key');
 
 REVOKE ALL ON instances FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON instances TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON instances TO spothive_system;
 
 GRANT SELECT ON instances TO spothive_readonly;
 
@@ -1071,7 +1071,7 @@ EXECUTE FUNCTION guard_lc_scan_units_kept();
 
 REVOKE ALL ON scan_units FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
-GRANT ALL ON scan_units TO spothive_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON scan_units TO spothive_system;
 
 GRANT SELECT ON scan_units TO spothive_readonly;
 

@@ -64,7 +64,8 @@ class Money(CheckedType[Decimal]):
     """An exact amount of USD: NUMERIC(14,6), on SQLite an integer of millionths.
 
     Adding, comparing and summing are exact on both. Multiplying, dividing or averaging in SQL would be silently
-    wrong on SQLite, so it raises TypeError: do it in Python.
+    wrong on SQLite, so it raises TypeError: do it in Python. A bare number inside a function is not converted there
+    either: write ``coalesce(price, literal(1, Money()))``.
     """
 
     impl = sa.Numeric(14, MONEY_SCALE)

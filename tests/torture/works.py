@@ -1,0 +1,87 @@
+"""What the processes do that are killed, and those that must not get in each other's way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, event
+
+from spothive.database import User, get_db_session, guards, run_all_migrations
+from spothive.operations.fleet import accounts, disconnect_account, import_fleet
+from spothive.operations.identity import find_actor
+from tests.factories.fleets import a_day_later, answer_of, large_fleet
+from tests.torture.processes import DONE, STEP, Voice
+
+PAUSE = 0.001
+"""Seconds a step is held up, so that a kill finds the process where it was meant to."""
+
+
+def upgrade(voice: Voice, *, hangs: bool = False) -> None:
+    """Upgrade the database, with a word and a short pause before every statement and every commit."""
+
+    def pause(*_: Any) -> None:
+        voice.say(STEP)
+        time.sleep(PAUSE)
+
+    def one_by_one(connection: Connection, statements: Iterable[str]) -> None:
+        for statement in statements:
+            pause()
+            run_whole(connection, [statement])
+
+    def hang(_: Connection) -> list[str]:
+        voice.say(DONE)  # with half of the work, and it holds the lock
+        time.sleep(3600)
+        return []
+
+    run_whole, guards.run = guards.run, one_by_one
+    event.listen(Engine, "before_cursor_execute", pause)
+    event.listen(Engine, "commit", pause)
+    if hangs:
+        guards.raise_all = hang
+    voice.wait_for_start()
+    run_all_migrations()
+    voice.say(DONE)
+
+
+def import_a_day_later(voice: Voice) -> None:
+    """Import into account ``shop`` what has become of its 5,000 instances; half of them have changed."""
+    answer = answer_of(a_day_later(large_fleet(5_000), changed=50))
+    actor, tenant_id = find_actor("admin", "acme")
+    voice.wait_for_start()
+    with get_db_session(tenant=tenant_id) as session:
+        import_fleet(session, actor, name="shop", answer=answer)
+    voice.say(DONE)
+
+
+def disconnect(voice: Voice) -> None:
+    """Disconnect account ``shop`` in small batches, with a word after each."""
+
+    def pause(_: int, __: int) -> None:
+        voice.say(STEP)
+        time.sleep(PAUSE)
+
+    accounts.BATCH = 100
+    actor, tenant_id = find_actor("admin", "acme")
+    voice.wait_for_start()
+    disconnect_account(get_db_session, actor, tenant_id=tenant_id, name="shop", progress=pause)
+    voice.say(DONE)
+
+
+def count_up(voice: Voice, tenant_id: UUID, user_id: UUID, seconds: float) -> None:
+    """Read a number and write the next one, again and again; say how often that was acknowledged."""
+    voice.wait_for_start()
+    voice.say(counted(tenant_id, user_id, seconds))
+
+
+def counted(tenant_id: UUID, user_id: UUID, seconds: float) -> int:
+    """Read a user's failed log-ins and write one more, for so many seconds; return how often it was committed."""
+    acknowledged = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with get_db_session(tenant=tenant_id) as session:
+            session.get_one(User, user_id).failed_logins += 1
+        acknowledged += 1
+    return acknowledged
