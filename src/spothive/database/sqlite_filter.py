@@ -135,7 +135,8 @@ def _triggers(table: Table) -> Iterator[str]:
             kind = "tenant"
         yield (
             f"CREATE TEMPORARY TRIGGER IF NOT EXISTS spothive_{verb}_{table.name}\n"
-            f"BEFORE {verb} ON main.{table.name}\nWHEN ({foreign}) AND NOT spothive_system()\nBEGIN SELECT RAISE(ABORT, '{kind} {table.name}'); END"
+            f"BEFORE {verb} ON main.{table.name} WHEN ({foreign}) AND NOT spothive_system()\n"
+            f"BEGIN SELECT RAISE(ABORT, '{kind} {table.name}'); END"
         )
 
 
