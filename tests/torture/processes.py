@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -77,8 +78,10 @@ class Child:
 
     def wait_for(self, word: str) -> None:
         """Wait for ``word``, over any steps in between."""
+        deadline = time.monotonic() + PATIENCE
         while (said := self.hear()) != word:
             assert said == STEP, said
+            assert time.monotonic() < deadline, f"the child goes on and on without saying {word!r}"
 
     def take(self, steps: int) -> None:
         """Wait until it has taken so many steps."""

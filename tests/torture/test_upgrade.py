@@ -21,7 +21,7 @@ from spothive.database.revisions import current_revision, head, revisions
 from spothive.settings import get_settings
 from tests.conftest import Database, settings
 from tests.torture.conftest import ROUNDS, moments, wait_until_alone
-from tests.torture.processes import DONE, OVER, STEP, all_at_once, at_work
+from tests.torture.processes import DONE, OVER, STEP, Child, all_at_once, at_work
 from tests.torture.works import upgrade
 
 pytestmark = pytest.mark.torture
@@ -64,7 +64,8 @@ def test_an_upgrade_killed_at_any_step_leaves_a_whole_revision(
             length += 1
     assert length > 100
     left: Counter[str] = Counter()
-    for moment in moments(1, length):
+    last = [length - steps for steps in range(1, 5)]  # where the revision is committed
+    for moment in (*moments(1, length), *last):
         with nothing_yet(db_engine, own_server, tmp_path) as database:
             with at_work(upgrade) as child:
                 child.take(int(moment))
@@ -81,7 +82,7 @@ def test_an_upgrade_killed_at_any_step_leaves_a_whole_revision(
             assert find_drift() == []
             dispose_engine()
     print(f"{db_engine}: {left.total()} kills over {length} steps, left at {dict(left)}")
-    assert left.total() == ROUNDS
+    assert left.total() == ROUNDS + len(last)
 
 
 def test_three_upgrades_at_once_all_succeed(db_engine: str, own_server: EmbeddedPostgres, tmp_path: Path) -> None:
@@ -100,8 +101,9 @@ def test_the_lock_of_a_killed_upgrade_is_free(db_engine: str, own_server: Embedd
     rounds = 3
     for _ in range(rounds):
         with nothing_yet(db_engine, own_server, tmp_path):
-            with at_work(partial(upgrade, hangs=True)) as holder, at_work(upgrade) as waiting:
+            with at_work(partial(upgrade, hangs=True)) as holder, Child(upgrade) as waiting:
                 holder.wait_for(DONE)
+                waiting.go()
                 time.sleep(0.3)
                 assert waiting.process.is_alive(), "it did not wait for the lock"
                 holder.kill()
