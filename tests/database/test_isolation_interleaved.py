@@ -131,7 +131,12 @@ class Requests:
 def test_ten_thousand_interleaved_requests_see_their_own_rows(db: Database) -> None:
     world = make_world(db.engine)
     in_use = CHECKED_OUT._value.get()  # noqa: SLF001 - prometheus has no way to ask
-    with settings(SPOTHIVE_POOL_SIZE=str(CONNECTIONS), SPOTHIVE_MAX_OVERFLOW="0", SPOTHIVE_POOL_TIMEOUT="60"):
+    with settings(
+        SPOTHIVE_POOL_SIZE=str(CONNECTIONS),
+        SPOTHIVE_MAX_OVERFLOW="0",
+        SPOTHIVE_POOL_TIMEOUT="60",
+        SPOTHIVE_POOL_PRE_PING="false",
+    ):
         workers = [Requests(world, number) for number in range(THREADS)]
         threads = [threading.Thread(target=worker.run) for worker in workers]
         for thread in threads:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,10 @@ def test_an_empty_database_is_not_seeded(db: Database, empty_db: Database) -> No
         pytest.raises(SchemaOutdated, match="spothive db upgrade"),
     ):
         seed_initial_data()
+
+
+def test_two_seeds_at_once_make_one_admin(db: Database) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        seeded = list(pool.map(lambda _: seed_initial_data(), range(4)))
+    assert [s.admin_created for s in seeded].count(True) == 1
+    assert count(User) == 1

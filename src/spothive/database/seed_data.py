@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from spothive.database.connection import get_db_session
 from spothive.database.passwords import hash_password
-from spothive.errors import InvalidInput, SpothiveError
+from spothive.errors import DuplicateValue, InvalidInput, SpothiveError
 from spothive.models import (
     PLATFORM_TENANT_ID,
     AuditLog,
@@ -60,8 +60,19 @@ def seed_initial_data() -> Seeded:
         has_dataset = session.scalar(select(Dataset.id).where(Dataset.name == DEFAULT_DATASET)) is not None
     password_hash = "" if has_admin else hash_password(password)
     dataset = None if has_dataset else _default_dataset(settings.dataset_cache)
+    try:
+        _write(password_hash, dataset)
+    except DuplicateValue:  # another seed got there first: what it made is all there is to make
+        return Seeded(admin_created=False, password=None, dataset_created=False)
+    return Seeded(not has_admin, None if has_admin or given else password, dataset is not None)
+
+
+def _write(password_hash: str, dataset: Dataset | None) -> None:
+    """Add the admin if there is a hash, the dataset if there is one, and an audit row for each."""
     with get_db_session(tenant=PLATFORM_TENANT_ID) as session:
-        if not has_admin:
+        made = []
+        if password_hash:
+            made.append("user admin")
             session.add(
                 User(
                     username=ADMIN,
@@ -73,8 +84,8 @@ def seed_initial_data() -> Seeded:
                 )
             )
         if dataset is not None:
+            made.append("dataset default")
             session.add(dataset)
-        made = [name for name, new in (("user admin", not has_admin), ("dataset default", dataset is not None)) if new]
         for resource in made:
             session.add(
                 AuditLog(
@@ -85,7 +96,6 @@ def seed_initial_data() -> Seeded:
                     outcome=Outcome.SUCCESS,
                 )
             )
-    return Seeded(not has_admin, None if has_admin or given else password, dataset is not None)
 
 
 def _default_dataset(path: Path) -> Dataset | None:
