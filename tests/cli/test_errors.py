@@ -71,6 +71,8 @@ def test_an_interrupt_ends_with_130_and_one_line(
 @pytest.mark.engines("sqlite")
 def test_a_real_interrupt_in_the_middle_of_reading_writes_nothing(people: Database) -> None:
     before = everything()
+    # A shell starts its background jobs with SIGINT ignored, and children inherit that.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [SPOTHIVE, "account", "import", "--name", "main", "--file", "-", "--file", "/dev/null"],
         stdin=subprocess.PIPE,
@@ -78,6 +80,7 @@ def test_a_real_interrupt_in_the_middle_of_reading_writes_nothing(people: Databa
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+    signal.signal(signal.SIGINT, former)
     assert process.stdin is not None
     # More than a pipe holds: once it is written, the command is reading.
     process.stdin.write(b" " * (1 << 20))

@@ -43,7 +43,7 @@ class Requests:
         self.tenants = (world.alpha.tenant_id, world.beta.tenant_id)
         self.random = random.Random(number)
         # SQLite takes one writer at a time, and the others wait for it in ever longer naps.
-        self.writing = 6 if world.engine == "postgresql" else 1
+        self.writing = 3 if world.engine == "postgresql" else 1
         self.foreign: list[Any] = []
         self.done: Counter[str] = Counter()
         self.acknowledged: Counter[UUID] = Counter()

@@ -45,9 +45,10 @@ from spothive.database import SessionLocal, TenantSession, read_session, system_
 from spothive.errors import TenantNotBound
 from spothive.models import Account, Base, Cluster, Instance, OnDemandPrice, Tenant, User
 from tests.conftest import ENGINES, migrated_copy
+from tests.factories.samples import TABLES
 from tests.factories.two_tenants import World, make_world
 
-USERS, ACCOUNTS, INSTANCES = User.__table__, Account.__table__, Instance.__table__
+USERS, ACCOUNTS, INSTANCES = (TABLES[name] for name in ("users", "accounts", "instances"))
 MINE = ["i-alpha-1", "i-alpha-2"]
 
 

@@ -28,10 +28,11 @@ from spothive.errors import NotAllowed, SchemaOutdated, TenantMismatch, TenantNo
 from spothive.models import Account, Instance, OnDemandPrice, User
 from tests.conftest import Database
 from tests.factories import make_tenant, make_user
+from tests.factories.samples import TABLES
 from tests.factories.two_tenants import World, make_world, rows_of
 
 pytestmark = pytest.mark.engines("sqlite")
-USERS: Any = User.__table__
+USERS: Any = TABLES["users"]
 NO_ID = literal("0" * 32, Instance.id.type)
 
 

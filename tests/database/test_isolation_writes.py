@@ -16,9 +16,10 @@ from spothive.database import SessionLocal, TenantSession
 from spothive.errors import NotAllowed, ParentMissing, TenantMismatch
 from spothive.models import Account, Base, Cluster, Instance, MlModel, OnDemandPrice, Tenant, User
 from tests.conftest import ENGINES, migrated_copy
+from tests.factories.samples import TABLES
 from tests.factories.two_tenants import World, make_world, rows_of
 
-USERS, INSTANCES, PRICES = User.__table__, Instance.__table__, Base.metadata.tables["on_demand_prices"]
+USERS, INSTANCES, PRICES = (TABLES[name] for name in ("users", "instances", "on_demand_prices"))
 
 Write = Callable[[TenantSession, World], Any]
 

@@ -16,12 +16,13 @@ from spothive.operations.identity import find_actor
 from tests.conftest import Database
 from tests.factories.fleets import a_day_later, answer_of, large_fleet
 from tests.torture.conftest import ROUNDS, copy_of, moments, wait_until_alone
-from tests.torture.processes import DONE, STEP, at_work
+from tests.torture.processes import DONE, at_work
 from tests.torture.works import disconnect, import_a_day_later
-from tests.watching import everything, fleet_state, rows_of
+from tests.watching import Rows, everything, fleet_state, rows_of
 
 pytestmark = pytest.mark.torture
 
+COMMITS = 6
 FLEET = ("accounts", "clusters", "instances")
 
 
@@ -46,7 +47,7 @@ def test_an_import_killed_at_any_moment_is_whole_or_not_at_all(shop: Database, t
     with copy_of(shop, tmp_path / "old"):
         old = everything()
         dispose_engine()
-    left: Counter[str] = Counter()
+    left = Counter(kill_in_commit(shop, tmp_path / f"commit {number}", old, new) for number in range(COMMITS))
     missed = 0
     for number, planned in enumerate(moments(2, median(lengths))):
         moment, killed = planned, False
@@ -61,11 +62,26 @@ def test_an_import_killed_at_any_moment_is_whole_or_not_at_all(shop: Database, t
             if not killed:
                 moment, missed = moment * 0.8, missed + 1
                 assert missed < 5 * ROUNDS
-    print(f"{shop.engine}: {left.total()} kills within {median(lengths):.2f} s ({missed} came too late), left {dict(left)}")
-    assert left.total() == ROUNDS
+    print(
+        f"{shop.engine}: {left.total()} kills within {median(lengths):.2f} s ({missed} came too late), left {dict(left)}"
+    )
+    assert left.total() == ROUNDS + COMMITS
 
 
-def check_state_and_repeat(old: dict[str, list], new: dict[str, list[str]]) -> str:
+def kill_in_commit(shop: Database, folder: Path, old: dict[str, Rows], new: dict[str, list[str]]) -> str:
+    """Kill an import within the few milliseconds of its commit; return what :func:`check_state_and_repeat` found."""
+    with copy_of(shop, folder) as database:
+        with at_work(import_a_day_later) as child:
+            child.take(1)
+            time.sleep(Random(folder.name).random() * 0.008)
+            child.kill()
+        wait_until_alone(database)
+        left = check_state_and_repeat(old, new)
+        dispose_engine()
+    return left
+
+
+def check_state_and_repeat(old: dict[str, Rows], new: dict[str, list[str]]) -> str:
     """Check that a killed import left all or nothing, and that the next one ends in the same state; tell which."""
     assert rows_of(ScanRun, status=ScanStatus.RUNNING) == []
     left = "the old state" if everything() == old else "the new state"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, event
 
 from spothive.database import User, get_db_session, guards, run_all_migrations
+from spothive.errors import DatabaseUnavailable
 from spothive.operations.fleet import accounts, disconnect_account, import_fleet
 from spothive.operations.identity import find_actor
 from tests.factories.fleets import a_day_later, answer_of, large_fleet
@@ -53,7 +55,22 @@ def import_a_day_later(voice: Voice) -> None:
     voice.wait_for_start()
     with get_db_session(tenant=tenant_id) as session:
         import_fleet(session, actor, name="shop", answer=answer)
+        session.flush()
+        voice.say(STEP)  # what is left is the commit
     voice.say(DONE)
+
+
+def import_on_a_small_disk(voice: Voice, file_size: int) -> None:
+    """Import the same where no file may grow beyond ``file_size`` bytes; say how spothive refuses."""
+    answer = answer_of(a_day_later(large_fleet(5_000), changed=50))
+    actor, tenant_id = find_actor("admin", "acme")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+    voice.wait_for_start()
+    try:
+        with get_db_session(tenant=tenant_id) as session:
+            import_fleet(session, actor, name="shop", answer=answer)
+    except DatabaseUnavailable as error:
+        voice.say(str(error))
 
 
 def disconnect(voice: Voice) -> None:
