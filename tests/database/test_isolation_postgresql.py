@@ -22,6 +22,7 @@ from spothive.errors import TenantNotBound
 from spothive.models import Base, User
 from spothive.schema.tenancy import owner_column
 from tests.conftest import Database, fresh_postgresql, migrated_copy, settings
+from tests.factories.logins import another_login
 from tests.factories.samples import TABLES, Row, sample, sample_graph, sql_insert, sql_update
 
 LOGINS = ("service", "owner", "superuser")
@@ -325,17 +326,12 @@ def test_no_other_role_is_within_reach(house: House, role: str) -> None:
 
 @service_alone
 def test_a_login_that_inherits_system_scope_steps_down(house: House) -> None:
-    name = make_url(house.database.service_url).username
-    with house.database.raw(owner=True) as owner:
-        owner.execute(f"GRANT spothive_system TO {name}")
-        try:
-            with house.bound_to(None) as connection:
-                assert count(connection, TABLES["users"]) == 2, "the mistake"
-            with settings(), get_engine().connect() as service:
-                assert service.execute(text("SELECT count(*) FROM users")).scalar() == 0
-                assert service.execute(text("SELECT current_user")).scalar() == "spothive_app"
-        finally:
-            owner.execute(f"REVOKE spothive_system FROM {name}")
+    with another_login(house.database, "IN ROLE spothive_app, spothive_gate, spothive_system") as database:
+        with database.raw() as connection:
+            assert count(connection, TABLES["users"]) == 2, "the mistake"
+        with get_engine().connect() as service:
+            assert service.scalar(text("SELECT count(*) FROM users")) == 0
+            assert service.scalar(text("SELECT current_user")) == "spothive_app"
 
 
 # the role for reports
@@ -344,15 +340,9 @@ def test_a_login_that_inherits_system_scope_steps_down(house: House) -> None:
 @pytest.fixture
 def report(house: House) -> Iterator[psycopg.Connection[Any]]:
     """A connection whose login has ``spothive_readonly`` and nothing else."""
-    name = f"spothive_report_{secrets.token_hex(4)}"
-    url = make_url(house.database.owner_url).set(drivername="postgresql", username=name, password="report")
-    with house.database.raw(owner=True) as owner:
-        owner.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'report' IN ROLE spothive_readonly")
-        try:
-            with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
-                yield connection
-        finally:
-            owner.execute(f"DROP ROLE {name}")
+    with another_login(house.database, "IN ROLE spothive_readonly") as database, database.raw() as connection:
+        connection.autocommit = False
+        yield connection
 
 
 @service_alone

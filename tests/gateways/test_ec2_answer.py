@@ -82,9 +82,7 @@ def observed(instance: dict[str, Any]) -> ObservedInstance:
 def refusal(instance: Any, **page_options: Any) -> str:
     """Return why an instance is refused, having checked that its neighbour is taken."""
     neighbour = modern(InstanceId="i-bbbbbbbb")
-    answer = read(
-        {"Reservations": page(instance, **page_options)["Reservations"] + page(neighbour)["Reservations"]}
-    )
+    answer = read({"Reservations": page(instance, **page_options)["Reservations"] + page(neighbour)["Reservations"]})
     assert [taken.instance_id for taken in answer.instances] == ["i-bbbbbbbb"]
     (refused,) = answer.refused
     assert refused.source == "fleet.json"
@@ -146,9 +144,7 @@ def test_an_empty_answer_is_an_answer() -> None:
     assert read({"Reservations": []}) == FleetAnswer()
 
 
-@pytest.mark.parametrize(
-    "state", ["pending", "running", "stopping", "stopped", "shutting-down", "terminated"]
-)
+@pytest.mark.parametrize("state", ["pending", "running", "stopping", "stopped", "shutting-down", "terminated"])
 def test_every_state_of_ec2_is_taken(state: str) -> None:
     assert observed(modern(State={"Name": state})).state == state
 
@@ -249,9 +245,7 @@ def test_several_sources_are_one_fleet_and_refusals_name_their_source() -> None:
         ([page(MODERN, NextToken=None)], True),
     ],
 )
-def test_a_last_page_that_promises_more_makes_the_answer_incomplete(
-    pages: list[Any], *, complete: bool
-) -> None:
+def test_a_last_page_that_promises_more_makes_the_answer_incomplete(pages: list[Any], *, complete: bool) -> None:
     assert read(pages).complete is complete
 
 
@@ -339,9 +333,7 @@ def test_a_second_sight_that_contradicts_the_first_is_refused(change: dict[str, 
         ({"Tags": [{"Key": "eks:cluster-name", "Value": "c" * 256}]}, "a cluster of 256 characters"),
     ],
 )
-def test_an_instance_that_cannot_be_used_is_refused_and_the_rest_is_taken(
-    change: dict[str, Any], reason: str
-) -> None:
+def test_an_instance_that_cannot_be_used_is_refused_and_the_rest_is_taken(change: dict[str, Any], reason: str) -> None:
     assert reason in refusal(modern(**change))
 
 

@@ -81,9 +81,7 @@ def test_size_regions_and_moment_can_be_chosen() -> None:
     assert len({observed.instance_type for observed in fleet.instances}) == 12
     assert {observed.region for observed in fleet.instances} == {"sa-east-1"}
     assert all(observed.launched_at and observed.launched_at < now for observed in fleet.instances)
-    assert (
-        len(read(generated_answer(owner_id=OWNER, instance_types=MAX_INSTANCES)).instances) == MAX_INSTANCES
-    )
+    assert len(read(generated_answer(owner_id=OWNER, instance_types=MAX_INSTANCES)).instances) == MAX_INSTANCES
 
 
 @pytest.mark.parametrize("count", [0, -1, MAX_INSTANCES + 1])
@@ -115,11 +113,7 @@ def test_a_day_later_something_of_every_kind_has_happened() -> None:
     assert after.keys() - before.keys()
     assert any(before[key].state == "running" for key in before.keys() - after.keys())
     assert any(before[key].instance_type != after[key].instance_type for key in kept)
-    assert all(
-        before[key].state == "stopped"
-        for key in kept
-        if before[key].instance_type != after[key].instance_type
-    )
+    assert all(before[key].state == "stopped" for key in kept if before[key].instance_type != after[key].instance_type)
     assert all(before[key].availability_zone == after[key].availability_zone for key in kept)
     assert sum(before[key] == after[key] for key in kept) > len(before) // 2
 

@@ -155,8 +155,6 @@ def test_a_zone_names_its_region(zone: str, region: str) -> None:
     assert region_of_zone(zone) == region
 
 
-@pytest.mark.parametrize(
-    "zone", ["", "us-east-1", "us-east-1cc", "us-east-1C", "use1-az2", "mars-1a", "us-east-1c\n"]
-)
+@pytest.mark.parametrize("zone", ["", "us-east-1", "us-east-1cc", "us-east-1C", "use1-az2", "mars-1a", "us-east-1c\n"])
 def test_other_texts_are_no_zones(zone: str) -> None:
     assert region_of_zone(zone) is None

@@ -126,14 +126,13 @@ def all_at_once(count: int, work: Work, *arguments: Any) -> list[list[Any]]:
         for child in children:
             child.go()
         said: list[list[Any]] = [[] for _ in children]
-        speaking = {child.pipe: (child, words) for child, words in zip(children, said, strict=True)}
+        speaking = list(zip(children, said, strict=True))
         while speaking:
-            ready = wait(speaking, PATIENCE)  # all of them: a child that nobody listens to would stop
+            ready = wait([child.pipe for child, _ in speaking], PATIENCE)  # unheard, a child would stop one day
             assert ready, f"the children said nothing for {PATIENCE} seconds"
-            for pipe in ready:
-                child, words = speaking[pipe]
+            for child, words in [each for each in speaking if each[0].pipe in ready]:
                 if (word := child.hear()) is None:
-                    del speaking[pipe]
+                    speaking.remove((child, words))
                 else:
                     words.append(word)
     return said

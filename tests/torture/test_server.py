@@ -82,11 +82,13 @@ def grow(name: str, number: int) -> None:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
     """Yield a durable server of the test's own, with the schema and the first admin."""
-    with EmbeddedPostgres(tmp_path / "postgresql", durable=True) as server:
-        with settings(DATABASE_URL=server.owner_url, SPOTHIVE_OWNER_URL="", SPOTHIVE_BCRYPT_ROUNDS="4"):
-            run_all_migrations()
-            seed_initial_data()
-            yield server
+    with (
+        EmbeddedPostgres(tmp_path / "postgresql", durable=True) as server,
+        settings(DATABASE_URL=server.owner_url, SPOTHIVE_OWNER_URL="", SPOTHIVE_BCRYPT_ROUNDS="4"),
+    ):
+        run_all_migrations()
+        seed_initial_data()
+        yield server
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def upgrade(voice: Voice, *, hangs: bool = False) -> None:
     event.listen(Engine, "before_cursor_execute", pause)
     event.listen(Engine, "commit", pause)
     if hangs:
-        guards.raise_all = hang
+        guards.raise_all = hang  # type: ignore[assignment]  # only the argument's name differs
     voice.wait_for_start()
     run_all_migrations()
     voice.say(DONE)

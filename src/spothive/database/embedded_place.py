@@ -117,14 +117,10 @@ def _own_folder(folder: Path) -> Path:
     status = folder.lstat()
     # In a temporary directory somebody else may have put something here first.
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
-        raise DatabaseUnavailable(
-            f"{folder} is not a folder that only root may change: remove it, try again."
-        )
+        raise DatabaseUnavailable(f"{folder} is not a folder that only root may change: remove it, try again.")
     folder.chmod(0o755)  # under a strict umask the server's user would be kept out
     if not _everyone_may_enter(folder):
-        raise DatabaseUnavailable(
-            f"PostgreSQL's user cannot enter {folder}: choose a folder open to everyone."
-        )
+        raise DatabaseUnavailable(f"PostgreSQL's user cannot enter {folder}: choose a folder open to everyone.")
     return folder
 
 

@@ -394,9 +394,7 @@ class _Server:
         return _last_lines(self._log.read_text(errors="replace")) if self._log.exists() else "(no log)"
 
     def _failure(self, what: str) -> DatabaseUnavailable:
-        return DatabaseUnavailable(
-            f"PostgreSQL in {self._home} {what}; {self._log.name} ends: {self._log_tail()}"
-        )
+        return DatabaseUnavailable(f"PostgreSQL in {self._home} {what}; {self._log.name} ends: {self._log_tail()}")
 
 
 @contextlib.contextmanager

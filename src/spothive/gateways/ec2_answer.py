@@ -206,9 +206,7 @@ def _objects(source: str, parent: _Json, key: str) -> Iterator[_Json]:
         raise InvalidInput(f"{source} holds {kind(entries)} as '{key}' where a list should be; {_SAVE_AGAIN}")
     for entry in entries:
         if not isinstance(entry, dict):
-            raise InvalidInput(
-                f"{source} holds {kind(entry)} in '{key}' where an object should be; {_SAVE_AGAIN}"
-            )
+            raise InvalidInput(f"{source} holds {kind(entry)} in '{key}' where an object should be; {_SAVE_AGAIN}")
         yield entry
 
 
@@ -383,13 +381,9 @@ def _tag(entry: object) -> tuple[str, str]:
     if not 0 < len(key) <= MAX_TAG_KEY:
         raise _Unusable(f"tag {shown(key)} has a key of {len(key)} characters; AWS allows 1 to {MAX_TAG_KEY}")
     if len(value) > MAX_TAG_VALUE:
-        raise _Unusable(
-            f"tag {shown(key)} has a value of {len(value)} characters; AWS allows {MAX_TAG_VALUE}"
-        )
+        raise _Unusable(f"tag {shown(key)} has a value of {len(value)} characters; AWS allows {MAX_TAG_VALUE}")
     if _UNSTORABLE.search(key) or _UNSTORABLE.search(value):
-        raise _Unusable(
-            f"tag {shown(key)} = {shown(value)} holds NUL or half a character, which cannot be stored"
-        )
+        raise _Unusable(f"tag {shown(key)} = {shown(value)} holds NUL or half a character, which cannot be stored")
     return key, value
 
 

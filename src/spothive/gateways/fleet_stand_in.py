@@ -101,9 +101,7 @@ def generated_answer(
     }
 
 
-def changed_answer(
-    answer: Answer, *, seed: int = 8, now: datetime = STAND_IN_NOW + _DAY
-) -> tuple[Answer, ...]:
+def changed_answer(answer: Answer, *, seed: int = 8, now: datetime = STAND_IN_NOW + _DAY) -> tuple[Answer, ...]:
     """Return what AWS would answer a day later, one page for each region, and leave ``answer`` as it is.
 
     Of the running instances some are terminated, some have left the list altogether, some were stopped; of

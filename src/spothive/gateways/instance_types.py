@@ -166,9 +166,7 @@ REGIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             ),
             ("a", "b", "c"),
         ),
-        **dict.fromkeys(
-            ("ap-northeast-1", "ap-northeast-2", "ca-central-1", "us-west-2"), ("a", "b", "c", "d")
-        ),
+        **dict.fromkeys(("ap-northeast-1", "ap-northeast-2", "ca-central-1", "us-west-2"), ("a", "b", "c", "d")),
         "us-east-1": ("a", "b", "c", "d", "e", "f"),
     }
 )
