@@ -98,7 +98,7 @@ class ParentMissing(RuleBroken):
 
 
 class IllegalMove(RuleBroken, Conflict):
-    """A status may not change in this way; ``docs/states.md`` draws what may."""
+    """A status may not change in this way; the ``StateMachine`` beside the model says what may."""
 
 
 class AppendOnly(RuleBroken):

@@ -202,6 +202,7 @@ def test_a_temporary_table_cannot_stand_in_for_the_one_a_guard_asks(db: Database
         return  # a trigger there names tables of its own schema only
     with get_db_session(tenant=rows["tenants"]["id"]) as session:
         session.execute(sa.text("CREATE TEMPORARY TABLE scan_units (LIKE scan_units)"))
+        session.execute(sa.text("SET LOCAL search_path TO pg_temp, public"))
         unit = ", ".join(f"'{rows['scan_units'][name]}'" for name in ("tenant_id", "id", "scan_run_id"))
         session.execute(
             sa.text(
@@ -211,6 +212,7 @@ def test_a_temporary_table_cannot_stand_in_for_the_one_a_guard_asks(db: Database
         )
         with pytest.raises(IllegalMove, match="lc_scan_runs_complete"):
             session.execute(sa.text("UPDATE scan_runs SET status = 'COMPLETE', finished_at = now()"))
+        session.rollback()
 
 
 def test_every_guard_has_a_rule_of_its_own_and_says_what_it_means() -> None:

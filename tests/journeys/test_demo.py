@@ -43,6 +43,7 @@ def test_the_demo_tells_its_story_and_leaves_a_database(engine: str, tmp_path: P
     ):
         assert line in told.stdout
     assert told.stderr == ""
+    assert "[/]" not in told.stdout  # no markup that nobody rendered
     variables = {"DATABASE_URL": "sqlite:///var/demo.db"}
     if on_server:
         variables = {"SPOTHIVE_EMBEDDED_POSTGRES": "1", "SPOTHIVE_EMBEDDED_DIR": "var/demo-postgresql"}

@@ -35,7 +35,6 @@ class Verb:
     denied: str
     tenant: str
     trail: tuple[tuple[str, str, Any, Any], ...]
-    attempt: str = ""
     prepare: Callable[[World], Any] = lambda _: None
 
     def tenant_id(self, world: World) -> UUID:

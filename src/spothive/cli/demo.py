@@ -168,7 +168,8 @@ class Demo:
             with get_db_session(tenant=self.tenants["acme"][1]) as session:
                 act(session)
         except SpothiveError as refusal:
-            self.console.print(f"  {attempt}\n    [red]{type(refusal).__name__}[/]: {refusal}", highlight=False)
+            self.console.print(f"  {attempt}")
+            self.console.print(f"    {type(refusal).__name__}: {refusal}", style="red")
             return
         msg = f"{attempt}: the database let it pass, this is a defect"
         raise RuntimeError(msg)
@@ -219,7 +220,7 @@ class Demo:
 
     def _title(self, text: str) -> None:
         self.console.print()
-        self.console.print(f"[bold]{text}[/]")
+        self.console.print(text, style="bold")
 
     @contextmanager
     def _step(self, what: str) -> Iterator[Callable[[str], None]]:

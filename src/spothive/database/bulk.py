@@ -85,7 +85,7 @@ def _table(model: type[Base]) -> Table:
 
 
 def _check_tenant(session: TenantSession, table: Table, rows: Sequence[Row]) -> None:
-    """Refuse rows of another tenant; on PostgreSQL the row policies would, on SQLite nothing else does."""
+    """Refuse rows of another tenant before the database does, which would just not find them in an UPDATE."""
     if session.in_system_scope:
         return
     if "tenant_id" not in table.c:

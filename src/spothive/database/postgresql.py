@@ -50,8 +50,8 @@ def prepare_service(engine: Engine) -> None:
         with _outside_transaction(dbapi_connection) as cursor:
             cursor.execute("SET timezone TO 'UTC'")
             _step_down(cursor)
-            cursor.execute("SELECT current_user")
-            record.info["role"] = cursor.fetchone()[0]
+            cursor.execute("SELECT current_user, concat(quote_ident(current_schema()), ', pg_temp')")
+            record.info["role"], record.info["search_path"] = cursor.fetchone()
 
 
 _MUST_STEP_DOWN = f"""
@@ -104,18 +104,21 @@ def prepare_owner(engine: Engine, settings: Settings) -> None:
 
 
 def begin(connection: Connection, *, tenant_id: UUID | None, system: bool, read_only: bool) -> None:
-    """Tell the transaction that has just begun whose it is; everything set here ends with it."""
-    settings = {}
-    if tenant_id is not None:
-        settings[TENANT_SETTING] = str(tenant_id)
-    if system:
-        settings["role"] = SYSTEM_ROLE
+    """Tell the transaction that has just begun whose it is; everything set here ends with it.
+
+    All of it is set each time, in one statement: whatever raw SQL of an earlier user of this connection has set for
+    longer (a role, a tenant, a search path with a temporary table in front) counts for nothing.
+    """
+    settings = {
+        "role": SYSTEM_ROLE if system else connection.info["role"],
+        "search_path": connection.info["search_path"],
+        TENANT_SETTING: "" if tenant_id is None else str(tenant_id),
+    }
     if read_only:
         settings["transaction_read_only"] = "on"
-    if settings:
-        calls = ", ".join(f"set_config('{name}', :v{n}, true)" for n, name in enumerate(settings))
-        values = {f"v{n}": value for n, value in enumerate(settings.values())}
-        connection.execute(text(f"SELECT {calls}"), values)  # names are the constants above
+    calls = ", ".join(f"set_config('{name}', :v{n}, true)" for n, name in enumerate(settings))
+    values = {f"v{n}": value for n, value in enumerate(settings.values())}
+    connection.execute(text(f"SELECT {calls}"), values)  # names are the constants above
 
 
 def leave_system(connection: Connection) -> None:

@@ -8,8 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Engine, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint, event
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    Engine,
+    ForeignKeyConstraint,
+    PrimaryKeyConstraint,
+    UniqueConstraint,
+    event,
+)
 from sqlalchemy.engine import ExceptionContext
 
 from spothive import errors
@@ -46,9 +55,34 @@ class RawRefusal:
     columns: tuple[str, ...] = ()
 
 
+_SWALLOWED = "spothive_refused"
+
+
 def install(engine: Engine) -> None:
-    """Make ``engine`` raise spothive's errors instead of the driver's."""
+    """Make ``engine`` raise spothive's errors instead of the driver's, and commit no transaction that had one.
+
+    PostgreSQL answers the COMMIT of a transaction in which a statement failed with a silent rollback. Whoever caught
+    the refusal would believe that the rest was kept, so here the commit raises, on both databases.
+    """
     event.listen(engine, "handle_error", _translate)
+    event.listen(engine, "commit", _refuse_commit)
+    for beginning in ("begin", "rollback", "rollback_savepoint"):
+        event.listen(engine, beginning, _forget_refusal)
+
+
+def _refuse_commit(connection: Connection) -> None:
+    if connection.info.pop(_SWALLOWED, False):
+        # SQLAlchemy takes a commit that raises for the end of the transaction, and would not roll it back.
+        connection.dialect.do_rollback(connection.connection)
+        msg = (
+            "a statement of this transaction was refused, so nothing of it is kept: try what may fail in begin_nested()"
+        )
+        raise errors.Conflict(msg)
+
+
+def _forget_refusal(connection: Connection, *_: Any) -> None:
+    if not connection.invalidated:  # a connection that was lost has nothing to remember
+        connection.info.pop(_SWALLOWED, None)
 
 
 def _translate(context: ExceptionContext) -> BaseException | None:
@@ -56,6 +90,8 @@ def _translate(context: ExceptionContext) -> BaseException | None:
 
     if context.is_pre_ping:
         return None  # the pool asks whether a connection lives, and opens another if it does not
+    if context.connection is not None and not context.connection.invalidated:
+        context.connection.info[_SWALLOWED] = True
     error = context.original_exception
     if isinstance(error, errors.SpothiveError):
         return error  # raised by a column type or a connect hook, and wrapped by SQLAlchemy

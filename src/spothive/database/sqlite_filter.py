@@ -11,7 +11,8 @@ name a table that belongs to tenants.
 Writing: temporary triggers, which exist for this one connection, refuse every row of another tenant and every row of
 a table that all tenants share, whatever the statement was.
 
-What SQLite does not promise: whoever opens the file without spothive, or calls ``exec_driver_sql``, sees all.
+What SQLite does not promise: whoever opens the file without spothive, calls ``exec_driver_sql``, or smuggles a table's
+name into a statement as something else (``quoted_name``, a type of his own making) sees all.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from spothive.models import Base
 from spothive.schema.tenancy import owner_column
 
 _SCOPE = "spothive_scope"
+_HARMLESS = re.compile(r"\s*(select|with|values|insert|update|delete)\b", re.IGNORECASE)
+"""How a statement begins that only reads or writes rows. sqlite3 runs one statement at a time, so no second follows."""
+
 _ALL_TENANTS = "spothive_all_tenants"
 
 
@@ -164,6 +168,13 @@ class TenantCompiler(SQLiteCompiler):
     def visit_delete(self, delete_stmt: Delete, *args: Any, **kw: Any) -> Any:
         """Delete rows of this tenant."""
         return super().visit_delete(_of_this_tenant(delete_stmt), *args, **kw)  # type: ignore[no-untyped-call]  # as above
+
+    def visit_textclause(self, textclause: Any, *args: Any, **kw: Any) -> Any:
+        """Let text read and write rows; PRAGMA, DROP TRIGGER, ATTACH or COMMIT would take the guards away."""
+        if not self.stack and not _HARMLESS.match(textclause.text):
+            msg = "as text a session runs SELECT, WITH, VALUES, INSERT, UPDATE and DELETE only"
+            raise NotAllowed(msg)
+        return super().visit_textclause(textclause, *args, **kw)  # type: ignore[no-untyped-call]  # see the class
 
     def post_process_text(self, text: str) -> Any:
         """Take text as it is written, unless it names a tenant-owned table."""

@@ -18,7 +18,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 from sqlalchemy.sql.visitors import iterate
 
 from spothive.database import postgresql, sqlite_filter
-from spothive.errors import NotAllowed, TenantMismatch, TenantNotBound
+from spothive.errors import InvalidInput, NotAllowed, TenantMismatch, TenantNotBound
 from spothive.schema.tenancy import owner_column
 
 _log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ class TenantSession(Session):
     def __init__(self, *args: Any, tenant: UUID | None = None, read_only: bool = False, **kwargs: Any) -> None:
         """Bind to ``tenant`` from the start; with ``read_only`` the database refuses every write."""
         super().__init__(*args, **kwargs)
+        _refuse_non_id(tenant)
         self._given_tenant = tenant
         self._tenant_id = tenant
         self.read_only = read_only
@@ -64,9 +65,11 @@ def bind_tenant(session: TenantSession, tenant_id: UUID) -> None:
     """Bind ``session`` to a tenant, until it is closed.
 
     Raises:
+        InvalidInput: ``tenant_id`` is no UUID.
         TenantMismatch: it is bound to another one already, or holds another tenant's objects.
         NotAllowed: inside a savepoint, whose end could undo what PostgreSQL was told.
     """
+    _refuse_non_id(tenant_id)
     if session.tenant_id not in {None, tenant_id}:
         msg = "this session belongs to another tenant: open a new one"
         raise TenantMismatch(msg)
@@ -154,6 +157,12 @@ def _forget(_: Any, record: Any) -> None:
 @event.listens_for(TenantSession, "after_begin")
 def _on_begin(session: TenantSession, _: SessionTransaction, connection: Connection) -> None:
     _tell(session, connection)
+
+
+def _refuse_non_id(tenant_id: object) -> None:
+    if tenant_id is not None and not isinstance(tenant_id, UUID):
+        msg = f"a tenant is given by its id, a UUID; got {type(tenant_id).__name__}"
+        raise InvalidInput(msg)
 
 
 @event.listens_for(TenantSession, "before_attach")

@@ -1,0 +1,88 @@
+"""What one session did to its connection, or to its own errors, is nobody else's trouble."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from spothive.database import Account, AccountStatus, Instance, TenantSession, get_db_session, read_session
+from spothive.errors import Conflict, IllegalMove, InvalidInput, NotAllowed, SpothiveError
+from tests.conftest import Database, settings
+from tests.factories import make_account, make_instance, make_tenant
+
+
+def test_a_swallowed_refusal_is_not_reported_as_success(db: Database) -> None:
+    tenant = make_tenant()
+    make_account(tenant, "before")
+    with pytest.raises(Conflict, match="nothing of it is kept"), get_db_session(tenant=tenant) as session:
+        session.execute(update(Account).values(account_name="after"))
+        with pytest.raises(IllegalMove):
+            session.execute(update(Account).values(status=AccountStatus.ACTIVE))
+    with read_session(tenant=tenant) as session:
+        assert session.scalar(select(Account.account_name)) == "before"
+
+
+def test_what_may_fail_is_tried_in_a_savepoint(db: Database) -> None:
+    tenant = make_tenant()
+    make_account(tenant, "before")
+    with get_db_session(tenant=tenant) as session:
+        session.execute(update(Account).values(account_name="after"))
+        with pytest.raises(IllegalMove), session.begin_nested():
+            session.execute(update(Account).values(status=AccountStatus.ACTIVE))
+    with read_session(tenant=tenant) as session:
+        assert session.scalar(select(Account.account_name)) == "after"
+
+
+@pytest.mark.engines("postgresql")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "SET ROLE spothive_system",
+        "RESET ROLE",
+        "SELECT set_config('spothive.tenant_id', '{tenant}', false)",
+        "CREATE TEMPORARY TABLE instances (id uuid)",
+        "SET search_path TO pg_temp, public",
+    ],
+)
+def test_what_a_session_sets_ends_with_it(words: str, db: Database) -> None:
+    first, second = make_tenant(), make_tenant()
+    for tenant in (first, second):
+        make_instance(tenant, make_account(tenant).id)
+    with settings(SPOTHIVE_POOL_SIZE="1", SPOTHIVE_MAX_OVERFLOW="0"):
+        with get_db_session(tenant=first) as session:
+            session.execute(text(words.format(tenant=first)))
+        assert _instances(second) == 1
+        with get_db_session() as session:
+            assert session.execute(text("SELECT count(*) FROM public.instances")).scalar_one() == 0
+
+
+def _instances(tenant: UUID) -> int:
+    with read_session(tenant=tenant) as session:
+        return session.scalar(select(func.count()).select_from(Instance)) or 0
+
+
+@pytest.mark.engines("sqlite")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "DROP TRIGGER temp.spothive_INSERT_instances",
+        "PRAGMA ignore_check_constraints = ON",
+        " pragma query_only = OFF",
+        "/* */ PRAGMA writable_schema = ON",
+        "ATTACH ':memory:' AS other",
+        "CREATE TEMP TABLE x (y)",
+        "COMMIT",
+    ],
+)
+def test_text_does_not_take_the_guards_away(words: str, db: Database) -> None:
+    with pytest.raises(NotAllowed), get_db_session(tenant=make_tenant()) as session:
+        session.execute(text(words))
+
+
+@pytest.mark.parametrize("tenant", ["acme", "00000000-0000-7000-8000-000000000001", 1])
+def test_a_tenant_is_given_by_its_id(tenant: object, db: Database) -> None:
+    with pytest.raises(InvalidInput):
+        TenantSession(tenant=tenant)  # type: ignore[arg-type]  # what is tried here
+    assert issubclass(InvalidInput, SpothiveError)
