@@ -222,21 +222,18 @@ def _pages(call: Call, wanted: InstanceFilter, *, everything: bool) -> Iterator[
 
 def _tell_import(call: Call, result: ImportResult) -> None:
     """Say in words what an import did."""
-    if result.status is None:
-        call.out.line("nothing was concluded: the answer lists no instance, and no --region says where it looked")
-    else:
-        call.out.line(
-            f"{result.account_name}: {result.seen} instances seen in {', '.join(result.regions)}; "
-            f"{len(result.added)} added, {len(result.changed)} changed, {len(result.vanished)} gone, "
-            f"{len(result.refused)} refused"
-        )
+    call.out.line(
+        f"{result.account_name}: {result.seen} instances seen in {', '.join(result.regions)}; "
+        f"{len(result.added)} added, {len(result.changed)} changed, {len(result.vanished)} gone, "
+        f"{len(result.refused)} refused"
+    )
     if result.clusters_added:
         call.out.line(f"new clusters: {', '.join(result.clusters_added)}")
     for entry in result.refused[:REFUSED_SHOWN]:
         call.out.line(f"refused {entry.instance_id or 'one'} in {entry.source}: {entry.reason}")
     if len(result.refused) > REFUSED_SHOWN:
         call.out.line(f"and {len(result.refused) - REFUSED_SHOWN} more refused, all of them with --json")
-    if result.status is not None and result.status.value != "COMPLETE":
+    if result.status.value != "COMPLETE":
         call.out.line("the answer was incomplete: what it does not list was left as it is")
 
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Final, Literal
 
 from spothive.errors import InvalidInput
@@ -158,17 +159,22 @@ def read_answers(sources: Iterable[tuple[str, bytes]]) -> FleetAnswer:
     return answer
 
 
+def _utc_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
+
+
 def content_hash(observed: ObservedInstance) -> int:
     """Return a signed 64-bit fingerprint of everything in ``observed``, the same in every process.
 
     Equal content gives an equal hash, whatever the order of the tags. A re-scan writes only rows whose hash
     changed, so the vCPUs and memory of a type that spothive learns later find their way into the row too.
     """
-    facts = {fact.name: getattr(observed, fact.name) for fact in fields(observed)}
-    if observed.launched_at is not None:
-        facts["launched_at"] = observed.launched_at.astimezone(UTC).isoformat()
-    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
-    return int.from_bytes(hashlib.sha256(canonical.encode()).digest()[:8], "big", signed=True)
+    digest = hashlib.sha256(_canonical(_facts(observed)).encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+_facts = attrgetter(*(fact.name for fact in fields(ObservedInstance)))
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_utc_text).encode
 
 
 # --- from bytes to pages -------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class Interruption(Exception):
 
 def imported(world: World, *fleet: ObservedInstance, name: str = "shop") -> None:
     with get_db_session(tenant=world.acme) as session:
-        import_fleet(session, world.anna, name=name, answer=answer_of(fleet))
+        import_fleet(session, world.anna, name=name, answer=answer_of(fleet), regions=["us-east-1"])
 
 
 def connected(world: World, name: str = "prod", account_id: str = "210987654321") -> None:

@@ -214,14 +214,31 @@ def test_regions_without_a_word_in_the_answer_stay_as_they_were(world: World) ->
 
 def test_an_empty_answer_tells_nothing_without_a_region(world: World) -> None:
     taken(world, observed(1))
-    before = stored()
     empty = answer_of([], owner_ids=[])
-    result = taken(world, answer=empty)
-    assert (result.status, result.regions, result.vanished) == (None, [], [])
-    assert stored() == before
+    everywhere = everything()
+    with pytest.raises(InvalidInput, match=r"^the answer lists no instance: say with --region"):
+        taken(world, answer=empty)
+    assert everything() == everywhere
     result = taken(world, answer=empty, regions=["us-east-1", "eu-west-1"])
     assert (result.status, result.regions) == (ScanStatus.COMPLETE, ["eu-west-1", "us-east-1"])
     assert result.vanished == [i(1)]
+
+
+def test_an_import_that_can_take_nothing_makes_no_account(world: World) -> None:
+    taken(world, observed(1), name="first")
+    unusable = RefusedInstance(i(2), "file.json", "has no InstanceType")
+    before = everything()
+    for answer, reason in (
+        (answer_of([]), "lists no instance"),
+        (answer_of([], refused=[unusable]), rf"refused \(1\), the first, {i(2)} in file.json: has no InstanceType$"),
+        (
+            answer_of([observed(1)]),
+            rf"refused \(1\), the first, {i(1)} in the database: account first holds it already$",
+        ),
+    ):
+        with pytest.raises(InvalidInput, match=reason):
+            taken(world, answer=answer, name="second")
+    assert everything() == before
 
 
 def test_an_incomplete_answer_ends_nothing(world: World) -> None:
@@ -338,7 +355,8 @@ def test_a_connected_account_is_discovered_not_imported(world: World, name: str)
 def test_somebody_of_the_tenant_answers_for_the_account(world: World) -> None:
     def import_as_admin(name: str, owner: str | None) -> None:
         with get_db_session(tenant=world.acme) as session:
-            import_fleet(session, world.admin, name=name, answer=answer_of([], owner_ids=[]), owner=owner)
+            nothing = answer_of([], owner_ids=[])
+            import_fleet(session, world.admin, name=name, answer=nothing, regions=["us-east-1"], owner=owner)
 
     import_as_admin("by-default", None)
     import_as_admin("by-name", "Udo")

@@ -63,7 +63,7 @@ class ImportResult:
     """What an import did. ``added``, ``changed`` and ``vanished`` hold EC2 instance ids."""
 
     account_name: str
-    status: ScanStatus | None
+    status: ScanStatus
     regions: list[str]
     seen: int
     added: list[str] = field(default_factory=list)
@@ -114,12 +114,12 @@ def import_fleet(
         owner: user name of who answers for a new account; the actor, or the tenant's first client, when None.
 
     Returns:
-        What changed. ``status`` is None if nothing could be concluded: no instance and no region.
+        What changed.
 
     Raises:
         Denied: the role does not allow it.
-        InvalidInput: the answer belongs to several AWS accounts, or to another than the last one did; or a region is
-            none of AWS.
+        InvalidInput: nothing can be taken from the answer and no region is named; or the answer belongs to several
+            AWS accounts, or to another than the last one did; or a region is none of AWS.
         Conflict: the account is connected to AWS and is discovered, not imported; or it is being disconnected.
         NotFound: no such owner.
     """
@@ -131,22 +131,34 @@ def import_fleet(
     owner_id = _one_owner(answer)
     account = _account(session, actor, name, owner_id, owner)
     covered = sorted({i.region for i in answer.instances} | regions)
-    result = ImportResult(name, None, covered, len(answer.instances), refused=list(answer.refused))
-    if covered:
-        known = _known_instances(session, account)
-        foreign = _refuse_foreign(session, answer, known)
-        result.refused += foreign
-        held = {entry.instance_id for entry in foreign}
-        taken = [seen for seen in answer.instances if seen.instance_id not in held]
-        _write(session, account, taken, known, result)
-        if _is_whole(answer):
-            _end_unlisted(session, answer, known, result)
-        _record_run(session, account, answer, result, started_at)
+    status = ScanStatus.COMPLETE if _is_whole(answer) else ScanStatus.PARTIAL
+    result = ImportResult(name, status, covered, len(answer.instances), refused=list(answer.refused))
+    known = _known_instances(session, account)
+    foreign = _refuse_foreign(session, answer, known)
+    result.refused += foreign
+    held = {entry.instance_id for entry in foreign}
+    taken = [seen for seen in answer.instances if seen.instance_id not in held]
+    if not taken and not regions:
+        raise InvalidInput(_why_nothing(result.refused))
+    _write(session, account, taken, known, result)
+    if status is ScanStatus.COMPLETE:
+        _end_unlisted(session, answer, known, result)
+    _record_run(session, account, answer, result, started_at)
     counts = {"added": len(result.added), "changed": len(result.changed), "vanished": len(result.vanished)}
     after = {"seen": result.seen, **counts, "refused": len(result.refused), "regions": covered}
     record(session, actor, "account.imported", name, ResourceType.ACCOUNT, after=after)
     log_account(session, actor, account, "imported", after)
     return result
+
+
+def _why_nothing(refused: list[RefusedInstance]) -> str:
+    if not refused:
+        return "the answer lists no instance: say with --region which regions it covers, so that their fleet can end"
+    first = refused[0]
+    return (
+        f"nothing was imported: every instance is refused ({len(refused)}), "
+        f"the first, {first.instance_id or 'without id'} in {first.source}: {first.reason}"
+    )
 
 
 def _one_owner(answer: FleetAnswer) -> str | None:
@@ -368,11 +380,10 @@ def _record_run(
     ]
     session.add_all(units)
     session.flush()  # a unit is born PENDING and then moved
-    whole = _is_whole(answer)
+    whole = result.status is ScanStatus.COMPLETE
     unread = None if whole else "the answer was incomplete: what it does not list may still exist"
     for unit in units:
         move(session, unit, ScanUnit.status, UnitStatus.DONE if whole else UnitStatus.FAILED, error=unread)
-    result.status = ScanStatus.COMPLETE if whole else ScanStatus.PARTIAL
     refused = f"instances refused: {len(result.refused)}" if result.refused else None
     error = "; ".join(filter(None, (unread, refused))) or None
     move(session, run, ScanRun.status, result.status, finished_at=utc_now(), error=error)
