@@ -163,9 +163,27 @@ def test_a_filter_that_nothing_can_match(people: Database, spothive: Spothive) -
 
 def test_a_name_of_the_wrong_length(people: Database, refused: Callable[..., str]) -> None:
     before = everything()
-    for name in ("", "x" * 101):
-        refusal = refused("account", "import", "--name", name, "--file", "-", given=answer(instance(1)))
-        assert "accounts.account_name: the text has the wrong length" in refusal
+    refusal = refused("account", "import", "--name", "x" * 101, "--file", "-", given=answer(instance(1)))
+    assert "accounts.account_name: the text has the wrong length" in refusal
+    assert everything() == before
+
+
+BLANK = [
+    (["account", "import", "--file", "-"], "--name"),
+    (["tenant", "create", "initech"], "--name"),
+    (["account", "list"], "--tenant"),
+    (["account", "list"], "--as"),
+]
+
+
+@pytest.mark.parametrize("name", ["", " \t"], ids=["empty", "blank"])
+def test_a_blank_name_is_refused_and_never_replaced_by_a_default(
+    name: str, people: Database, refused: Callable[..., str]
+) -> None:
+    before = everything()
+    for words, option in BLANK:
+        assert refused(*words, option, name, given=answer(instance(1))) == f"{option} is blank: give a name"
+    assert refused("--tenant", name, "account", "list") == "--tenant is blank: give a name"
     assert everything() == before
 
 

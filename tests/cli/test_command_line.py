@@ -55,14 +55,17 @@ def test_every_command_explains_itself_and_takes_the_shared_options(name: str, d
     assert "Usage: spothive " + name in shown.words
     options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
     assert SHARED - {"--help"} <= options
-    assert COMMANDS[name].help.rstrip().endswith(("...", ".", "}."))
+    assert not [parameter.name for parameter in COMMANDS[name].params if not parameter.help]
+    assert shown.out.isascii()
+    assert max(map(len, shown.out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("name", sorted(STREETS))
 def test_a_group_lists_its_commands(name: str, done: Spothive) -> None:
-    shown = done(name, "--help").words
-    for inner in (words.split()[1] for words in COMMANDS if words.startswith(f"{name} ")):
-        assert f" {inner} " in shown
+    shown = done(name, "--help").out.partition("Commands:\n")[2]
+    commands = [words.split()[1] for words in COMMANDS if words.startswith(f"{name} ")]
+    assert [line.split()[0] for line in shown.splitlines()] == commands
+    assert "..." not in shown, "the first sentence of a command's docstring must fit into its line"
 
 
 def test_help_and_version_come_without_the_heavy_packages() -> None:
@@ -89,25 +92,61 @@ def test_it_runs_as_a_module_too() -> None:
     assert ran.stdout.startswith("spothive ")
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["nonsense"],
-        ["account", "nonsense"],
-        ["account", "list", "--nonsense"],
-        ["account", "show"],
-        ["account", "mark", "real", "STAGING"],
-        ["user", "create", "bob", "--email", "b@x.io", "--role", "boss"],
-        ["instance", "list", "--state", "asleep"],
-        ["instance", "list", "--limit", "many"],
-        ["db", "sql", "--dialect", "oracle"],
-    ],
-    ids=" ".join,
-)
-def test_misuse_exits_with_two_and_shows_how_it_is_used(words: list[str], spothive: Spothive) -> None:
+MISUSES = {
+    "nonsense": ("no such command 'nonsense'", "spothive"),
+    "acount list": ("no such command 'acount'. Did you mean 'account'?", "spothive"),
+    "account imprt": ("no such command 'imprt'. Did you mean 'import'?", "spothive account"),
+    "account list --xyz": ("no such option: --xyz", "spothive account list"),
+    "account list --tennant": ("no such option: --tennant (Possible options: --tenant)", "spothive account list"),
+    "--json account list --xyz": ("no such option: --xyz", "spothive account list"),
+    "account list --tenant": ("option '--tenant' requires an argument", "spothive"),
+    "account list \x1b[2J": (r"got unexpected extra argument(s) (\x1b[2J)", "spothive account list"),
+    "account show": ("missing argument 'NAME'", "spothive account show"),
+    "account import": ("missing option '--name'", "spothive account import"),
+    "account mark real STAGING": (
+        "invalid value for 'ENVIRONMENT': 'STAGING' is not one of 'PROD', 'LAB'",
+        "spothive account mark",
+    ),
+    "user create bob --email b@x.io": (
+        "missing option '--role'. Choose from: user, lab, client, admin, super_admin",
+        "spothive user create",
+    ),
+    "instance list --limit many": (
+        "invalid value for '--limit': Input should be a valid integer, unable to parse string as an integer",
+        "spothive instance list",
+    ),
+    "db sql --dialect oracle": (
+        "invalid value for '--dialect': 'oracle' is not one of 'postgresql', 'sqlite'",
+        "spothive db sql",
+    ),
+}
+
+
+@pytest.mark.parametrize("words", MISUSES)
+def test_misuse_is_one_line_and_exit_code_two(words: str, spothive: Spothive) -> None:
+    what, whose_help = MISUSES[words]
+    ran = spothive(*words.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"error: {what} (try: {whose_help} --help)\n"
+
+
+def test_a_very_long_misuse_still_says_what_to_do(spothive: Spothive) -> None:
+    ran = spothive("account", "list", "x\n" * 100_000)
+    assert ran.code == 2
+    assert ran.err.endswith("… (try: spothive account list --help)\n")
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [[], ["account"]], ids=["nothing", "account"])
+def test_without_a_command_the_help_is_shown(words: list[str], spothive: Spothive, done: Spothive) -> None:
     ran = spothive(*words)
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("Usage: spothive")
+    assert ran.err == done(*words, "--help").out
+
+
+def test_an_empty_result_is_an_empty_list(people: Database, done: Spothive) -> None:
+    for words in (["account", "list"], ["instance", "list"]):
+        assert done(*words, "--json").json == []
 
 
 def test_choices_are_those_of_the_models() -> None:

@@ -92,8 +92,25 @@ def test_a_real_interrupt_in_the_middle_of_reading_writes_nothing(people: Databa
     assert everything() == before
 
 
+@pytest.mark.parametrize("module", ["typer", "spothive.cli.fleet"])
+def test_an_interrupt_before_any_command_is_one_line_too(module: str) -> None:
+    code = (
+        "import sys; from spothive.cli import main\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "main()"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, "account", "list"], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (130, "")
+    assert ran.stderr == "interrupted: what was not finished was rolled back\n"
+
+
 @pytest.mark.engines("sqlite")
-@pytest.mark.parametrize("words", [["user", "list"], ["user", "list", "--json"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["user", "list"], ["user", "list", "--json"], ["--help"], ["user", "--help"]], ids=" ".join
+)
 def test_a_reader_who_leaves_is_not_complained_about(words: list[str], people: Database) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -154,20 +154,20 @@ def test_accounts_are_listed_and_shown(filled: Database, done: Spothive) -> None
     make_price("c5.xlarge", "1234.56")
     assert done("account", "list").out == "no accounts yet: spothive account import --help\n"
     listed = done("account", "list", "--tenant", "acme").out.splitlines()
-    headings = ["account", "AWS account", "proven", "mark", "status", "instances", "clusters", "since"]
+    headings = ["account", "AWS account", "proven", "mark", "status", "live instances", "clusters", "since"]
     assert [heading.strip() for heading in listed[0].split("|")] == headings
     assert listed[2].split("|")[5].strip() == "3"
     [facts] = done("account", "list", "--tenant", "acme", "--json").json
     assert (facts["name"], facts["aws_account_id"], facts["proven"]) == ("main", "111122223333", False)
-    assert (facts["instances"], facts["clusters"], facts["status"]) == (3, 1, "pending")
+    assert (facts["live_instances"], facts["clusters"], facts["status"]) == (3, 1, "pending")
     shown = done("account", "show", "main", "--tenant", "acme").out
-    assert "eu-west-1 |         2 |       1 | 901,228.80 USD/month |             0" in shown
-    assert "us-east-1 |         1 |       1 |      78.11 USD/month |             0" in shown
+    assert "eu-west-1 |              2 |       1 | 901,228.80 USD/month |        0" in shown
+    assert "us-east-1 |              1 |       1 |      78.11 USD/month |        0" in shown
     fleet = done("account", "show", "main", "--tenant", "acme", "--json").json["fleet"]
     assert set(fleet) == {"region", "family", "lifecycle", "cluster"}
     assert fleet["lifecycle"][1] == {
         "key": "spot",
-        "instances": 1,
+        "live_instances": 1,
         "running": 1,
         "monthly_cost": "901228.800000",
         "unpriced": 0,
@@ -177,7 +177,7 @@ def test_accounts_are_listed_and_shown(filled: Database, done: Spothive) -> None
 
 def test_a_cost_that_is_not_known_is_not_shown_as_nothing(filled: Database, done: Spothive) -> None:
     shown = done("account", "show", "main", "--tenant", "acme").out
-    assert "eu-west-1 |         2 |       1 |         - |             1" in shown
+    assert "eu-west-1 |              2 |       1 |         - |        1" in shown
     groups = done("account", "show", "main", "--tenant", "acme", "--json").json["fleet"]["region"]
     assert {group["monthly_cost"] for group in groups} == {None}
 
@@ -257,6 +257,19 @@ def test_a_full_page_says_how_to_go_on(filled: Database, done: Spothive) -> None
     assert page[-1] == "perhaps more: --after i-00000000000000002, or --all"
     assert "perhaps more" not in done("instance", "list", "--tenant", "acme").out
     assert done("instance", "list").out == "no such instances; accounts are filled by spothive account import\n"
+
+
+def test_terminated_instances_are_told_from_live_ones(filled: Database, done: Spothive) -> None:
+    later = answer(instance(1), instance(2, Placement={"AvailabilityZone": "eu-west-1b"}))
+    done("account", "import", "--name", "main", "--file", "-", "--tenant", "acme", given=later)
+    listed = done("instance", "list", "--tenant", "acme").out.splitlines()
+    assert listed[-1] == "3 listed, 1 of them terminated; --state running lists running ones only"
+    for state in ("running", "terminated"):
+        assert "of them" not in done("instance", "list", "--tenant", "acme", "--state", state).out
+    [account] = done("account", "list", "--tenant", "acme", "--json").json
+    assert account["live_instances"] == 2
+    regions = done("account", "show", "main", "--tenant", "acme", "--json").json["fleet"]["region"]
+    assert sum(group["live_instances"] for group in regions) == 2
 
 
 def test_an_instance_is_shown_with_its_tags_and_price(filled: Database, done: Spothive) -> None:

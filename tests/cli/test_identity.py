@@ -41,7 +41,7 @@ def test_a_tenant_that_cannot_be(people: Database, refused: Callable[..., str]) 
     before = everything()
     assert "another row already has this slug" in refused("tenant", "create", "acme", "--name", "Again")
     assert "tenants.slug" in refused("tenant", "create", "Not A Slug", "--name", "X")
-    assert "tenants.name" in refused("tenant", "create", "fine", "--name", "")
+    assert "tenants.name" in refused("tenant", "create", "fine", "--name", "x" * 256)
     assert "no tenant is called 'nobody'" in refused("tenant", "suspend", "nobody")
     assert "platform" in refused("tenant", "suspend", "platform")
     assert everything() == before

@@ -6,9 +6,15 @@ are imported by the command that needs them, so that ``spothive --help`` answers
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line; ends the process with 0, 1 (refused or failed), 2 (misused) or 130 (interrupted)."""
-    from spothive.cli.app import app
+    try:
+        from spothive.cli.app import app
 
-    app()
+        app()
+    except KeyboardInterrupt:  # while modules are imported: commands answer an interrupt themselves
+        sys.stderr.write("interrupted: what was not finished was rolled back\n")
+        sys.exit(130)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
 from spothive.cli.call import (
+    INTERRUPTED,
     Call,
     JsonOption,
     Options,
@@ -19,7 +21,15 @@ from spothive.cli.call import (
     VerboseOption,
     command,
 )
+from spothive.cli.output import shortened, to_stderr, visible
 from spothive.errors import InvalidInput
+
+MISUSED = 2
+MISUSE_MAX = 300
+"""Longest part of a line that repeats what somebody typed, in characters; the advice behind it is never cut."""
+
+Misuse = cast("type[Any]", typer.BadParameter.__base__)
+"""What typer raises for any wrong option, argument or command; it gives this class no name to import."""
 
 STREETS = {
     "db": ("db", "commands", "Make, examine and seed the database."),
@@ -35,6 +45,20 @@ STREETS = {
 class Streets(TyperGroup):
     """Groups that are filled when one is called: declaring every option of every command would slow ``--help`` down."""
 
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run a command and end the process; typer would print four lines for a misuse, and none for an interrupt."""
+        try:
+            code = super().main(*args, **(extra | {"standalone_mode": False}))
+            if code == INTERRUPTED:
+                to_stderr("interrupted: what was not finished was rolled back")
+            sys.exit(code)
+        except Misuse as misuse:
+            if misuse.message.startswith("Usage:"):  # no command was named, and the message is the whole help
+                misuse.show()
+            else:
+                to_stderr(_as_line(misuse))
+            sys.exit(MISUSED)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Fill the group that ``args`` begin with, then find it."""
         if args[0] in STREETS:
@@ -42,6 +66,13 @@ class Streets(TyperGroup):
             street = getattr(import_module(f"spothive.cli.{module}"), name)
             cast("TyperGroup", self.commands[args[0]]).commands = get_group(street).commands
         return super().resolve_command(ctx, args)
+
+
+def _as_line(misuse: Any) -> str:
+    """Return what was wrong and whose help to read."""
+    words = " ".join(misuse.format_message().split()).rstrip(".").replace("Value error, ", "")
+    command_path = misuse.ctx.command_path if misuse.ctx else "spothive"
+    return f"error: {shortened(visible(words[:1].lower() + words[1:]), MISUSE_MAX)} (try: {command_path} --help)"
 
 
 app = typer.Typer(
@@ -107,4 +138,5 @@ def show_demo(
     if call.out.as_json:
         msg = "the demo is for people and prints no JSON"
         raise InvalidInput(msg)
-    Demo(Console(), Path(data), postgres=call.options.postgres, full=full).run()
+    console = Console(markup=False, emoji=False, highlight=False)
+    Demo(console, Path(data), postgres=call.options.postgres, full=full).run()

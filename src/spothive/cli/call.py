@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 from spothive.cli.output import Output, to_stderr
-from spothive.errors import SpothiveError
+from spothive.errors import InvalidInput, SpothiveError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -47,8 +47,8 @@ class Options:
     def over(self, outer: Options) -> Options:
         """Return these options, completed by those given further to the left."""
         return Options(
-            self.tenant or outer.tenant,
-            self.acting_as or outer.acting_as,
+            outer.tenant if self.tenant is None else self.tenant,
+            outer.acting_as if self.acting_as is None else self.acting_as,
             self.as_json or outer.as_json,
             self.postgres or outer.postgres,
             self.verbose or outer.verbose,
@@ -94,9 +94,12 @@ class Call:
         from spothive.operations.identity import find_actor
 
         require_head()
-        username = self.options.acting_as or os.environ.get("SPOTHIVE_USER") or DEFAULT_USER
-        tenant = self.options.tenant or os.environ.get("SPOTHIVE_TENANT") or DEFAULT_TENANT
-        return find_actor(username, tenant, via=f"cli: {system_user()}")
+        username, tenant = self.options.acting_as, self.options.tenant
+        if username is None:
+            username = os.environ.get("SPOTHIVE_USER") or DEFAULT_USER
+        if tenant is None:
+            tenant = os.environ.get("SPOTHIVE_TENANT") or DEFAULT_TENANT
+        return find_actor(named(username, "--as"), named(tenant, "--tenant"), via=f"cli: {system_user()}")
 
     @property
     def actor(self) -> Actor:
@@ -106,6 +109,7 @@ class Call:
             SchemaOutdated: the database is empty or older than the code; every command that acts is refused there.
             NotFound: no such user or tenant.
             NotAllowed: the user is disabled or the tenant suspended.
+            InvalidInput: ``--as`` or ``--tenant`` is blank, as where a script's variable is not set.
         """
         return self._identity[0]
 
@@ -168,7 +172,7 @@ def errors_as_lines(*, verbose: bool) -> Iterator[None]:
     except SpothiveError as error:
         _end(f"error: {error}")
     except (KeyboardInterrupt, typer.Abort):
-        _end("interrupted: what was not finished was rolled back", INTERRUPTED)
+        raise typer.Exit(INTERRUPTED) from None  # said by the app, which may be interrupted before any command
     except BrokenPipeError:
         _forget_stdout()  # whoever read has seen enough
         raise typer.Exit(FAILED) from None
@@ -183,6 +187,18 @@ def errors_as_lines(*, verbose: bool) -> Iterator[None]:
             f"internal error: {type(error).__name__}; this is a defect, please report it with what the same command "
             "prints under SPOTHIVE_DEBUG=1"
         )
+
+
+def named(name: str, option: str) -> str:
+    """Return ``name``, given as ``option``, if it names something.
+
+    Raises:
+        InvalidInput: it is empty or blank.
+    """
+    if not name.strip():
+        msg = f"{option} is blank: give a name"
+        raise InvalidInput(msg)
+    return name
 
 
 def system_user() -> str:
@@ -220,9 +236,9 @@ def _connections_closed() -> Iterator[None]:
             connection.dispose_engine()
 
 
-def _end(line: str, code: int = FAILED) -> NoReturn:
+def _end(line: str) -> NoReturn:
     to_stderr(line)
-    raise typer.Exit(code) from None
+    raise typer.Exit(FAILED) from None
 
 
 def _forget_stdout() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from sqlalchemy import delete, func, select, update
 
@@ -75,7 +76,7 @@ class Demo:
         self._import_changes(yesterday)
         self._defend()
         self.console.print()
-        self.console.print(f"Done in {time.monotonic() - started:.1f} s. The database is {place}")
+        self.console.print(f"Done in {time.monotonic() - started:.1f} s. The database is {place}", soft_wrap=True)
         self._what_next()
 
     def _fresh_database(self) -> str:
@@ -169,7 +170,7 @@ class Demo:
                 act(session)
         except SpothiveError as refusal:
             self.console.print(f"  {attempt}")
-            self.console.print(f"    {type(refusal).__name__}: {refusal}", style="red")
+            self.console.print(Padding(f"{type(refusal).__name__}: {refusal}", (0, 0, 0, 4), style="red", expand=False))
             return
         msg = f"{attempt}: the database let it pass, this is a defect"
         raise RuntimeError(msg)
@@ -210,13 +211,13 @@ class Demo:
 
     def _what_next(self) -> None:
         variables = f"SPOTHIVE_EMBEDDED_POSTGRES=1 SPOTHIVE_EMBEDDED_DIR={SERVER}" if self.postgres else ""
-        self.console.print("Try next:", highlight=False)
+        self.console.print("Try next:")
         self.console.print(
             f"  export {variables or f'DATABASE_URL=sqlite:///{DATABASE}'} SPOTHIVE_TENANT=acme",
             soft_wrap=True,
         )
         for command in ("account list", "instance list --family m6i", "doctor", "db status"):
-            self.console.print(f"  .venv/bin/spothive {command}", highlight=False)
+            self.console.print(f"  .venv/bin/spothive {command}")
 
     def _title(self, text: str) -> None:
         self.console.print()
@@ -228,9 +229,7 @@ class Demo:
         started, said = time.monotonic(), [""]
         with self.console.status(what):
             yield lambda text: said.__setitem__(0, text)
-        self.console.print(
-            f"  {what:<28} {time.monotonic() - started:5.2f} s  {said[0]}", highlight=False, soft_wrap=True
-        )
+        self.console.print(f"  {what:<28} {time.monotonic() - started:5.2f} s  {said[0]}", soft_wrap=True)
 
 
 def _use_file() -> str:
@@ -259,7 +258,7 @@ def _use(**variables: str) -> None:
 def _groups_table(by: GroupBy, groups: list[FleetGroup]) -> Table:
     table = Table(title=f"by {by}", title_justify="left", min_width=60)
     table.add_column(by)
-    for heading in ("instances", "running", "USD a month on demand", "without price"):
+    for heading in ("live instances", "running", "USD a month on demand", "unpriced"):
         table.add_column(heading, justify="right")
     shown, rest = groups[:FAMILIES_SHOWN], groups[FAMILIES_SHOWN:]
     if rest:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from spothive.cli.asking import confirm
-from spothive.cli.call import Call, command
+from spothive.cli.call import Call, command, named
 from spothive.cli.files import read_files
 from spothive.cli.output import Column, hourly, monthly
 from spothive.cli.progress import show_progress
@@ -27,15 +27,15 @@ ACCOUNT_COLUMNS = (
     Column("proven", "proven"),
     Column("mark", "environment"),
     Column("status", "status"),
-    Column("instances", "instances", right=True),
-    Column("clusters", "clusters", right=True),
+    Column("live instances", "live_instances", right=True),
+    Column("clusters", "clusters", right=True, optional=True),
     Column("since", "created_at", optional=True),
 )
 GROUP_COLUMNS = (
-    Column("instances", "instances", right=True),
+    Column("live instances", "live_instances", right=True),
     Column("running", "running", right=True),
     Column("on demand", "monthly_cost", monthly, right=True),
-    Column("without price", "unpriced", right=True),
+    Column("unpriced", "unpriced", right=True),
 )
 INSTANCE_COLUMNS = (
     Column("instance", "instance_id"),
@@ -72,15 +72,16 @@ def import_account(
     ] = None,
     owner: Annotated[str | None, typer.Option(metavar="USERNAME", help="Who answers for a new account.")] = None,
 ) -> None:
-    """Bring an account to what `aws ec2 describe-instances --output json` printed.
+    """Bring an account to what `aws ec2 describe-instances` printed.
 
-    Several files are one answer. Instances of its regions that it does not list count as terminated. An instance that
-    cannot be used is refused by name and the rest is taken.
+    Ask AWS with --output json. Several files are one answer. Instances of its regions that it does not list count as
+    terminated. An instance that cannot be used is refused by name and the rest is taken.
     """
     from spothive.gateways.ec2_answer import read_answers
     from spothive.operations.fleet import import_fleet
 
     actor = call.actor  # found before anything is read
+    named(name, "--name")
     sources = read_files(file)
     with show_progress("understanding"):
         answer = read_answers(sources)
@@ -92,12 +93,15 @@ def import_account(
 
 @command(account_commands, "list")
 def list_accounts(call: Call) -> None:
-    """List the accounts of the tenant."""
+    """List the tenant's accounts.
+
+    Live instances are those that are not terminated.
+    """
     from spothive.operations import fleet
 
     with call.reading() as session:
         rows = [
-            _account_facts(found.account) | {"instances": found.instances, "clusters": found.clusters}
+            _account_facts(found.account) | {"live_instances": found.instances, "clusters": found.clusters}
             for found in fleet.list_accounts(session)
         ]
     call.out.json(rows)
@@ -106,7 +110,11 @@ def list_accounts(call: Call) -> None:
 
 @command(account_commands, "show")
 def show_account(call: Call, name: AccountName) -> None:
-    """Show an account, and its fleet by region, family, lifecycle and cluster."""
+    """Show an account, and its live fleet in groups.
+
+    The groups are by region, family, lifecycle and cluster, with what they would cost on demand. Terminated instances
+    do not count.
+    """
     from spothive.operations.fleet import find_account, summarise_fleet
 
     with call.reading() as session:
@@ -121,14 +129,21 @@ def show_account(call: Call, name: AccountName) -> None:
     for by, rows in groups.items():
         call.out.line()
         columns = (Column(by, "key", fold=True), *GROUP_COLUMNS)
-        call.out.table(rows[:GROUPS_SHOWN], columns, empty=f"no instances to group by {by}")
+        call.out.table(rows[:GROUPS_SHOWN], columns, empty=f"no live instances to group by {by}")
         if len(rows) > GROUPS_SHOWN:
             call.out.line(f"and {len(rows) - GROUPS_SHOWN} smaller ones, all of them with --json")
 
 
 @command(account_commands, "mark")
-def mark_account(call: Call, name: AccountName, environment: Environment) -> None:
-    """Mark an account PROD, whose interruptions count for everyone, or LAB."""
+def mark_account(
+    call: Call,
+    name: AccountName,
+    environment: Annotated[Environment, typer.Argument(metavar="ENVIRONMENT", help="What the account is from now on.")],
+) -> None:
+    """Mark an account PROD or LAB.
+
+    Interruptions of a PROD account count for everyone. Only an account that was connected to AWS can be PROD.
+    """
     from spothive.models import EnvironmentType
     from spothive.operations.fleet import set_environment
 
@@ -142,7 +157,10 @@ def mark_account(call: Call, name: AccountName, environment: Environment) -> Non
 def disconnect_account(
     call: Call, name: AccountName, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
 ) -> None:
-    """Forget an account with all its instances, clusters and scans. Interrupted, it goes on when called again."""
+    """Forget an account with its instances, clusters and scans.
+
+    Interrupted, it goes on when called again.
+    """
     from spothive.database import get_db_session
     from spothive.operations import fleet
 
@@ -158,12 +176,14 @@ def disconnect_account(
 def list_instances(
     call: Call,
     account: Annotated[str | None, typer.Option(metavar="NAME", help="Of this account only.")] = None,
-    region: Annotated[str | None, typer.Option(metavar="REGION")] = None,
-    state: Annotated[State | None, typer.Option()] = None,
-    lifecycle: Annotated[Lifecycle | None, typer.Option()] = None,
-    family: Annotated[str | None, typer.Option(metavar="FAMILY", help="Such as m6i.")] = None,
-    cluster: Annotated[str | None, typer.Option(metavar="NAME")] = None,
-    limit: Annotated[int, typer.Option(help="Most instances to list.")] = PAGE,
+    region: Annotated[str | None, typer.Option(metavar="REGION", help="In this region only.")] = None,
+    state: Annotated[
+        State | None, typer.Option(help="In this state only; else terminated ones are listed too.")
+    ] = None,
+    lifecycle: Annotated[Lifecycle | None, typer.Option(help="Bought in this way only.")] = None,
+    family: Annotated[str | None, typer.Option(metavar="FAMILY", help="Of this family only, such as m6i.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="NAME", help="Of this cluster only.")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="Most instances to list.")] = PAGE,
     after: Annotated[str | None, typer.Option(metavar="INSTANCE_ID", help="Begin behind this one.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="List all, whatever the limit.")] = False,
 ) -> None:
@@ -184,12 +204,17 @@ def list_instances(
     rows = [_instance_facts(found) for page in _pages(call, wanted, everything=everything) for found in page]
     call.out.json(rows)
     call.out.table(rows, INSTANCE_COLUMNS, empty="no such instances; accounts are filled by spothive account import")
+    terminated = sum(row["state"] == InstanceState.TERMINATED for row in rows)
+    if terminated and not state:
+        call.out.line(f"{len(rows)} listed, {terminated} of them terminated; --state running lists running ones only")
     if len(rows) == limit and not everything:
         call.out.line(f"perhaps more: --after {rows[-1]['instance_id']}, or --all")
 
 
 @command(instance_commands, "show")
-def show_instance(call: Call, instance_id: Annotated[str, typer.Argument(metavar="INSTANCE_ID")]) -> None:
+def show_instance(
+    call: Call, instance_id: Annotated[str, typer.Argument(metavar="INSTANCE_ID", help="Such as i-0123456789abcdef0.")]
+) -> None:
     """Show all that is known of one instance."""
     from spothive.operations.fleet import find_instance, on_demand_price
 
@@ -278,7 +303,7 @@ def _account_facts(account: Account) -> dict[str, Any]:
 def _group_facts(group: FleetGroup) -> dict[str, Any]:
     return {
         "key": group.key,
-        "instances": group.instances,
+        "live_instances": group.instances,
         "running": group.billed,
         "monthly_cost": group.monthly_cost if group.billed > group.unpriced or not group.billed else None,
         "unpriced": group.unpriced,

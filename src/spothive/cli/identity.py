@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from spothive.cli.asking import new_password
-from spothive.cli.call import Call, command
+from spothive.cli.call import Call, command, named
 from spothive.cli.output import Column
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ USER_COLUMNS = (
 # The roles of the model, spelled out: the model's module would cost `spothive --help` half a second.
 RoleName = Literal["user", "lab", "client", "admin", "super_admin"]
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Short name: a-z, 0-9 and hyphens.")]
-Username = Annotated[str, typer.Argument(metavar="USERNAME")]
+Username = Annotated[str, typer.Argument(metavar="USERNAME", help="Name the user signs in with.")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
@@ -46,7 +46,7 @@ def create_tenant(
     from spothive.operations import identity
 
     with call.writing() as session:
-        tenant = identity.create_tenant(session, call.actor, slug=slug, name=name)
+        tenant = identity.create_tenant(session, call.actor, slug=slug, name=named(name, "--name"))
     call.out.json(_tenant_facts(tenant))
     call.out.line(f"made tenant {tenant.slug}")
     call.out.line(f"next: spothive user create USERNAME --email ADDRESS --role client --tenant {tenant.slug}")
@@ -54,7 +54,7 @@ def create_tenant(
 
 @command(tenant_commands, "list")
 def list_tenants(call: Call) -> None:
-    """List all tenants (staff of platform) or the own one."""
+    """List your tenant, or all of them as staff of platform."""
     from spothive.operations import identity
 
     with call.reading() as session:
@@ -65,7 +65,7 @@ def list_tenants(call: Call) -> None:
 
 @command(tenant_commands, "suspend")
 def suspend_tenant(call: Call, slug: Slug) -> None:
-    """Refuse a tenant's users everywhere; its data stays."""
+    """Shut a tenant's users out everywhere; its data stays."""
     _set_tenant_active(call, slug, active=False)
 
 
@@ -88,14 +88,15 @@ def _set_tenant_active(call: Call, slug: str, *, active: bool) -> None:
 def create_user(
     call: Call,
     username: Username,
-    email: Annotated[str, typer.Option(metavar="ADDRESS")],
+    email: Annotated[str, typer.Option(metavar="ADDRESS", help="E-mail address, used by nobody else.")],
     role: Annotated[RoleName, typer.Option(help="What the user may do.")],
-    full_name: Annotated[str | None, typer.Option(metavar="NAME")] = None,
+    full_name: Annotated[str | None, typer.Option(metavar="NAME", help="Name for people.")] = None,
     password_stdin: PasswordStdin = False,
 ) -> None:
-    """Make a user of the tenant, who must change the password at the first log-in.
+    """Make a user of the tenant.
 
-    The password is asked for at a terminal; elsewhere a random one is printed, this one time.
+    The user must change the password at the first log-in. It is asked for at a terminal; elsewhere a random one is
+    printed, this one time.
     """
     from spothive.database.passwords import hash_password
     from spothive.models import Role
@@ -133,7 +134,7 @@ def list_users(call: Call) -> None:
 
 @command(user_commands, "disable")
 def disable_user(call: Call, username: Username) -> None:
-    """Refuse a user, which is the normal end of one."""
+    """Shut a user out; nothing of what the user did is lost."""
     _set_user_active(call, username, active=False)
 
 

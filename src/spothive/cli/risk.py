@@ -19,7 +19,10 @@ REFUSED_SHOWN = 20
 def import_market(
     call: Call, file: Annotated[str, typer.Argument(metavar="FILE", help="Price table; - is standard input.")]
 ) -> None:
-    """Import Linux on-demand prices: {"regions": {"us-east-1": {"t3.micro": "0.0104"}}, "source": "..."}."""
+    """Import on-demand prices of Linux, in USD per hour.
+
+    The file is JSON: {"regions": {"us-east-1": {"t3.micro": "0.0104"}}, "source": "..."}.
+    """
     from spothive.operations.risk import import_prices, read_prices
 
     actor = call.actor  # found before anything is read
