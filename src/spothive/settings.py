@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -24,15 +27,18 @@ _DRIVERS = {
     "sqlite": "sqlite",
     "sqlite+pysqlite": "sqlite",
 }
+_NO_SETTINGS = {"TENANT", "USER", "DEBUG", "TEST_POSTGRES_URL"}
+"""What the command line and the tests read of ``SPOTHIVE_...`` themselves."""
 
 
 def normalise_url(url: str) -> str:
-    """Return ``url`` with the driver spothive uses.
+    """Return ``url`` with the driver spothive uses; the scheme may be in capitals.
 
     Raises:
         ValueError: the scheme names a database spothive does not run on; the message never repeats the URL.
     """
     scheme, separator, rest = url.strip().partition("://")
+    scheme = scheme.lower()
     if not separator or scheme not in _DRIVERS:
         known = scheme if separator and scheme.replace("+", "").isalnum() else "no scheme"
         msg = (
@@ -120,3 +126,16 @@ def get_settings() -> Settings:
         reason = first["msg"].removeprefix("Value error, ")
         msg = f"{variable}: {reason}"
         raise ConfigurationError(msg) from None
+
+
+def unknown_variables() -> Iterator[tuple[str, str | None]]:
+    """Yield each ``SPOTHIVE_...`` variable that nothing reads, with the name that was probably meant.
+
+    They are not refused: another version of spothive, in the same environment, may know them.
+    """
+    known = sorted({name.upper() for name in Settings.model_fields} | _NO_SETTINGS)
+    for variable in sorted(os.environ):
+        prefix, _, name = variable.upper().partition("_")
+        if prefix == "SPOTHIVE" and name not in known:
+            meant = get_close_matches(name, known, n=1)
+            yield variable, f"SPOTHIVE_{meant[0]}" if meant else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,8 +14,8 @@ from sqlalchemy.engine import make_url
 
 from spothive.database import Role, User
 from spothive.database.drift import find_drift
-from spothive.database.revisions import head
-from tests.cli.conftest import Ran, Spothive, everything
+from spothive.database.revisions import head, revisions
+from tests.cli.conftest import PATIENCE, SPOTHIVE, Ran, Spothive, everything
 from tests.conftest import Database
 
 ACTING = [
@@ -117,15 +118,16 @@ def test_check_names_each_difference_on_a_line_of_bounded_length(
     db: Database, spothive: Spothive, done: Spothive
 ) -> None:
     assert done("db", "check").out == f"at {head()}, exactly as declared\n"
-    assert done("db", "check", "--json").json == {"revision": head(), "differences": []}
+    assert done("db", "check", "--json").json == {"revision": head(), "repaired": False, "differences": []}
     with db.raw(owner=True) as connection:
         connection.execute("CREATE TABLE left_behind (note text)")
         connection.execute("DROP INDEX uq_scan_runs_running")
     ran = spothive("db", "check")
     lines = ran.out.splitlines()
     assert ran.code == 1
-    assert (
-        ran.err == f"error: the database differs from the code in {len(lines)} places: undo what was changed by hand\n"
+    assert ran.err == (
+        f"error: the database differs from the code in {len(lines)} places: `spothive db check --repair` restores "
+        "guards, and no more\n"
     )
     assert any("left_behind" in line for line in lines)
     assert any("uq_scan_runs_running" in line for line in lines)
@@ -133,8 +135,24 @@ def test_check_names_each_difference_on_a_line_of_bounded_length(
     assert spothive("db", "check", "--json").json["differences"] == lines
 
 
+def test_check_repairs_guards_and_tells_of_the_rest(db: Database, spothive: Spothive, done: Spothive) -> None:
+    with db.raw(owner=True) as connection:
+        connection.execute("DROP TRIGGER ao_audit_logs_delete" + (" ON audit_logs" if db.engine != "sqlite" else ""))
+    ran = spothive("db", "check")
+    assert (ran.code, ran.out) == (1, "trigger ao_audit_logs_delete on audit_logs is missing\n")
+    assert "`spothive db check --repair`" in ran.err
+    assert done("db", "check", "--repair").out == f"at {head()}, exactly as declared\n"
+    assert done("db", "check", "--repair", "--json").json == {"revision": head(), "repaired": True, "differences": []}
+    with db.raw(owner=True) as connection:
+        connection.execute("DROP INDEX uq_scan_runs_running")
+    ran = spothive("db", "check", "--repair")
+    assert (ran.code, ran.out) == (1, "index uq_scan_runs_running is missing\n")
+    assert ran.err == "error: the database differs from the code in 1 places: undo by hand what was changed\n"
+
+
 def test_check_of_an_empty_database_is_refused(empty_db: Database, refused: Callable[..., str]) -> None:
     assert "`spothive db upgrade`" in refused("db", "check")
+    assert "`spothive db upgrade`" in refused("db", "check", "--repair")
 
 
 def test_seed_prints_the_password_once_in_either_form(db: Database, done: Spothive) -> None:
@@ -176,7 +194,23 @@ def test_downgrade_asks_first(people: Database, done: Spothive, refused: Callabl
 
 
 def test_downgrade_to_where_it_never_was(empty_db: Database, refused: Callable[..., str]) -> None:
-    assert "nothing to take back" in refused("db", "downgrade", "000", "--yes")
+    assert "nothing to take back" in refused("db", "downgrade", "000")
+
+
+def test_downgrade_to_where_it_is_asks_nothing(empty_db: Database, done: Spothive) -> None:
+    nothing = "already: there is nothing to take back\n"
+    assert done("db", "downgrade", "base").out == f"at base {nothing}"
+    assert done("db", "downgrade", "base", "--json").json == {"before": None, "revision": None}
+    done("db", "upgrade")
+    assert done("db", "downgrade", head()).out == f"at {head()} {nothing}"
+
+
+def test_of_upgrades_at_once_one_says_that_it_upgraded(empty_db: Database) -> None:
+    words = [str(SPOTHIVE), "db", "upgrade"]
+    upgrades = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = sorted(process.communicate(timeout=PATIENCE)[0] for process in upgrades)
+    already = f"at {head()} already\n"
+    assert said == [already, already, f"upgraded from empty to {head()}\nnext: spothive db seed\n"]
 
 
 @pytest.mark.engines("sqlite")
@@ -185,6 +219,13 @@ def test_downgrade_takes_no_for_an_answer(people: Database, on_terminal: Callabl
     assert ran.code == 1
     assert ran.out.endswith("error: not confirmed, nothing was changed\n")
     assert everything()[User.__tablename__]
+
+
+def test_verbose_says_what_happened_and_nothing_of_the_pool(empty_db: Database, spothive: Spothive) -> None:
+    told = spothive("-v", "db", "upgrade").err.splitlines()
+    assert len(told) == len(revisions())
+    assert f"applied {head()}" in told[-1]
+    assert spothive("-v", "db", "check").err == ""
 
 
 def test_roles_are_printed_for_the_logins_in_the_settings(db: Database, done: Spothive) -> None:

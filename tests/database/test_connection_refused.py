@@ -40,7 +40,7 @@ def refusal(expected: type[SpothiveError], caplog: pytest.LogCaptureFixture) -> 
 
 
 @pytest.mark.engines("postgresql")
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"])
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg", "Postgres"])
 def test_every_spelling_of_the_scheme_is_understood(db: Database, scheme: str) -> None:
     url = f"{scheme}://{db.service_url.partition('://')[2]}"
     with settings(DATABASE_URL=url), read_session() as session:
@@ -57,6 +57,13 @@ def test_every_spelling_of_the_scheme_is_understood(db: Database, scheme: str) -
         (f"postgresql://u:p@{SECRET}:word@h/db", "percent-encode"),
         (f"postgresql://u:p@{SECRET}@h/db", "percent-encode"),
         (f"postgresql://u:p@h:{SECRET}/db", "percent-encode"),
+        (f"postgresql://u:{SECRET}%00@h/db", "(%00), which no name and no password can have: remove it"),
+        (f"postgresql://u:p@h/db?port={SECRET}", "correct its host, its port"),
+        (f"postgresql://u:{SECRET}@/db?host=a:x&host=b", "correct its host, its port"),
+        (f"sqlite:///x.db?foo={SECRET}", "takes no parameters: remove what follows"),
+        (f"sqlite:///x.db?timeout={SECRET}", "takes no parameters: remove what follows"),
+        (f"sqlite://u:{SECRET}@/x.db", "write sqlite:/// and the path"),
+        ("sqlite://host/x.db", "write sqlite:/// and the path"),
         ("sqlite://", "names no file"),
         ("sqlite:///", "names no file"),
         ("sqlite:///:memory:", "names no file"),
@@ -65,6 +72,12 @@ def test_every_spelling_of_the_scheme_is_understood(db: Database, scheme: str) -
 def test_a_url_that_cannot_be_used_is_refused(caplog: pytest.LogCaptureFixture, url: str, reason: str) -> None:
     with settings(DATABASE_URL=url, SPOTHIVE_OWNER_URL=""):
         assert reason in refusal(ConfigurationError, caplog)
+
+
+@pytest.mark.engines("sqlite")
+def test_capitals_in_the_scheme_are_understood(db: Database) -> None:
+    with settings(DATABASE_URL=db.service_url.replace("sqlite", "SQLite")), read_session() as session:
+        assert session.scalars(select(OnDemandPrice)).all() == []
 
 
 def test_a_password_is_percent_encoded(db: Database) -> None:
@@ -83,7 +96,9 @@ def test_neither_settings_nor_engine_show_the_password(db: Database) -> None:
 
 def test_an_unreachable_server_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with settings(DATABASE_URL=f"postgresql://u:{SECRET}@127.0.0.1:1/db", SPOTHIVE_OWNER_URL=""):
-        assert refusal(DatabaseUnavailable, caplog).startswith("the database cannot be reached: ")
+        message = refusal(DatabaseUnavailable, caplog)
+    assert message.startswith("the database cannot be reached: ")
+    assert "check DATABASE_URL and the server" in message
 
 
 @pytest.mark.engines("postgresql")
@@ -114,6 +129,23 @@ def test_a_wrong_option_in_the_url_is_said(db: Database, caplog: pytest.LogCaptu
     url = make_url(db.service_url).update_query_dict({"nonsense": SECRET})
     with settings(DATABASE_URL=url.render_as_string(hide_password=False)):
         assert "nonsense" in refusal(DatabaseUnavailable, caplog)
+
+
+@pytest.mark.engines("postgresql")
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *((option, SECRET) for option in ("sslmode", "service", "host", "hostaddr", "client_encoding")),
+        ("sslmode", f"{SECRET}\n{SECRET * 100}"),
+        ("options", f"-c {SECRET}=1"),
+    ],
+)
+def test_what_an_option_of_the_url_says_is_not_repeated(
+    db: Database, caplog: pytest.LogCaptureFixture, option: str, value: str
+) -> None:
+    url = make_url(db.service_url).update_query_dict({option: value})
+    with settings(DATABASE_URL=url.render_as_string(hide_password=False)):
+        assert "'***'" in refusal(DatabaseUnavailable, caplog)
 
 
 def test_an_empty_database_names_the_cure(empty_db: Database, caplog: pytest.LogCaptureFixture) -> None:

@@ -36,7 +36,9 @@ def test_a_dropped_guard_is_found(db: Database) -> None:
     name = "ao_audit_logs_delete"
     with db.raw(owner=True) as owner:
         owner.execute(f"DROP TRIGGER {name}" + ("" if db.engine == "sqlite" else " ON audit_logs"))
-    assert name in wrong(examine())["guards"].found
+    finding = wrong(examine())["guards"]
+    assert name in finding.found
+    assert "spothive db check --repair" in finding.repair
 
 
 @pytest.mark.engines("postgresql")
@@ -77,6 +79,16 @@ def test_a_wrong_setting_is_a_finding_without_its_value(db: Database) -> None:
         (found,) = examine()
     assert found.severity is Severity.ERROR
     assert "hunter2" not in found.found
+
+
+def test_a_setting_that_nobody_reads_is_a_warning_with_the_name_that_was_meant(db: Database) -> None:
+    with settings(SPOTHIVE_POOLSIZE="7", SPOTHIVE_QQ="hunter2", spothive_pool_timeout="9", SPOTHIVE_USER="ann"):
+        found = [f for f in examine() if f.name == "unknown setting"]
+    assert {f.severity for f in found} == {Severity.WARNING}
+    assert [(f.found, f.repair) for f in found] == [
+        ("nothing reads SPOTHIVE_POOLSIZE", "unset it, or write SPOTHIVE_POOL_SIZE"),
+        ("nothing reads SPOTHIVE_QQ", "unset it"),
+    ]
 
 
 def test_no_password_is_shown(db: Database) -> None:

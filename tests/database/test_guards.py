@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from spothive.database import get_db_session, guards, run_all_migrations, run_migration, system_scope
-from spothive.database.connection import make_owner_engine
-from spothive.database.drift import Catalogue, find_drift, read_catalogue
-from spothive.errors import AppendOnly, IllegalMove
+from spothive.database.drift import Catalogue, find_drift
+from spothive.database.revisions import require_head, restore_guards
+from spothive.errors import AppendOnly, IllegalMove, SchemaOutdated
 from spothive.models import Account, AuditLog, User
 from spothive.schema.refusal import Refusal
 from spothive.schema.types import UtcDateTime
-from spothive.settings import get_settings
 from tests.conftest import Database
+from tests.database.as_owner import catalogue, owner
 from tests.database.revision_folder import RevisionFolder
 from tests.factories.samples import TABLES, sample_graph
 
@@ -28,26 +25,6 @@ QUIET = Refusal(
     when=lambda _, new: new.c.name == "LOUD",
     message="the name of a dataset is not shouted",
 )
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RevisionFolder:
-    return RevisionFolder(tmp_path / "migrations", monkeypatch)
-
-
-@contextmanager
-def owner() -> Iterator[sa.Connection]:
-    engine = make_owner_engine(get_settings())
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def catalogue() -> Catalogue:
-    with owner() as connection:
-        return read_catalogue(connection)
 
 
 def guards_in(found: Catalogue) -> Catalogue:
@@ -190,6 +167,98 @@ def test_guards_stand_at_every_revision_on_what_exists_there(empty_db: Database,
     fill()
     run_all_migrations()
     assert find_drift() == []
+
+
+# --- the repair ----------------------------------------------------------------------------------------
+
+DAMAGE: dict[str, str] = {
+    "a trigger is gone": "DROP TRIGGER lc_accounts_status_move{on_accounts}",
+    "a trigger too many": 'CREATE TRIGGER "an extra" BEFORE INSERT ON accounts {anything}',
+    "the ledger is gone": "DROP TABLE spothive_guards\nDROP TRIGGER lc_accounts_status_move{on_accounts}",
+}
+DAMAGE_ON_POSTGRESQL = {
+    "a trigger is off": "ALTER TABLE accounts DISABLE TRIGGER lc_accounts_status_move",
+    "a policy is gone": "DROP POLICY tenant ON accounts",
+    "a policy is wide open": "ALTER POLICY tenant ON accounts USING (true)",
+    "a policy too many": "CREATE POLICY extra ON accounts USING (true)",
+    "the owner sees all": "ALTER TABLE accounts NO FORCE ROW LEVEL SECURITY",
+    "everybody sees all": "ALTER TABLE accounts DISABLE ROW LEVEL SECURITY",
+    "a grant is gone": "REVOKE INSERT ON audit_logs FROM spothive_app",
+    "a grant too many": "GRANT UPDATE ON ml_models TO spothive_app\nGRANT SELECT (password_hash) ON users TO PUBLIC",
+    "a function refuses nothing": (
+        "CREATE OR REPLACE FUNCTION spothive_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+    ),
+    "a function looks at temporary tables first": "ALTER FUNCTION guard_lc_users_last_admin RESET search_path",
+    "a function is for nobody": "REVOKE EXECUTE ON FUNCTION spothive_refuse FROM PUBLIC",
+    "a look-up is gone": "DROP FUNCTION login_row(text)",
+    "a look-up is for all": "GRANT EXECUTE ON FUNCTION login_row TO PUBLIC",
+    "a look-up has another owner": "ALTER FUNCTION account_owner_exists OWNER TO CURRENT_USER",
+}
+
+
+def damage(db: Database, statements: str) -> None:
+    anything = {"postgresql": "FOR EACH ROW EXECUTE FUNCTION spothive_stamp()", "sqlite": "BEGIN SELECT 1; END"}
+    on_accounts = {"postgresql": " ON accounts", "sqlite": ""}[db.engine]
+    with db.raw(owner=True) as connection:
+        for statement in statements.format(on_accounts=on_accounts, anything=anything[db.engine]).split("\n"):
+            connection.execute(statement)
+
+
+def assert_repaired(db: Database, statements: str) -> None:
+    before = catalogue()
+    damage(db, statements)
+    assert find_drift() != []
+    restore_guards()
+    assert find_drift() == []
+    assert catalogue() == before
+    with owner() as connection, connection.begin():
+        assert guards.raise_all(connection) == [], "the ledger knows what stands"
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_guard_is_restored(db: Database, kind: str) -> None:
+    assert_repaired(db, DAMAGE[kind])
+
+
+@pytest.mark.engines("postgresql")
+@pytest.mark.parametrize("kind", DAMAGE_ON_POSTGRESQL)
+def test_what_only_postgresql_has_is_restored_too(db: Database, kind: str) -> None:
+    assert_repaired(db, DAMAGE_ON_POSTGRESQL[kind])
+
+
+def test_a_restored_guard_refuses_again(db: Database) -> None:
+    fill()
+    move = sa.update(Account).values(status="active")
+    with db.raw(owner=True) as connection:
+        (status,) = connection.execute("SELECT status FROM accounts").fetchone()
+    damage(db, DAMAGE["a trigger is gone"])
+    with get_db_session() as session, system_scope(session, "test"):
+        session.execute(move)
+        session.execute(sa.update(Account).values(status=status))
+    restore_guards()
+    with pytest.raises(IllegalMove), get_db_session() as session, system_scope(session, "test"):
+        session.execute(move)
+
+
+@pytest.mark.engines("postgresql")
+def test_a_service_that_may_not_even_read_the_revision_is_repaired(db: Database) -> None:
+    damage(db, "REVOKE ALL ON alembic_version FROM spothive_app")
+    restore_guards()
+    assert require_head().at_head
+
+
+def test_what_is_no_guard_is_left_as_it_is(db: Database) -> None:
+    damage(db, "DROP INDEX ix_accounts_tenant_id_status\nALTER TABLE accounts ADD COLUMN extra TEXT")
+    found = find_drift()
+    assert len(found) == 2
+    restore_guards()
+    assert find_drift() == found
+
+
+def test_an_empty_database_has_no_guards_to_restore(empty_db: Database) -> None:
+    with pytest.raises(SchemaOutdated, match="spothive db upgrade"):
+        restore_guards()
+    assert catalogue() == {}
 
 
 # --- one guard -----------------------------------------------------------------------------------------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,47 +16,36 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.command import revision
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from spothive.database import get_db_session, init_database, run_all_migrations, run_migration, system_scope
-from spothive.database.connection import make_owner_engine
-from spothive.database.drift import Catalogue, find_drift, read_catalogue
+from spothive.database.drift import find_drift
 from spothive.database.migrations import upgrade
 from spothive.database.migrations.script import migration_script
-from spothive.database.revisions import current_revision, downgrade, head, require_head
+from spothive.database.revisions import (
+    apply_migrations,
+    current_revision,
+    downgrade,
+    head,
+    require_head,
+    restore_guards,
+    revisions,
+)
 from spothive.database.roles import role_script
 from spothive.errors import DatabaseUnavailable, InvalidInput, MigrationFailed, SchemaOutdated, SchemaTooNew
 from spothive.models import Base, Tenant
-from spothive.settings import get_settings
 from tests.conftest import Database, fresh_postgresql, settings
+from tests.database.as_owner import catalogue, owner
 from tests.database.revision_folder import RevisionFolder
 from tests.factories.samples import sample_graph
 
 CHECKOUT = Path(__file__).parents[2]
 NEW_TABLE = 'op.create_table("extra", sa.Column("id", sa.Text, primary_key=True))'
 DROP_TABLE = 'op.drop_table("extra")'
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RevisionFolder:
-    return RevisionFolder(tmp_path / "migrations", monkeypatch)
-
-
-@contextmanager
-def owner() -> Iterator[sa.Connection]:
-    engine = make_owner_engine(get_settings())
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def catalogue() -> Catalogue:
-    with owner() as connection:
-        return read_catalogue(connection)
 
 
 def tables(db: Database) -> set[str]:
@@ -129,6 +119,12 @@ def test_down_to_nothing_and_up_again(empty_db: Database) -> None:
     assert find_drift() == []
 
 
+def test_an_upgrade_tells_what_it_applied_itself(empty_db: Database, folder: RevisionFolder) -> None:
+    folder.add("001_extra", NEW_TABLE, DROP_TABLE)
+    assert apply_migrations() == ["000_core", "001_extra"]
+    assert apply_migrations("000") == apply_migrations() == []
+
+
 def test_a_downgrade_to_where_the_database_never_was_is_refused(empty_db: Database) -> None:
     with pytest.raises(InvalidInput, match="nothing to take back"):
         downgrade("000")
@@ -155,6 +151,16 @@ def test_plain_alembic_upgrades_from_a_checkout(empty_db: Database) -> None:
     assert find_drift() == []
     done = alembic("check")
     assert "No new upgrade operations detected" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.engines("sqlite")
+def test_a_new_revision_is_called_by_number_and_message(db: Database, folder: RevisionFolder) -> None:
+    config = Config(CHECKOUT / "alembic.ini", stdout=io.StringIO())
+    config.set_main_option("script_location", str(folder.versions.parent))
+    revision(config, "Add API keys!")
+    revision(config, "and more", autogenerate=False, rev_id="002_chosen")
+    assert revisions() == ["000_core", "001_add_api_keys", "002_chosen"]
+    assert run_all_migrations() == "002_chosen"
 
 
 def test_autogenerate_finds_nothing_to_do(db: Database) -> None:
@@ -378,6 +384,8 @@ def test_an_owner_who_may_not_create_roles_is_told_whom_to_ask(plain_owner: str,
         with psycopg.connect(postgresql_url.replace("+psycopg", ""), autocommit=True) as connection:
             connection.execute(role_script())
         assert run_all_migrations() == head()
+        assert find_drift() == []
+        restore_guards()
         assert find_drift() == []
         with get_db_session() as session, system_scope(session, "test"):
             sample_graph(session, uuid4())

@@ -231,6 +231,48 @@ def test_a_lock_that_is_held_too_long_is_a_conflict(db: Database, rows: dict[str
             second.execute(sa.update(Dataset).values(row_count=2))
 
 
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("SELECT * FROM accuonts", "a table accuonts that does not exist"),
+        ("SELECT no_such(1)", "a function no_such that does not exist"),
+        ("SELECT hunter2 FROM on_demand_prices", "a table, column, function or operator that does not exist"),
+        ("SELECT x.hunter2 FROM on_demand_prices x", "a table, column, function or operator that does not exist"),
+    ],
+)
+def test_a_name_that_nobody_declared_is_a_mistake_in_the_sql(db: Database, query: str, reason: str) -> None:
+    with pytest.raises(errors.InvalidInput, match=reason) as caught, get_db_session(tenant=uuid4()) as session:
+        session.execute(sa.text(query))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_name_that_is_declared_elsewhere_may_be_either(db: Database) -> None:
+    with pytest.raises(errors.SchemaOutdated) as caught, get_db_session(tenant=uuid4()) as session:
+        session.execute(sa.text("SELECT full_name FROM on_demand_prices"))
+    assert str(caught.value) == (
+        "no column full_name here: run `spothive db upgrade` if the database is empty or older, else correct the SQL"
+    )
+
+
+@pytest.mark.engines("postgresql")
+def test_an_operator_for_other_types_is_a_mistake_in_the_sql(db: Database) -> None:
+    with pytest.raises(errors.InvalidInput, match="operator"), get_db_session(tenant=uuid4()) as session:
+        session.execute(sa.text("SELECT id FROM users WHERE id = 1"))
+
+
+@pytest.mark.engines("postgresql")
+def test_a_statement_after_a_refused_one_is_told_to_roll_back(db: Database) -> None:
+    """SQLite takes it, and refuses the commit in the same words."""
+    refused_before = "a statement of this transaction was refused, so nothing of it is kept: roll back"
+    with get_db_session(tenant=uuid4()) as session:
+        with pytest.raises(errors.InvalidInput):
+            session.execute(sa.text("SELECT no_such(1)"))
+        with pytest.raises(errors.Conflict, match=refused_before):
+            session.scalars(sa.select(User)).all()
+        session.rollback()
+        assert session.scalars(sa.select(User)).all() == []
+
+
 def test_an_empty_database_names_the_cure(empty_db: Database) -> None:
     with pytest.raises(errors.SchemaOutdated, match="spothive db upgrade"), get_db_session(tenant=uuid4()) as session:
         session.scalars(sa.select(Tenant)).all()

@@ -112,6 +112,18 @@ def test_such_an_owner_lets_the_service_in(server: Server) -> None:
             service.execute("ALTER TABLE users DISABLE ROW LEVEL SECURITY")
 
 
+def test_a_login_that_is_new_at_head_is_let_in_by_an_upgrade(server: Server) -> None:
+    with server.connect() as superuser:
+        superuser.execute(f"ALTER ROLE {OWNER} CREATEROLE")
+    with settings(DATABASE_URL=server.login(OWNER), SPOTHIVE_OWNER_URL=""):
+        run_all_migrations()
+    with settings(DATABASE_URL=server.login(SERVICE), SPOTHIVE_OWNER_URL=server.login(OWNER)):
+        with pytest.raises(SchemaOutdated, match="spothive db upgrade"), read_session() as session:
+            session.query(OnDemandPrice).all()
+        run_all_migrations()
+        works(server, SERVICE)
+
+
 def test_an_owner_who_may_not_is_told_what_to_do_and_changes_nothing(server: Server) -> None:
     with settings(DATABASE_URL=server.login(SERVICE), SPOTHIVE_OWNER_URL=server.login(OWNER)):
         with pytest.raises(MigrationFailed) as refused:

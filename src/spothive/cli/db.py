@@ -20,12 +20,14 @@ Revision = Annotated[str, typer.Argument(metavar="REV", help="Such as 001 or 001
 @command(commands, "upgrade")
 def upgrade(call: Call, revision: Revision = "head") -> None:
     """Bring the database to a revision, by default the newest. Never takes one back."""
-    from spothive.database.revisions import current_revision, run_migration
+    from spothive.database.revisions import apply_migrations, current_revision, revisions
 
-    before = current_revision()
-    after = run_migration(revision)
+    applied = apply_migrations(revision)
+    after = current_revision()
+    earlier = revisions()[: revisions().index(applied[0])] if applied else [after]
+    before = earlier[-1] if earlier else None
     call.out.json({"before": before, "revision": after})
-    call.out.line(f"at {after} already" if before == after else f"upgraded from {before or 'empty'} to {after}")
+    call.out.line(f"upgraded from {before or 'empty'} to {after}" if applied else f"at {after} already")
     if before is None:
         call.out.line("next: spothive db seed")
 
@@ -37,13 +39,18 @@ def downgrade(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Take revisions back, with all data in the tables they made."""
-    from spothive.database.revisions import current_revision, downgrade as take_back
+    from spothive.database.revisions import current_revision, downgrade as take_back, revisions_after
 
     before = current_revision()
-    confirm(f"going back from {before or 'base'} to {revision} loses the data of every revision in between", yes=yes)
+    doomed = revisions_after(revision)
+    if doomed:
+        confirm(f"taking back {', '.join(doomed)} loses the data in their tables", yes=yes)
     after = take_back(revision)
     call.out.json({"before": before, "revision": after})
-    call.out.line(f"at {after or 'base'}, was at {before or 'base'}")
+    if doomed:
+        call.out.line(f"at {after or 'base'}, was at {before}")
+    else:
+        call.out.line(f"at {after or 'base'} already: there is nothing to take back")
 
 
 @command(commands, "status")
@@ -72,18 +79,31 @@ def status(call: Call) -> None:
 
 
 @command(commands, "check")
-def check(call: Call) -> None:
-    """Compare tables, keys, guards and grants with what the code declares. Exit 1 on any difference."""
-    from spothive.database.drift import find_drift
-    from spothive.database.revisions import require_head
+def check(
+    call: Call,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="First raise all triggers, policies, grants and look-ups anew.")
+    ] = False,
+) -> None:
+    """Compare tables, keys, guards and grants with the code. Exit 1 on any difference.
 
+    --repair restores guards only: a table, column, key or index that differs is still told.
+    """
+    from spothive.database.drift import find_drift
+    from spothive.database.revisions import require_head, restore_guards
+
+    if repair:
+        restore_guards()
     revision = require_head().current
     differences = [shortened(visible(difference), DIFFERENCE_MAX) for difference in find_drift()]
-    call.out.json({"revision": revision, "differences": differences})
+    call.out.json({"revision": revision, "repaired": repair, "differences": differences})
     for difference in differences:
         call.out.line(difference)
     if differences:
-        msg = f"the database differs from the code in {len(differences)} places: undo what was changed by hand"
+        cure = (
+            "undo by hand what was changed" if repair else "`spothive db check --repair` restores guards, and no more"
+        )
+        msg = f"the database differs from the code in {len(differences)} places: {cure}"
         raise CheckFailed(msg)
     call.out.line(f"at {revision}, exactly as declared")
 
@@ -122,7 +142,10 @@ def seed(call: Call) -> None:
 def roles(
     call: Call, apply: Annotated[bool, typer.Option("--apply", help="Run it, as the owner, instead.")] = False
 ) -> None:
-    """Print the SQL that makes spothive's roles for its logins, for somebody who may create roles."""
+    """Print the SQL that makes spothive's roles for its logins.
+
+    It is for somebody who may create roles.
+    """
     from spothive.database.roles import apply_roles, role_script
 
     script = role_script()

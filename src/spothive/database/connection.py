@@ -6,6 +6,7 @@ Nothing connects, and no setting is read, before the first session is used.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -148,14 +149,18 @@ def _create(url: str, settings: Settings, options: dict[str, Any]) -> Engine:
         connect_args = sqlite.connect_args(settings.sqlite_busy_timeout)
     else:
         connect_args = postgresql.connect_args(settings)
-    engine = create_engine(
-        parsed,
-        connect_args=connect_args,
-        echo=settings.sql_echo,
-        hide_parameters=True,
-        json_serializer=partial(json.dumps, allow_nan=False, ensure_ascii=False),
-        **options,
-    )
+    try:
+        engine = create_engine(
+            parsed,
+            connect_args=connect_args,
+            echo=settings.sql_echo,
+            hide_parameters=True,
+            json_serializer=partial(json.dumps, allow_nan=False, ensure_ascii=False),
+            **options,
+        )
+    except (ArgumentError, ValueError):
+        msg = "DATABASE_URL cannot be used: correct its host, its port, or what follows the question mark"
+        raise ConfigurationError(msg) from None
     refusals.install(engine)
     return engine
 
@@ -168,14 +173,31 @@ def _parse(url: str) -> URL:
     if parsed is None or "@" in (parsed.host or ""):  # the rest of a password with an @ in it
         msg = "DATABASE_URL cannot be read: percent-encode special characters in the user name and password"
         raise ConfigurationError(msg)
-    if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
-        msg = "DATABASE_URL names no file: each connection to an SQLite database in memory would find a new one"
+    if "%00" in url:
+        msg = "DATABASE_URL holds a NUL character (%00), which no name and no password can have: remove it"
         raise ConfigurationError(msg)
+    if parsed.get_backend_name() == "sqlite":
+        _refuse_odd_file(parsed)
     return parsed
 
 
+def _refuse_odd_file(url: URL) -> None:
+    if url.host or url.username:
+        msg = "DATABASE_URL names a host, and an SQLite database has none: write sqlite:/// and the path of the file"
+        raise ConfigurationError(msg)
+    if url.database in {None, "", ":memory:"}:
+        msg = "DATABASE_URL names no file: each connection to an SQLite database in memory would find a new one"
+        raise ConfigurationError(msg)
+    if url.query:
+        msg = "DATABASE_URL of an SQLite file takes no parameters: remove what follows the question mark"
+        raise ConfigurationError(msg)
+
+
 class _Pool(QueuePool):
-    """SQLAlchemy's pool, whose time-out is one of our errors."""
+    """SQLAlchemy's pool, whose time-out is one of our errors.
+
+    It logs under the name of its class, so it would be heard wherever spothive is, with nothing that helps.
+    """
 
     def _do_get(self) -> Any:
         try:
@@ -183,6 +205,9 @@ class _Pool(QueuePool):
         except PoolTimeout:
             msg = "every database connection is in use: try again, or raise SPOTHIVE_POOL_SIZE"
             raise DatabaseUnavailable(msg) from None
+
+
+logging.getLogger(f"{__name__}.{_Pool.__name__}").setLevel(logging.WARNING)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from spothive.database.drift import find_drift
 from spothive.database.revisions import require_head
 from spothive.errors import SpothiveError
 from spothive.models import Base
-from spothive.settings import Settings, get_settings
+from spothive.settings import Settings, get_settings, unknown_variables
 
 OLDEST_POSTGRESQL = 130000
 LARGEST_SKEW = 2.0
@@ -79,6 +79,9 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         f"unset SPOTHIVE_BCRYPT_ROUNDS: fewer than {BCRYPT_ROUNDS} are for tests",
         else_=Severity.WARNING,
     )
+    for name, meant in unknown_variables():
+        repair = f"unset it, or write {meant}" if meant else "unset it"
+        yield Finding("unknown setting", Severity.WARNING, f"nothing reads {name}", repair)
 
 
 def _place(connection: Connection) -> str:
@@ -99,7 +102,7 @@ def _schema() -> Iterator[Finding]:
         yield Finding("guards", Severity.WARNING, f"cannot be compared: {error}", "set SPOTHIVE_OWNER_URL")
         return
     found = "as declared" if not drift else f"{len(drift)} differences, the first: {drift[0][:120]}"
-    yield _good("guards", not drift, found, "spothive db check lists them; restore what was changed by hand")
+    yield _good("guards", not drift, found, "spothive db check --repair restores guards and lists what else differs")
 
 
 def _sqlite_version(_: Connection, __: Settings) -> Iterator[Finding]:
@@ -198,7 +201,7 @@ def _postgresql_isolation(connection: Connection, _: Settings) -> Iterator[Findi
     tables = connection.execute(query, {"names": names}).all()
     unforced = [table for table, forced in tables if not forced]
     found = "forced on every tenant table" if not unforced else f"not forced on {', '.join(unforced)}"
-    yield _good("row security", not unforced, found, "spothive db check; then restore the guards")
+    yield _good("row security", not unforced, found, "spothive db check --repair")
     seen = [t for t, _ in tables if connection.execute(text(f"SELECT EXISTS (SELECT FROM {t})")).scalar()]
     found = "0 rows without a tenant" if not seen else f"rows without a tenant in {', '.join(seen)}"
     yield _good("isolation", not seen, found, "do not use this login; see `spothive db roles`")

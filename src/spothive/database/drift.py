@@ -54,7 +54,8 @@ _FUNCTIONS = f"""
         concat_ws(' ', pg_get_functiondef(p.oid),
         CASE WHEN p.prosecdef THEN 'owner ' || p.proowner::regrole END, 'granted ' || (SELECT string_agg(format('%s %s',
             CASE a.grantee WHEN 0 THEN 'public' ELSE a.grantee::regrole::text END, a.privilege_type), ', '
-            ORDER BY a.grantee::regrole::text) FROM aclexplode(p.proacl) a WHERE a.grantee <> p.proowner))
+            ORDER BY a.grantee::regrole::text)
+            FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee <> p.proowner))
     FROM pg_proc p WHERE p.pronamespace = {_IN_SCHEMA} AND p.prokind IN ('f', 'p')"""
 _POLICIES = """
     SELECT format('policy %s on %s', policyname, tablename),

@@ -113,6 +113,19 @@ def raise_all(connection: Connection) -> list[str]:
     return changed
 
 
+def raise_anew(connection: Connection) -> None:
+    """Take every guard down, whatever stands and whatever the ledger says, and raise all that can stand now.
+
+    Runs in the caller's transaction, so nobody else sees a table without its guards.
+    """
+    dialect = connection.dialect.name
+    run(connection, _preamble(dialect))
+    for guard_set in reversed(declared(dialect)):  # what all share goes last
+        _lower(connection, guard_set.name)
+    run(connection, _finish(dialect))
+    raise_all(connection)
+
+
 def script(dialect: str) -> Iterator[str]:
     """Yield the SQL that raises every guard at the newest revision, whatever stood before.
 

@@ -178,11 +178,13 @@ def lower(name: str) -> str:
     if name == SHARED:
         return drop_unused("spothive")
     if name in _LOOK_UPS:
-        # Its owner is spothive_system, and only the owner may drop it.
+        # Only its owner may drop it: spothive_system, unless somebody changed that.
         return (
-            "DO $lower$ DECLARE former text := current_user; BEGIN\n"
-            f"  PERFORM set_config('role', '{SYSTEM_ROLE}', true);\n"
-            f"  DROP FUNCTION IF EXISTS {name}(text);\n"
+            "DO $lower$ DECLARE former text := current_user; holder text := (\n"
+            f"  SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE oid = to_regprocedure('{name}(text)')); BEGIN\n"
+            "  IF holder IS NULL THEN RETURN; END IF;\n"
+            "  PERFORM set_config('role', holder, true);\n"
+            f"  DROP FUNCTION {name}(text);\n"
             "  PERFORM set_config('role', former, true);\nEND $lower$"
         )
     return (

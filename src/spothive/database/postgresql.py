@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, Row, Select, column, event, func, select, text
 from sqlalchemy.engine import URL
 
-from spothive.database.refusals import RawRefusal
+from spothive.database.refusals import RawRefusal, unreachable
 from spothive.errors import SchemaOutdated
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ _NO_PRIVILEGE = "42501"
 _INVALID_SETTING = "22023"
 _KINDS = {
     **dict.fromkeys(("40001", "40P01", "55P03"), "busy"),
-    **dict.fromkeys(("42P01", "42703", "42883", "3F000"), "schema"),
+    **dict.fromkeys(("42P01", "42703", "42883", "3F000"), "missing"),
+    "25P02": "swallowed",
     "25006": "read_only",
     **dict.fromkeys(("53100", "53300", "57P03", "3D000", "28P01", "28000"), "unavailable"),
 }
 """What a refusal that names no rule of ours means, by SQLSTATE."""
+_NO_SUCH = re.compile(r'(relation|column|function) "?(?:\w+\.)?(\w+)')
 
 
 def connect_args(settings: Settings) -> dict[str, Any]:
@@ -44,6 +47,7 @@ def connect_args(settings: Settings) -> dict[str, Any]:
 
 def prepare_service(engine: Engine) -> None:
     """Make every connection of ``engine`` a service connection: UTC, and under the row policies whoever logged in."""
+    _tell_no_secret(engine)
 
     @event.listens_for(engine, "connect")
     def _on_connect(dbapi_connection: Any, record: Any) -> None:
@@ -52,6 +56,17 @@ def prepare_service(engine: Engine) -> None:
             _step_down(cursor)
             cursor.execute("SELECT current_user, concat(quote_ident(current_schema()), ', pg_temp')")
             record.info["role"], record.info["search_path"] = cursor.fetchone()
+
+
+def _tell_no_secret(engine: Engine) -> None:
+    """Keep what the URL says after its question mark out of errors and of their causes; libpq repeats it."""
+
+    @event.listens_for(engine, "do_connect")
+    def _on_open(dialect: Any, _: Any, arguments: Any, options: Any) -> Any:
+        try:
+            return dialect.connect(*arguments, **options)
+        except dialect.loaded_dbapi.Error as error:
+            raise unreachable(error, *map(str, engine.url.query.values())) from None
 
 
 _MUST_STEP_DOWN = f"""
@@ -95,6 +110,7 @@ def _outside_transaction(dbapi_connection: Any) -> Iterator[Any]:
 
 def prepare_owner(engine: Engine, settings: Settings) -> None:
     """Make every connection of ``engine`` fit for migrations: UTC, and a bounded wait for table locks."""
+    _tell_no_secret(engine)
 
     @event.listens_for(engine, "connect")
     def _on_connect(dbapi_connection: Any, _: Any) -> None:
@@ -155,8 +171,11 @@ def read_refusal(error: Any) -> RawRefusal | None:
         kind = "tenant" if "row-level security" in message else "privilege"
         return RawRefusal(kind, "", _quoted(message))
     if state == _INVALID_SETTING and "role" in message:
-        return RawRefusal("schema", "", "")  # the roles are missing
+        return RawRefusal("roles", "", "")
     kind = _KINDS.get(state) or ("value" if state.startswith("22") else "")
+    if kind == "missing":
+        found = _NO_SUCH.match(message)
+        return RawRefusal(kind, found[1].replace("relation", "table"), found[2]) if found else RawRefusal(kind, "", "")
     about = message if kind in {"unavailable", "read_only"} else error.diag.table_name or ""
     return RawRefusal(kind, "", about) if kind else None
 

@@ -5,6 +5,7 @@ A constraint is recognised by its name, once, here. Nothing above this file read
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -56,6 +57,7 @@ class RawRefusal:
 
 
 _SWALLOWED = "spothive_refused"
+_QUOTED = re.compile(r"""(["'])(.+?)\1""", re.DOTALL)
 
 
 def install(engine: Engine) -> None:
@@ -74,10 +76,7 @@ def _refuse_commit(connection: Connection) -> None:
     if connection.info.pop(_SWALLOWED, False):
         # SQLAlchemy takes a commit that raises for the end of the transaction, and would not roll it back.
         connection.dialect.do_rollback(connection.connection)
-        msg = (
-            "a statement of this transaction was refused, so nothing of it is kept: try what may fail in begin_nested()"
-        )
-        raise errors.Conflict(msg)
+        raise _swallowed_error()
 
 
 def _forget_refusal(connection: Connection, *_: Any) -> None:
@@ -100,11 +99,18 @@ def _translate(context: ExceptionContext) -> BaseException | None:
     on_sqlite = context.dialect.name == "sqlite"
     raw = sqlite.read_refusal(error, context) if on_sqlite else postgresql.read_refusal(error)
     if raw is None:
-        gone = context.is_disconnect or context.connection is None
-        return errors.DatabaseUnavailable(f"the database cannot be reached: {_first_line(error)}") if gone else None
+        return unreachable(error) if context.is_disconnect or context.connection is None else None
     if raw.kind == "read_only" and _only_reads(context):
         return errors.NotAllowed("this session only reads: write in get_db_session()")
     return to_error(raw)
+
+
+def unreachable(error: object, *secrets: str) -> errors.DatabaseUnavailable:
+    """Return the error for a database that does not answer; what a driver quotes from ``secrets`` is left out."""
+    hidden = " ".join(secrets)
+    told = _first_line(_QUOTED.sub(lambda quoted: "'***'" if quoted[2] in hidden else quoted[0], str(error)))
+    msg = f"the database cannot be reached: {told}: check DATABASE_URL and the server, or try `spothive --postgres`"
+    return errors.DatabaseUnavailable(msg)
 
 
 def _only_reads(context: ExceptionContext) -> bool:
@@ -155,8 +161,27 @@ def _busy_error(_: RawRefusal) -> errors.SpothiveError:
     return errors.Conflict("another transaction got there first or held the lock too long: try again")
 
 
-def _schema_error(_: RawRefusal) -> errors.SpothiveError:
-    return errors.SchemaOutdated("the database is empty or older than this spothive: run `spothive db upgrade`")
+def _swallowed_error(_: RawRefusal | None = None) -> errors.SpothiveError:
+    return errors.Conflict(
+        "a statement of this transaction was refused, so nothing of it is kept: roll back, and try what may fail in "
+        "begin_nested()"
+    )
+
+
+def _roles_error(_: RawRefusal) -> errors.SpothiveError:
+    return errors.SchemaOutdated("the database lacks a role of spothive: run `spothive db upgrade`")
+
+
+def _missing_error(raw: RawRefusal) -> errors.SpothiveError:
+    kind, name = raw.rule, raw.table
+    if name in _declared_names():
+        return errors.SchemaOutdated(
+            f"no {kind} {name} here: run `spothive db upgrade` if the database is empty or older, else correct the SQL"
+        )
+    if kind == "column":
+        name = ""  # what the database takes for a column may be a value between the wrong quotes
+    what = f"{kind} {name}" if name else "table, column, function or operator"
+    return errors.InvalidInput(f"the SQL asks for a {what} that does not exist: correct it")
 
 
 def _unavailable_error(raw: RawRefusal) -> errors.SpothiveError:
@@ -184,7 +209,9 @@ _ERRORS: dict[str, Callable[[RawRefusal], errors.SpothiveError]] = {
     "tenant": _tenant_error,
     "privilege": _privilege_error,
     "busy": _busy_error,
-    "schema": _schema_error,
+    "swallowed": _swallowed_error,
+    "roles": _roles_error,
+    "missing": _missing_error,
     "unavailable": _unavailable_error,
     "read_only": _unavailable_error,
 }
@@ -209,6 +236,16 @@ def rule_messages() -> dict[str, tuple[str, str]]:
     return messages
 
 
+@lru_cache(maxsize=1)
+def _declared_names() -> frozenset[str]:
+    """Return the names of all tables, columns and look-ups."""
+    from spothive.database.policies import look_ups
+
+    tables = Base.metadata.tables
+    columns = {column.name for table in tables.values() for column in table.columns}
+    return frozenset(tables) | columns | {name for name, _, _ in look_ups()}
+
+
 @lru_cache(maxsize=2)
 def _keys(*, foreign: bool) -> dict[tuple[str, tuple[str, ...]], str]:
     """Return (table, columns) to the name of the foreign key, or else of the unique key or index, over them."""
@@ -228,9 +265,13 @@ def _unique_rule(raw: RawRefusal) -> tuple[str, str, tuple[str, ...]]:
     """Return (rule, table, columns), from the rule's name or from table and columns."""
     by_columns = _keys(foreign=False)
     if raw.columns:
-        return by_columns.get((raw.table, raw.columns), ""), raw.table, raw.columns
-    table, columns = next((key for key, name in by_columns.items() if name == raw.rule), (raw.table, ()))
-    return raw.rule, table, columns
+        rule, table, columns = by_columns.get((raw.table, raw.columns), ""), raw.table, raw.columns
+    else:
+        table, columns = next((key for key, name in by_columns.items() if name == raw.rule), (raw.table, ()))
+        rule = raw.rule
+    if columns == ("id",):  # an id that is taken breaks two keys, or one if another tenant has it: tell nobody which
+        rule = str(Base.metadata.tables[table].primary_key.name)
+    return rule, table, columns
 
 
 def _foreign_key_rule(raw: RawRefusal) -> str:

@@ -48,11 +48,11 @@ def resolve(name: str) -> str:
     return matches[0]
 
 
-def run_migration(name: str = "head") -> str:
+def apply_migrations(name: str = "head") -> list[str]:
     """Upgrade up to and including revision ``name``; what is applied already stays. Never downgrades.
 
     Returns:
-        The revision the database is at afterwards.
+        The revisions this very call applied, oldest first; none where another process came first.
 
     Raises:
         InvalidInput: no such revision.
@@ -63,13 +63,38 @@ def run_migration(name: str = "head") -> str:
     target = resolve(name)
     current = current_revision()
     if current is None or revisions().index(current) <= revisions().index(target):
-        _alembic("upgrade", target)
+        return _alembic("upgrade", target)
+    return []
+
+
+def run_migration(name: str = "head") -> str:
+    """Do what :func:`apply_migrations` does, with the same errors; return the revision the database is at then."""
+    apply_migrations(name)
     return current_revision() or ""
 
 
 def run_all_migrations() -> str:
     """Upgrade to the newest revision; return it."""
     return run_migration("head")
+
+
+def revisions_after(name: str) -> list[str]:
+    """Return the revisions the database has after ``name`` (or ``base``), newest first: what a downgrade takes back.
+
+    Raises:
+        InvalidInput: no such revision, or one the database has not reached.
+        SchemaTooNew: this code does not know the revision of the database.
+    """
+    known = revisions()
+    current = current_revision()
+    reached = 0 if current is None else known.index(current) + 1
+    kept = 0 if name.strip() == "base" else known.index(resolve(name)) + 1
+    if kept > reached:
+        msg = (
+            f"the database is at {current or 'base'}, which is before {known[kept - 1]}: there is nothing to take back"
+        )
+        raise InvalidInput(msg)
+    return known[kept:reached][::-1]
 
 
 def downgrade(name: str) -> str | None:
@@ -82,14 +107,34 @@ def downgrade(name: str) -> str | None:
         InvalidInput: no such revision, or one the database has not reached.
         MigrationFailed: a revision could not be taken back.
     """
-    target = "base" if name.strip() == "base" else resolve(name)
-    current = current_revision()
-    if target != "base" and (current is None or revisions().index(target) > revisions().index(current)):
-        msg = f"the database is at {current or 'base'}, which is before {target}: there is nothing to take back"
-        raise InvalidInput(msg)
-    if current is not None:
-        _alembic("downgrade", target)
+    if revisions_after(name):
+        _alembic("downgrade", "base" if name.strip() == "base" else resolve(name))
     return current_revision()
+
+
+def restore_guards() -> None:
+    """Raise every guard anew, and the roles, as the owner: the repair for what somebody dropped or changed.
+
+    In one transaction, under the lock of upgrades. Tables, columns, constraints and indexes are left as they are.
+
+    Raises:
+        SchemaOutdated: the database is empty or older: an upgrade raises the guards, too.
+        SchemaTooNew: this code does not know the revision of the database.
+        MigrationFailed: a guard cannot be raised, or this login may not create roles; nothing was changed.
+    """
+    from spothive.database.migrations import upgrade
+    from spothive.settings import get_settings
+
+    engine = make_owner_engine(get_settings())
+    try:
+        with _explained("restoring the guards"), upgrade.upgrade_lock(engine), engine.begin() as connection:
+            _require_head(connection)
+            if connection.dialect.name == "postgresql":
+                upgrade.make_roles(connection, get_settings())
+            guards.raise_anew(connection)
+    finally:
+        engine.dispose()
+    dispose_engine()
 
 
 def init_database() -> None:
@@ -163,7 +208,11 @@ def require_head() -> SchemaStatus:
         SchemaTooNew: it is newer.
     """
     with get_read_engine().connect() as connection:
-        status = SchemaStatus(_read_revision(connection), head())
+        return _require_head(connection)
+
+
+def _require_head(connection: Connection) -> SchemaStatus:
+    status = SchemaStatus(_read_revision(connection), head())
     if not status.at_head:
         found = f"at {status.current}, this spothive needs {status.head}" if status.current else "empty"
         msg = f"the database is {found}: {CURE}"
@@ -192,12 +241,19 @@ def alembic_config() -> Config:
     return config
 
 
-def _alembic(command: str, target: str) -> None:
+def _alembic(command: str, target: str) -> list[str]:
+    """Run a command of Alembic; return the revisions it applied or took back, in their order."""
     from alembic import command as commands
 
+    from spothive.database.migrations.upgrade import APPLIED
+
+    config = alembic_config()
+    applied: list[str] = []
+    config.attributes[APPLIED] = applied
     with _explained(f"{command} to {target}"):
-        getattr(commands, command)(alembic_config(), target)
+        getattr(commands, command)(config, target)
     dispose_engine()  # pooled connections may have prepared statements over the old tables
+    return applied
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from spothive.errors import DatabaseUnavailable, SchemaOutdated
 OLDEST = (3, 38)
 _COLUMNS = re.compile(r"constraint failed: ([\w., ]+)")
 _INDEX = re.compile(r"constraint failed: index '(\w+)'")
+_NO_SUCH = re.compile(r"(?:no such|table \w+ has no) (table|column|function)(?: named|:) (?:\w+\.)*(\w+)")
 
 
 def connect_args(busy_timeout: float) -> dict[str, Any]:
@@ -95,6 +96,8 @@ def read_refusal(error: Any, context: Any) -> RawRefusal | None:
     kind = next((kind for start, kind in _KINDS.items() if name.startswith(start)), "")
     # Of what a STRICT table says the driver knows no name.
     kind = kind or next((kind for start, kind in _MESSAGES.items() if message.startswith(start)), "")
+    if found := _NO_SUCH.match(message):
+        return RawRefusal("missing", found[1], found[2])
     return RawRefusal(kind, name, message if kind == "unavailable" else "") if kind else None
 
 
@@ -140,8 +143,6 @@ _KINDS = {
     "SQLITE_AUTH": "unavailable",
 }
 _MESSAGES = {
-    "no such table": "schema",
-    "no such column": "schema",
     "cannot store": "value",
     "malformed JSON": "value",
     "Python int too large": "value",
@@ -195,7 +196,7 @@ def drop_triggers(connection: Connection, table: str) -> None:
     """Drop the triggers of ``table``."""
     query = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?"
     for (name,) in connection.exec_driver_sql(query, (table,)).all():
-        connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        connection.exec_driver_sql(f"DROP TRIGGER {connection.dialect.identifier_preparer.quote(name)}")
 
 
 def place(url: URL) -> str:

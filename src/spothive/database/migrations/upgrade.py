@@ -7,9 +7,10 @@ version row are one transaction. Upgrades that run at once wait for one another 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,20 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from psycopg.errors import InsufficientPrivilege
-from sqlalchemy import Column, Connection, MetaData, Table, Text, text
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, text
 from sqlalchemy.engine import make_url
 
 from spothive.database import guards, policies
 from spothive.database.connection import make_owner_engine, service_url
-from spothive.errors import MigrationFailed, RuleBroken, SchemaOutdated
+from spothive.errors import InvalidInput, MigrationFailed, RuleBroken, SchemaOutdated
 from spothive.settings import Settings, get_settings
 
 _log = logging.getLogger(__name__)
 _LOCK = "hashtextextended('spothive.migrations', 0)"
 _POLL_SECONDS = 0.05
 _LOCK_PATIENCE = 600
+APPLIED = "spothive_applied"
+"""Attribute of Alembic's configuration that lists the revisions this run has applied or taken back."""
 
 
 class HeadMovedError(Exception):
@@ -65,6 +68,7 @@ def migrate(context: Any, metadata: MetaData) -> None:
                 connection=connection,
                 target_metadata=metadata,
                 include_name=include_name,
+                process_revision_directives=name_revision,
                 transaction_per_migration=True,
                 transactional_ddl=True,
                 render_as_batch=connection.dialect.name == "sqlite",
@@ -73,10 +77,11 @@ def migrate(context: Any, metadata: MetaData) -> None:
             if "destination_rev" not in migration.opts or migration.opts.get("dont_mutate"):
                 context.run_migrations()  # current, check, revision --autogenerate: they only look
                 return
-            migration._migrations_fn = _guarded(migration, migration._migrations_fn, settings)  # noqa: SLF001 - Alembic has no hook around a step
-            with _upgrade_lock(engine) if connection.dialect.name == "postgresql" else nullcontext():
+            applied = context.config.attributes.setdefault(APPLIED, [])
+            migration._migrations_fn = _guarded(migration, migration._migrations_fn, settings, applied)  # noqa: SLF001 - Alembic has no hook around a step
+            with upgrade_lock(engine):
                 _run_until_settled(context, connection)
-                _refresh_guards(migration, connection)
+                _refresh_guards(migration, connection, settings)
     finally:
         engine.dispose()
 
@@ -114,11 +119,23 @@ def include_name(name: str | None, kind: str, _: Any) -> bool:
     return not (kind == "table" and name == guards.LEDGER)
 
 
-def _refresh_guards(migration: MigrationContext, connection: Connection) -> None:
-    """Replace the guards whose declaration changed although no revision did."""
+def name_revision(_: MigrationContext, __: Any, directives: list[Any]) -> None:
+    """Call a new revision ``NNN_words``, after the newest one and its message, unless ``--rev-id`` did already."""
+    from spothive.database.revisions import head
+
+    for revision in directives:
+        if not re.fullmatch(r"\d{3}_\w+", revision.rev_id):
+            words = re.findall(r"[a-z0-9]+", (revision.message or "unnamed").lower())
+            revision.rev_id = "_".join([f"{int(head()[:3]) + 1:03d}", *words])[:63]
+
+
+def _refresh_guards(migration: MigrationContext, connection: Connection, settings: Settings) -> None:
+    """Make the roles a new login lacks, and replace the guards whose declaration changed although no revision did."""
     connection.rollback()  # ends what reading the head began
     with connection.begin():
         if migration.get_current_heads():
+            if connection.dialect.name == "postgresql":
+                make_roles(connection, settings)
             guards.raise_all(connection)
 
 
@@ -134,14 +151,15 @@ def _run_until_settled(context: Any, connection: Connection) -> None:
 
 
 def _guarded(
-    migration: MigrationContext, steps: Callable[..., Iterator[Any]], settings: Settings
+    migration: MigrationContext, steps: Callable[..., Iterator[Any]], settings: Settings, applied: list[str]
 ) -> Callable[..., Any]:
-    """Wrap the steps Alembic is about to run, so that each checks the head and raises the guards."""
+    """Wrap the steps Alembic is about to run: each checks the head, raises the guards and is added to ``applied``."""
 
     def run(heads: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
         for step in steps(heads, context):
             step.migration_fn = _one_step(migration, step, settings)
             yield step
+            applied.append(step.info.up_revision_id)
 
     return run
 
@@ -169,7 +187,7 @@ def _run_revision(revision: Callable[..., None], name: str, options: dict[str, A
     """Run one revision; a refusal means something else here than it would to the service."""
     try:
         revision(**options)
-    except (RuleBroken, SchemaOutdated) as refusal:
+    except (InvalidInput, RuleBroken, SchemaOutdated) as refusal:
         reason = str(refusal.__cause__ or refusal).splitlines()[0]
         msg = f"revision {name} does not fit this database ({reason}); nothing of it was kept"
         raise MigrationFailed(msg) from refusal
@@ -183,11 +201,18 @@ def _check_foreign_keys(connection: Connection) -> None:
 
 
 @contextmanager
-def _upgrade_lock(engine: Any) -> Iterator[None]:
-    """Hold the upgrade lock on a connection of its own, since each revision's commit would release it.
+def upgrade_lock(engine: Engine) -> Iterator[None]:
+    """Hold PostgreSQL's upgrade lock on a connection of its own, since each revision's commit would release it.
 
     Polled, because a transaction that waits inside the lock call would hold back CREATE INDEX CONCURRENTLY.
+    On SQLite every transaction of the owner has the file to itself from its beginning.
+
+    Raises:
+        MigrationFailed: another process has held the lock for ten minutes.
     """
+    if engine.dialect.name == "sqlite":
+        yield
+        return
     with engine.connect() as connection:
         deadline = time.monotonic() + _LOCK_PATIENCE
         while not connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})")).scalar_one():
