@@ -240,7 +240,9 @@ def _required_cases(table: sa.Table, engine: str) -> Iterator[tuple[str, Act]]:
 def _key_cases(table: sa.Table) -> Iterator[tuple[str, Act]]:
     for key in table.constraints:
         if isinstance(key, (UniqueConstraint, sa.PrimaryKeyConstraint)):
-            yield str(key.name), _add_again(table, [column.name for column in key.columns])
+            columns = [column.name for column in key.columns]
+            rule = table.primary_key.name if columns == ["id"] else key.name  # an id that is taken has one name
+            yield str(rule), _add_again(table, columns)
     parents = [key for key in table.constraints if isinstance(key, ForeignKeyConstraint)]
     for parent in parents:
         pointer = list(parent.columns)[-1].name

@@ -260,6 +260,7 @@ READS: dict[str, tuple[Read, Any]] = {
     "model from a table": (lambda s, _: s.scalars(select(aliased(User, USERS.alias()))).all(), ["alpha"]),
     "CTE": (lambda s, _: s.scalars(select(select(User.username).cte())).all(), ["alpha"]),
     "CTE called like a table": (lambda s, _: s.scalars(select(select(User.username).cte("accounts"))).all(), ["alpha"]),
+    "CTE called like its table": (lambda s, _: s.scalars(select(select(User.username).cte("users"))).all(), ["alpha"]),
     "recursive CTE": (lambda s, _: of_recursion(s), MINE),
     "union": (lambda s, _: s.scalars(union(select(User.username), select(Account.account_name))).all(), ["alpha"]),
     "subquery of a union": (

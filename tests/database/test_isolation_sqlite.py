@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import (
+    MetaData,
     column,
     create_engine,
     delete,
@@ -19,12 +20,14 @@ from sqlalchemy import (
     select,
     table,
     text,
+    true,
     update,
 )
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.sql import quoted_name
 
 from spothive.database import SessionLocal, TenantSession, get_db_session, get_engine, read_session, system_scope
-from spothive.errors import NotAllowed, SchemaOutdated, TenantMismatch, TenantNotBound
+from spothive.errors import NotAllowed, SchemaOutdated, SpothiveError, TenantMismatch, TenantNotBound
 from spothive.models import Account, Instance, OnDemandPrice, User
 from tests.conftest import Database
 from tests.factories import make_tenant, make_user
@@ -56,7 +59,7 @@ def plan(session: TenantSession, query: Any) -> list[str]:
     [
         (
             select(Instance).where(Instance.id == literal("0" * 32, Instance.id.type)),
-            {"instances": "tenant_id=? AND id=?"},
+            {"instances": "id=?"},
         ),
         (
             select(Account.account_name, func.count(Instance.id))
@@ -79,7 +82,7 @@ def test_the_filter_uses_the_indexes(world: World, query: Any, searched: dict[st
     with read_session(tenant=world.alpha.tenant_id) as session:
         details = plan(session, query)
     for name, columns in searched.items():
-        assert any(f"SEARCH {name} " in detail and f"({columns})" in detail for detail in details), details
+        assert any(f"SEARCH main.{name} " in detail and f"({columns})" in detail for detail in details), details
     assert not any("SCAN" in detail or "MATERIALIZE" in detail for detail in details), details
 
 
@@ -123,13 +126,21 @@ def test_a_table_is_known_in_any_spelling(world: World) -> None:
         assert session.scalar(text("SELECT 'users_of_old'")) == "users_of_old"
 
 
+BARE_USERS: Any = table("users").alias("accounts")
+MAIN_USERS: Any = USERS.to_metadata(MetaData(), schema="main")
+
+
 @pytest.mark.parametrize(
     ("statement", "error"),
     [
-        (delete(USERS.alias("accounts")), OperationalError),
-        (delete(USERS.alias("x")), OperationalError),
         (update(table("users", column("full_name"))).values(full_name="x"), TenantNotBound),
         (delete(table("users")), TenantNotBound),
+        (delete(BARE_USERS), TenantNotBound),
+        (update(select(USERS).cte("accounts")).values(full_name="x"), NotAllowed),
+        (update(USERS.join(TABLES["clusters"], true())).values(full_name="x"), NotAllowed),
+        (update(MAIN_USERS).values(full_name="x"), NotAllowed),
+        (update(MAIN_USERS.alias()).values(full_name="x"), NotAllowed),
+        (delete(MAIN_USERS), NotAllowed),
     ],
 )
 def test_a_write_that_cannot_be_filtered_is_refused(world: World, statement: Any, error: type[Exception]) -> None:
@@ -139,6 +150,60 @@ def test_a_write_that_cannot_be_filtered_is_refused(world: World, statement: Any
             session.execute(statement)
         session.rollback()
         assert rows_of(session, world.beta.tenant_id) == before
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        select(MAIN_USERS.c.username),
+        select(MAIN_USERS.alias().c.username),
+        select(MAIN_USERS.c.username, User.username),
+        select(table("USERS", column("username"), schema="MAIN")),
+        select(table("users", column("username"), schema=quoted_name("main", quote=True))),
+    ],
+)
+def test_a_schema_is_no_way_around_the_filter(world: World, query: Any) -> None:
+    with (
+        read_session(tenant=world.alpha.tenant_id) as session,
+        pytest.raises(NotAllowed, match=r"belongs to tenants: on SQLite it is named without a schema"),
+    ):
+        session.execute(query)
+
+
+def test_a_translated_schema_is_refused_too(world: World) -> None:
+    with read_session(tenant=world.alpha.tenant_id) as session:
+        session.connection(execution_options={"schema_translate_map": {None: "main"}})
+        with pytest.raises(NotAllowed, match="without a schema"):
+            session.execute(select(User))
+
+
+def test_rows_of_another_tenant_are_not_inserted_under_a_schema(world: World) -> None:
+    with SessionLocal(tenant=world.alpha.tenant_id) as session, pytest.raises(TenantMismatch):
+        session.execute(insert(MAIN_USERS), [user_row(world, tenant_id=world.beta.tenant_id)])
+
+
+def unquoted(name: str) -> quoted_name:
+    return quoted_name(name, quote=False)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        select(table(unquoted("main.users"), column("username"))),
+        select(column("username")).select_from(table(unquoted("(SELECT * FROM users)"))),
+        select(column(unquoted("(SELECT max(username) FROM users)"))),
+        select(column("username")).select_from(table("clusters").alias(unquoted("c, users"))),
+        select(OnDemandPrice.region.label(unquoted('"x", (SELECT max(username) FROM users)'))),
+        select(OnDemandPrice.region.collate(unquoted("NOCASE, (SELECT max(username) FROM users)"))),
+    ],
+)
+def test_a_name_is_never_taken_as_sql(world: World, query: Any) -> None:
+    with read_session(tenant=world.alpha.tenant_id) as session:
+        try:
+            found = session.execute(query).all()
+        except (SpothiveError, OperationalError):  # what is not there
+            found = []
+        assert "beta" not in str(found)
 
 
 def test_statements_are_kept_compiled_for_system_scope_apart(world: World) -> None:

@@ -7,19 +7,25 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import DDL, bindparam, delete, exists, func, insert, literal, select, text, update
+from sqlalchemy import DDL, bindparam, delete, exists, func, insert, literal, select, table, text, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import aliased
 from sqlalchemy.orm.exc import StaleDataError
 
 from spothive.clock import utc_now
 from spothive.database import SessionLocal, TenantSession
-from spothive.errors import NotAllowed, ParentMissing, TenantMismatch
+from spothive.errors import DuplicateValue, NotAllowed, ParentMissing, TenantMismatch
 from spothive.models import Account, Base, Cluster, Instance, MlModel, OnDemandPrice, Tenant, User
 from tests.conftest import ENGINES, migrated_copy
 from tests.factories.samples import TABLES
 from tests.factories.two_tenants import World, make_world, rows_of
 
-USERS, INSTANCES, PRICES = (TABLES[name] for name in ("users", "instances", "on_demand_prices"))
+USERS: Any = TABLES["users"]
+INSTANCES: Any = TABLES["instances"]
+PRICES: Any = TABLES["on_demand_prices"]
+
+USERS_TOO = USERS.alias()
+LAST = {"full_name": "x"}
 
 Write = Callable[[TenantSession, World], Any]
 
@@ -87,6 +93,12 @@ def ignore_conflict_with_beta(s: TenantSession, w: World) -> Any:
     s.execute(upsert(s, User).values(**values).on_conflict_do_nothing())
 
 
+def update_to_the_last(s: TenantSession, _: World) -> None:
+    """Set each name the session may change to the last user name that it sees."""
+    last = select(func.max(aliased(User).username)).scalar_subquery()
+    s.execute(update(aliased(User)).values(full_name=last))
+
+
 def add(s: TenantSession, *rows: Base) -> None:
     s.add_all(rows)
     s.flush()
@@ -104,6 +116,11 @@ def change(s: TenantSession, row: Any, **values: Any) -> None:
     for name, value in values.items():
         setattr(own, name, value)
     s.flush()
+
+
+def update_beside_itself(s: TenantSession, _: World) -> None:
+    one, other = aliased(User), aliased(User)
+    s.execute(update(one).where(one.id == other.id).values(full_name=other.username))
 
 
 def insert_from_select(s: TenantSession, w: World, tenant_id: UUID) -> None:
@@ -155,6 +172,14 @@ LEGITIMATE: dict[str, tuple[Write, int]] = {
     ),
     "delete of a query": (lambda s, _: s.query(Instance).delete(), 2),
     "delete of a table": (lambda s, _: s.execute(delete(INSTANCES)), 2),
+    "update of an alias": (lambda s, _: s.execute(update(aliased(Instance)).values(cpu=2)), 2),
+    "update of a table's alias": (lambda s, _: s.execute(update(INSTANCES.alias()).values(cpu=2)), 2),
+    "update of an alias called like a table": (lambda s, _: s.execute(update(USERS.alias("accounts")).values(LAST)), 1),
+    "update of an alias of an alias": (lambda s, _: s.execute(update(USERS.alias().alias()).values(LAST)), 1),
+    "update of a query of an alias": (lambda s, _: s.query(aliased(Instance)).update({"cpu": 2}), 2),
+    "update of an alias beside its model": (update_beside_itself, 1),
+    "delete of an alias": (lambda s, _: s.execute(delete(aliased(Instance))), 2),
+    "delete of a table's alias": (lambda s, _: s.execute(delete(INSTANCES.alias())), 2),
     "delete with all that hangs on it": (lambda s, _: s.execute(delete(User)), 5),
 }
 
@@ -178,7 +203,8 @@ SMUGGLED: dict[str, tuple[Write, type[Exception] | int]] = {
     "insert past the session": (lambda s, w: s.connection().execute(insert(User), [beta_row(w)]), TenantMismatch),
     "legacy bulk insert": (lambda s, w: s.bulk_insert_mappings(User.__mapper__, [beta_row(w)]), TenantMismatch),
     "legacy bulk save": (lambda s, w: s.bulk_save_objects([User(**beta_row(w))]), TenantMismatch),
-    "the same id": (lambda s, w: add(s, new_user(w, id=w.beta.user.id)), 1),
+    "the same id": (lambda s, w: add(s, new_user(w, id=w.beta.user.id)), DuplicateValue),
+    "the same id by criteria": (lambda s, w: s.execute(update(User).values(id=w.beta.user.id)), DuplicateValue),
     # overwriting what beta has
     "upsert": (upsert_over_beta, TenantMismatch),
     "upsert away": (upsert_away, TenantMismatch),
@@ -192,6 +218,11 @@ SMUGGLED: dict[str, tuple[Write, type[Exception] | int]] = {
         0,
     ),
     "update of a query": (lambda s, w: s.query(User).filter_by(id=w.beta.user.id).update({"full_name": "x"}), 0),
+    "update of an alias": (
+        lambda s, _: s.execute(update(aliased(User, name="x")).where(text("x.username = 'beta'")).values(LAST)),
+        0,
+    ),
+    "update of an alias to what beta has": (update_to_the_last, 1),
     "update past the session": (
         lambda s, _: s.connection().execute(update(USERS).where(USERS.c.username == "beta").values(full_name="x")),
         0,
@@ -219,6 +250,7 @@ SMUGGLED: dict[str, tuple[Write, type[Exception] | int]] = {
         1,
     ),
     "delete by criteria": (lambda s, w: s.execute(delete(User).where(User.id == w.beta.user.id)), 0),
+    "delete of an alias": (lambda s, w: s.execute(delete(USERS_TOO).where(USERS_TOO.c.id == w.beta.user.id)), 0),
     "delete of a table": (lambda s, _: s.execute(delete(USERS).where(USERS.c.username == "beta")), 0),
     "delete of a tenant": (lambda s, w: s.execute(delete(Tenant).where(Tenant.id == w.beta.tenant_id)), NotAllowed),
     # giving beta something, or holding on to what it has
@@ -249,6 +281,9 @@ SMUGGLED: dict[str, tuple[Write, type[Exception] | int]] = {
     "models, of which there are none": (lambda s, _: s.execute(update(MlModel).values(description="x")), NotAllowed),
     "the own tenant": (lambda s, w: change(s, Tenant(id=w.alpha.tenant_id), name="x"), NotAllowed),
     "a new tenant": (lambda s, _: add(s, Tenant(slug="gamma", name="Gamma")), NotAllowed),
+    "prices by an alias": (lambda s, _: s.execute(delete(PRICES.alias())), NotAllowed),
+    "the revision": (lambda s, _: s.execute(text("UPDATE alembic_version SET version_num = 'x'")), NotAllowed),
+    "the ledger of guards": (lambda s, _: s.execute(delete(table("spothive_guards"))), NotAllowed),
     "the schema": (lambda s, _: s.execute(DDL("DROP TABLE users")), NotAllowed),  # type: ignore[no-untyped-call]  # untyped
 }
 

@@ -202,6 +202,23 @@ def test_a_savepoint_does_not_carry_the_scope_out(session: TenantSession) -> Non
     assert seen(session) == OWN
 
 
+def test_a_savepoint_of_the_connection_does_not_carry_the_scope_in_or_out(session: TenantSession) -> None:
+    savepoint = session.connection().begin_nested()
+    with pytest.raises(NotAllowed, match="begin_nested"), system_scope(session, "test"):
+        pytest.fail("the block ran")
+    savepoint.rollback()
+    with pytest.raises(NotAllowed, match="savepoint outlives"), system_scope(session, "test"):
+        session.connection().begin_nested()
+    assert seen(session) == OWN
+
+
+def test_a_connection_that_is_held_on_to_leaves_the_scope(session: TenantSession, world: World) -> None:
+    with pytest.raises(DuplicateValue), system_scope(session, "test"):
+        connection = session.connection()
+        break_a_rule(session, world)
+    assert connection.execute(select(User.username)).all() == [], "what it was told ended with its transaction"
+
+
 def test_an_error_with_an_open_savepoint_does_not_carry_the_scope_out(session: TenantSession) -> None:
     with pytest.raises(Boom):
         fail_in_a_savepoint(session)

@@ -10,9 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm.exc import ObjectDeletedError
 
-from spothive.database import SessionLocal, TenantSession, bind_tenant, get_db_session, system_scope
-from spothive.errors import NotAllowed, TenantMismatch, TenantNotBound
-from spothive.models import Account, AuditLog, Base, Instance, OnDemandPrice, Tenant, User
+from spothive.database import SessionLocal, TenantSession, bind_tenant, get_db_session, get_engine, system_scope
+from spothive.errors import DuplicateValue, NotAllowed, TenantMismatch, TenantNotBound
+from spothive.models import Account, AuditLog, Base, Cluster, Instance, OnDemandPrice, Tenant, User
 from tests.conftest import ENGINES, migrated_copy
 from tests.factories.two_tenants import Holding, World, make_world
 
@@ -92,6 +92,8 @@ def test_a_session_is_not_bound_inside_a_savepoint(alpha: Holding) -> None:
         with pytest.raises(NotAllowed, match="begin_nested"):
             bind_tenant(session, alpha.tenant_id)
         assert session.tenant_id is None
+    with SessionLocal() as session, session.connection().begin_nested(), pytest.raises(NotAllowed, match="savepoint"):
+        bind_tenant(session, alpha.tenant_id)
 
 
 def test_a_session_that_holds_rows_of_another_tenant_is_not_bound(alpha: Holding, beta: Holding) -> None:
@@ -100,6 +102,25 @@ def test_a_session_that_holds_rows_of_another_tenant_is_not_bound(alpha: Holding
         with pytest.raises(TenantMismatch, match="this User belongs to another tenant"):
             bind_tenant(session, alpha.tenant_id)
         assert session.tenant_id is None
+
+
+def test_a_connection_works_for_one_tenant_at_a_time(session: TenantSession, alpha: Holding, beta: Holding) -> None:
+    assert usernames(session) == ["alpha"]
+    with pytest.raises(TenantMismatch, match="open sessions on the engine"):
+        SessionLocal(bind=session.connection(), tenant=beta.tenant_id).connection()
+    with pytest.raises(TenantMismatch), system_scope(joined := SessionLocal(bind=session.connection()), "test"):
+        joined.connection()
+    assert usernames(SessionLocal(bind=session.connection(), tenant=alpha.tenant_id)) == ["alpha"]
+    assert usernames(session) == ["alpha"]
+
+
+def test_a_connection_works_for_another_tenant_afterwards(alpha: Holding, beta: Holding) -> None:
+    with get_engine().connect() as connection:
+        for holding in (alpha, beta):
+            with SessionLocal(bind=connection, tenant=holding.tenant_id) as session:
+                assert usernames(session) == [holding.user.username]
+            assert connection.execute(select(User.username)).all() == []
+            connection.rollback()
 
 
 # objects
@@ -160,14 +181,35 @@ def _without_values(holding: Holding) -> User:
     return user
 
 
-def test_two_tenants_may_use_one_id(session: TenantSession, beta: Holding) -> None:
-    session.add(User(id=beta.user.id, username="new", email="new@example.com", password_hash="none"))
-    session.flush()
-    session.expunge_all()
-    assert session.get_one(User, beta.user.id).username == "new"
-    with SessionLocal(tenant=beta.tenant_id) as other:
-        if other.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time
-            assert other.get_one(User, beta.user.id).username == "beta"
+@pytest.mark.parametrize("model", [User, Account, Cluster])
+def test_no_two_tenants_have_a_row_of_one_id(session: TenantSession, alpha: Holding, beta: Holding, model: Any) -> None:
+    theirs: dict[type, Any] = {User: beta.user, Account: beta.account, Cluster: beta.cluster}
+    taken = theirs[model].id
+    new = {
+        User: User(id=taken, username="new", email="new@example.com", password_hash="none"),
+        Account: Account(
+            id=taken, user_id=alpha.user.id, account_name="new", account_id="pending-0", connection_method="import"
+        ),
+        Cluster: Cluster(id=taken, account_id=alpha.account.id, name="new", region="eu-west-1"),
+    }[model]
+    session.add(new)
+    with pytest.raises(DuplicateValue, match="another row already has this id") as refused:
+        session.flush()
+    assert refused.value.rule == f"pk_{model.__tablename__}", "as if the row with that id were the tenant's own"
+
+
+@pytest.mark.parametrize("model", [User, Account, Cluster, Instance])
+def test_a_row_is_got_by_its_id(session: TenantSession, alpha: Holding, beta: Holding, model: Any) -> None:
+    kept: list[dict[type, Any]] = [
+        {User: h.user, Account: h.account, Cluster: h.cluster, Instance: h.instances[0]} for h in (alpha, beta)
+    ]
+    own, foreign = (rows[model] for rows in kept)
+    assert session.get_one(model, own.id).tenant_id == alpha.tenant_id
+    assert session.get(model, foreign.id) is None
+    with system_scope(session, "test"):
+        assert session.get_one(model, foreign.id).tenant_id == beta.tenant_id
+        assert session.get_one(model, own.id).tenant_id == alpha.tenant_id
+    assert session.get(model, foreign.id) is None
 
 
 def test_rows_all_tenants_share_may_be_held_but_not_changed(session: TenantSession) -> None:

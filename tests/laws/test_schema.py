@@ -56,6 +56,8 @@ def test_a_table_belongs_to_tenants_or_says_why_not(table: sa.Table) -> None:
     if "tenant_id" in table.c:
         assert table.name in owned_models(), f"{table.name} has a tenant_id: inherit TenantOwned"
         assert [c.name for c in table.primary_key] == ["tenant_id", "id"]
+        uniques = [[c.name for c in k.columns] for k in table.constraints if isinstance(k, sa.UniqueConstraint)]
+        assert ["id"] in uniques, "to Python a row is its id: TenantOwned makes it unique"
     else:
         assert table.info.get("global"), f"{table.name} belongs to no tenant: say why in info={{'global': ...}}"
 
@@ -76,7 +78,7 @@ def test_uniques_of_tenants_begin_with_the_tenant(table: sa.Table) -> None:
     uniques += [index for index in table.indexes if index.unique]  # type: ignore[misc]  # both have columns and a name
     for unique in uniques:
         columns = [c.name for c in unique.columns]
-        alone = len(columns) == 1 and f"{table.name}.{columns[0]}" in system_wide
+        alone = columns == ["id"] or (len(columns) == 1 and f"{table.name}.{columns[0]}" in system_wide)
         assert alone or columns[0] == "tenant_id", f"{unique.name}: one tenant could refuse another's row"
 
 

@@ -100,6 +100,7 @@ def test_sqlites_own_words_cannot_rewrite_a_row(db: Database, model: Any, recurs
     attempts = [
         sql_insert("sqlite", table, forged, verb="REPLACE"),
         sql_insert("sqlite", table, forged, verb="INSERT OR REPLACE"),
+        sql_insert("sqlite", table, forged | {"tenant_id": uuid4()}, verb="REPLACE"),
         sql_insert("sqlite", table, forged) + f" ON CONFLICT ({key}) DO UPDATE SET {name_of(model)} = 'forged'",
         sql_update("sqlite", table, row["id"], verb="UPDATE OR IGNORE", **{name_of(model): "forged"}),
         sql_update("sqlite", table, row["id"], verb="UPDATE OR REPLACE", **{name_of(model): "forged"}),

@@ -3,7 +3,7 @@
 A connection of the service works for the tenant of its session, or for none, and tells SQLite so by two functions:
 ``spothive_tenant()`` and ``spothive_system()``. Two things stand on them.
 
-Reading: the compiler writes ``FROM accounts`` as ``FROM (SELECT * FROM accounts WHERE tenant_id =
+Reading: the compiler writes ``FROM accounts`` as ``FROM (SELECT * FROM main.accounts WHERE tenant_id =
 spothive_tenant()) AS accounts`` wherever it meets the table, in ORM and Core and however deep. SQLite dissolves such
 a subquery and uses the same indexes. UPDATE and DELETE get the condition too. Text cannot be filtered, so it may not
 name a table that belongs to tenants.
@@ -12,7 +12,7 @@ Writing: temporary triggers, which exist for this one connection, refuse every r
 a table that all tenants share, whatever the statement was.
 
 What SQLite does not promise: whoever opens the file without spothive, calls ``exec_driver_sql``, or smuggles a table's
-name into a statement as something else (``quoted_name``, a type of his own making) sees all.
+name into a statement by a type or construct of his own making sees all.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Delete, Dialect, Engine, Row, Select, Table, Update, event, func
-from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDDLCompiler
+from sqlalchemy import Alias, Connection, Delete, Dialect, Engine, Row, Select, TableClause, Update, event, func
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDDLCompiler, SQLiteIdentifierPreparer
 
 from spothive.database.refusals import RawRefusal, to_error
 from spothive.errors import NotAllowed, TenantNotBound
@@ -53,7 +53,10 @@ def install(engine: Engine) -> None:
     """Make every connection of ``engine`` keep to the tenant of its session."""
     engine.update_execution_options(**{_ALL_TENANTS: copy.copy(engine.dialect)})
     engine.dialect.statement_compiler = TenantCompiler
+    engine.dialect.identifier_preparer = _Preparer(engine.dialect)
     engine.dialect.ddl_compiler = _NoDdl
+    event.listen(engine, "commit", _on_end)
+    event.listen(engine, "rollback", _on_end)
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "checkout", _on_checkout)
     event.listen(engine, "checkin", _on_checkin)
@@ -111,6 +114,12 @@ def _on_connect(dbapi_connection: Any, record: Any) -> None:
     dbapi_connection.create_function("spothive_system", 0, lambda: scope.system, deterministic=True)
 
 
+def _on_end(connection: Connection) -> None:
+    """Forget at the end of a transaction whose it was, as PostgreSQL does."""
+    if not connection.invalidated:
+        begin(connection, tenant_id=None, system=False, read_only=False)
+
+
 def _on_checkin(_: Any, record: Any) -> None:
     if scope := record.info.get(_SCOPE):  # none if the connection was lost
         scope.tenant, scope.system = None, False
@@ -123,24 +132,22 @@ def _on_checkout(dbapi_connection: Any, record: Any, _: Any) -> None:
     query = "SELECT name FROM main.sqlite_master WHERE type = 'table'"
     present = {name for (name,) in dbapi_connection.execute(query)}
     dbapi_connection.execute("PRAGMA query_only = OFF")  # as a reading session left it
-    for table in Base.metadata.sorted_tables:
-        for statement in _triggers(table) if table.name in present else ():
+    for table in sorted(present & (_owners().keys() | _shared())):
+        for statement in _triggers(table):
             dbapi_connection.execute(statement)
     record.info["spothive_guarded"] = present >= set(Base.metadata.tables)
 
 
-def _triggers(table: Table) -> Iterator[str]:
+def _triggers(table: str) -> Iterator[str]:
     """Yield the triggers that let this connection write its tenant's rows of ``table``, or none."""
+    owner = None if table in _shared() else _owners().get(table)
     for verb, rows in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
-        if table.name in _shared():
-            foreign, kind = "true", "privilege"
-        else:
-            foreign = " OR ".join(f"{row}.{owner_column(table)} IS NOT spothive_tenant()" for row in rows)
-            kind = "tenant"
+        foreign = " OR ".join(f"{row}.{owner} IS NOT spothive_tenant()" for row in rows) if owner else "true"
+        kind = "tenant" if owner else "privilege"
         yield (
-            f"CREATE TEMPORARY TRIGGER IF NOT EXISTS spothive_{verb}_{table.name}\n"
-            f"BEFORE {verb} ON main.{table.name} WHEN ({foreign}) AND NOT spothive_system()\n"
-            f"BEGIN SELECT RAISE(ABORT, '{kind} {table.name}'); END"
+            f"CREATE TEMPORARY TRIGGER IF NOT EXISTS spothive_{verb}_{table}\n"
+            f"BEFORE {verb} ON main.{table} WHEN ({foreign}) AND NOT spothive_system()\n"
+            f"BEGIN SELECT RAISE(ABORT, '{kind} {table}'); END"
         )
 
 
@@ -151,15 +158,25 @@ class TenantCompiler(SQLiteCompiler):
         """Read a tenant-owned table through its filter; the target of an UPDATE or DELETE stays itself."""
         name = super().visit_table(table, *args, **kw)  # type: ignore[no-untyped-call]  # see the class
         owner = _owners().get(table.name.lower())
-        if owner is None or kw.get("iscrud") or kw.get("ashint"):
+        if owner is None or kw.get("ashint"):
+            return name
+        if self.preparer.schema_for_object(table):
+            msg = f"{table.name} belongs to tenants: on SQLite it is named without a schema"
+            raise NotAllowed(msg)
+        if kw.get("iscrud") or kw.get("of_target"):
             return name
         if kw.get("within_tstring"):
             _refuse_mention(name)
         if not kw.get("asfrom"):
             return name
-        mine = f"(SELECT * FROM {name} WHERE {owner} = spothive_tenant())"
+        mine = f"(SELECT * FROM main.{name} WHERE {owner} = spothive_tenant())"  # "main", for a CTE may have this name
         alias = kw.get("enclosing_alias")
         return mine if alias is not None and alias.element is table else f"{mine} AS {name}"
+
+    def visit_alias(self, alias: Any, *args: Any, **kw: Any) -> Any:
+        """Tell the table below that its alias is the target of an UPDATE or DELETE."""
+        kw["of_target"] = kw.get("iscrud") or kw.get("of_target")
+        return super().visit_alias(alias, *args, **kw)  # type: ignore[no-untyped-call]  # see the class
 
     def visit_update(self, update_stmt: Update, *args: Any, **kw: Any) -> str:
         """Change rows of this tenant."""
@@ -189,6 +206,12 @@ class TenantCompiler(SQLiteCompiler):
         return super().get_statement_hint_text([_refuse_mention(hint) for hint in hint_texts])  # type: ignore[no-untyped-call]  # as above
 
 
+class _Preparer(SQLiteIdentifierPreparer):
+    def quote(self, ident: str) -> str:
+        """Quote as needed, also a ``quoted_name`` that asks to be taken as it is written."""
+        return super().quote(ident if getattr(ident, "quote", None) else str(ident))
+
+
 class _NoDdl(SQLiteDDLCompiler):
     def process(self, obj: Any, **_: Any) -> str:
         msg = f"{type(obj).__name__}: the schema is changed by migrations only"
@@ -199,17 +222,22 @@ def _of_this_tenant(statement: Any) -> Any:
     """Add the filter to an UPDATE or DELETE.
 
     Raises:
-        NotAllowed: all tenants share the table.
+        NotAllowed: all tenants share the table, or the target is no table.
     """
-    table = statement.table
+    target = table = statement.table
+    while isinstance(table, Alias):
+        table = table.element
+    if not isinstance(table, TableClause):
+        msg = "UPDATE and DELETE change a table or its alias: name the model"
+        raise NotAllowed(msg)
     if table.name.lower() in _shared():
         raise to_error(RawRefusal("privilege", "", table.name))
     owner = _owners().get(table.name.lower())
     if owner is None:
         return statement
-    if owner not in table.c:
+    if owner not in target.c:
         _refuse_mention(table.name)  # a bare sa.table() cannot be filtered
-    return statement.where(table.c[owner] == func.spothive_tenant())
+    return statement.where(target.c[owner] == func.spothive_tenant())
 
 
 def _refuse_mention(text: str) -> str:
@@ -228,7 +256,9 @@ def _owners() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _shared() -> frozenset[str]:
-    return frozenset(table.name for table in Base.metadata.sorted_tables if "global" in table.info)
+    """Return the tables that belong to no tenant, the two that migrations keep among them."""
+    shared = (table.name for table in Base.metadata.sorted_tables if "global" in table.info)
+    return frozenset(("alembic_version", "spothive_guards", *shared))
 
 
 @lru_cache(maxsize=1)

@@ -51,6 +51,8 @@ class TenantSession(Session):
 
 def install(engine: Engine) -> None:
     """Make sessions on ``engine`` keep tenants apart."""
+    event.listen(engine, "commit", _on_end)
+    event.listen(engine, "rollback", _on_end)
     event.listen(engine, "checkin", _forget)
     if engine.dialect.name == "sqlite":
         sqlite_filter.install(engine)
@@ -73,7 +75,7 @@ def bind_tenant(session: TenantSession, tenant_id: UUID) -> None:
     if session.tenant_id not in {None, tenant_id}:
         msg = "this session belongs to another tenant: open a new one"
         raise TenantMismatch(msg)
-    if session.in_nested_transaction():
+    if _in_savepoint(session):
         msg = "a session cannot be bound inside a savepoint: bind it before begin_nested()"
         raise NotAllowed(msg)
     for row in session:
@@ -101,7 +103,7 @@ def system_scope(session: TenantSession, reason: str) -> Iterator[None]:
     if session.in_system_scope:
         yield
         return
-    if session.in_nested_transaction():
+    if _in_savepoint(session):
         msg = "system scope cannot start inside a savepoint: enter it before begin_nested()"
         raise NotAllowed(msg)
     _log.info("system scope: %s", reason, extra={"tenant_id": str(session.tenant_id)})
@@ -114,7 +116,7 @@ def system_scope(session: TenantSession, reason: str) -> Iterator[None]:
         session.flush()
         _refuse_open_savepoint(session)
     except BaseException:
-        if session.in_nested_transaction():
+        if _in_savepoint(session):
             session.rollback()
         raise
     finally:
@@ -122,8 +124,15 @@ def system_scope(session: TenantSession, reason: str) -> Iterator[None]:
         _leave(session)
 
 
+def _in_savepoint(session: TenantSession) -> bool:
+    """Tell whether a savepoint is open, the session's or one begun on its connection."""
+    if session.in_nested_transaction() or not session.in_transaction() or not session.is_active:
+        return session.in_nested_transaction()
+    return session.connection().in_nested_transaction()
+
+
 def _refuse_open_savepoint(session: TenantSession) -> None:
-    if session.in_nested_transaction():
+    if _in_savepoint(session):
         msg = "a savepoint outlives the system scope it was begun in: end it first; everything was rolled back"
         raise NotAllowed(msg)
 
@@ -148,6 +157,12 @@ def _tell(session: TenantSession, connection: Connection) -> None:
     )
 
 
+def _on_end(connection: Connection) -> None:
+    """Forget, when a transaction ends, whose it was."""
+    if not connection.invalidated:
+        connection.info.pop("tenant_id", None)
+
+
 def _forget(_: Any, record: Any) -> None:
     """Forget, when a connection returns to the pool, whose it was."""
     record.info.pop("tenant_id", None)
@@ -156,6 +171,9 @@ def _forget(_: Any, record: Any) -> None:
 
 @event.listens_for(TenantSession, "after_begin")
 def _on_begin(session: TenantSession, _: SessionTransaction, connection: Connection) -> None:
+    if connection.info.get("tenant_id") not in {None, session.tenant_id}:
+        msg = "this connection already works for a session of another tenant: open sessions on the engine"
+        raise TenantMismatch(msg)
     _tell(session, connection)
 
 

@@ -147,7 +147,7 @@ class _Row:
 
 
 def never_again(table: sa.Table) -> Refusal:
-    """Refuse to insert a key that exists, on SQLite, before REPLACE deletes the row that has it.
+    """Refuse to insert an id that exists, on SQLite, before REPLACE deletes the row that has it, whoever owns that.
 
     Without ``PRAGMA recursive_triggers`` no delete trigger would see that row go. The refusal is named after the
     primary key, which PostgreSQL refuses by.
@@ -155,9 +155,7 @@ def never_again(table: sa.Table) -> Refusal:
     return Refusal(
         rule=str(table.primary_key.name),
         events=("insert",),
-        when=lambda _, new: sa.exists(
-            sa.select(sa.literal(1)).select_from(table).where(*(c == new.c[c.name] for c in table.primary_key.columns))
-        ),
+        when=lambda _, new: sa.exists(sa.select(sa.literal(1)).select_from(table).where(table.c.id == new.c.id)),
         message=f"a row of {table.name} with this id exists",
         dialects=("sqlite",),
     )

@@ -1,7 +1,8 @@
 """Rows that belong to a tenant.
 
 The tenant is part of every key, so a row cannot even point at another tenant's row: the foreign key is
-``(tenant_id, x_id)``. To Python a row is still known by its ``id`` alone.
+``(tenant_id, x_id)``. To Python a row is still known by its ``id`` alone, so no two tenants may have a row of one id:
+in system scope both would be one object, and a relationship would mix their children.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from spothive.schema.types import Id, new_id
 class TenantOwned:
     """Mixin of every table that holds a tenant's rows.
 
-    ``class Note(TenantOwned, Base)`` gets the primary key ``(tenant_id, id)``, the foreign keys its :func:`owned`
-    columns ask for, an index for each, and row security. With ``outlives_tenant=True`` rows stay when their
-    tenant goes (history and the audit trail): there is no foreign key, not even to ``tenants``.
+    ``class Note(TenantOwned, Base)`` gets the primary key ``(tenant_id, id)``, a unique ``id``, the foreign keys its
+    :func:`owned` columns ask for, an index for each, and row security. With ``outlives_tenant=True`` rows stay when
+    their tenant goes (history and the audit trail): there is no foreign key, not even to ``tenants``.
     """
 
     tenant_id: Mapped[UUID] = mapped_column(Id, primary_key=True, sort_order=-20, comment="owner of the row")
@@ -39,6 +40,7 @@ class TenantOwned:
         """Add the composite keys once the table exists."""
         super().__init_subclass__(**kwargs)
         table: Table = vars(cls)["__table__"]
+        table.append_constraint(UniqueConstraint("id"))
         if not outlives_tenant:
             table.append_constraint(ForeignKeyConstraint(["tenant_id"], ["tenants.id"], ondelete="CASCADE"))
         for column in list(table.columns):

@@ -19,7 +19,8 @@ CREATE TABLE account_logs (
     CONSTRAINT ck_account_logs_to_status_values CHECK (to_status IN ('pending', 'connected', 'active', 'failed')),
     CONSTRAINT ck_account_logs_details_json CHECK (CASE WHEN json_valid(details) THEN json_type(details) = 'object' AND length(CAST(details AS BLOB)) <= 262144 ELSE details IS NULL END),
     CONSTRAINT ck_account_logs_actor_id_uuid CHECK (length(actor_id) = 32 AND actor_id NOT GLOB '*[^0-9a-f]*'),
-    CONSTRAINT ck_account_logs_actor_name_length CHECK (length(actor_name) >= 1 AND length(actor_name) <= 255 AND instr(actor_name, char(0)) = 0)
+    CONSTRAINT ck_account_logs_actor_name_length CHECK (length(actor_name) >= 1 AND length(actor_name) <= 255 AND instr(actor_name, char(0)) = 0),
+    CONSTRAINT uq_account_logs_id UNIQUE (id)
 )
  STRICT;
 
@@ -57,7 +58,8 @@ CREATE TABLE audit_logs (
     CONSTRAINT ck_audit_logs_user_agent_length CHECK (length(user_agent) <= 512 AND instr(user_agent, char(0)) = 0),
     CONSTRAINT ck_audit_logs_request_id_length CHECK (length(request_id) <= 64 AND instr(request_id, char(0)) = 0),
     CONSTRAINT ck_audit_logs_diff_before_length CHECK (length(diff_before) <= 65536 AND instr(diff_before, char(0)) = 0),
-    CONSTRAINT ck_audit_logs_diff_after_length CHECK (length(diff_after) <= 65536 AND instr(diff_after, char(0)) = 0)
+    CONSTRAINT ck_audit_logs_diff_after_length CHECK (length(diff_after) <= 65536 AND instr(diff_after, char(0)) = 0),
+    CONSTRAINT uq_audit_logs_id UNIQUE (id)
 )
  STRICT;
 
@@ -170,7 +172,8 @@ CREATE TABLE system_logs (
     CONSTRAINT ck_system_logs_action_length CHECK (length(action) >= 1 AND length(action) <= 100 AND instr(action, char(0)) = 0),
     CONSTRAINT ck_system_logs_message_length CHECK (length(message) <= 4000 AND instr(message, char(0)) = 0),
     CONSTRAINT ck_system_logs_details_json CHECK (CASE WHEN json_valid(details) THEN json_type(details) = 'object' AND length(CAST(details AS BLOB)) <= 262144 ELSE details IS NULL END),
-    CONSTRAINT ck_system_logs_execution_time_ms_range CHECK (execution_time_ms >= 0 AND execution_time_ms <= 2147483647)
+    CONSTRAINT ck_system_logs_execution_time_ms_range CHECK (execution_time_ms >= 0 AND execution_time_ms <= 2147483647),
+    CONSTRAINT uq_system_logs_id UNIQUE (id)
 )
  STRICT;
 
@@ -227,6 +230,7 @@ CREATE TABLE datasets (
     CONSTRAINT ck_datasets_created_by_uuid CHECK (length(created_by) = 32 AND created_by NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_datasets_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
     CONSTRAINT ck_datasets_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_datasets_id UNIQUE (id),
     CONSTRAINT fk_datasets_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
 )
  STRICT;
@@ -267,6 +271,7 @@ CREATE TABLE users (
     CONSTRAINT ck_users_locked_until_utc CHECK (locked_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(locked_until, 1, 10), '+0 days') IS substr(locked_until, 1, 10) AND substr(locked_until, 1, 4) > '0000' AND substr(locked_until, 12, 2) < '24' AND substr(locked_until, 15, 2) < '60' AND substr(locked_until, 18, 2) < '60' OR locked_until IS NULL),
     CONSTRAINT ck_users_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
     CONSTRAINT ck_users_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_users_id UNIQUE (id),
     CONSTRAINT fk_users_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
 )
  STRICT;
@@ -319,6 +324,7 @@ CREATE TABLE accounts (
     CONSTRAINT ck_accounts_disconnecting_at_utc CHECK (disconnecting_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(disconnecting_at, 1, 10), '+0 days') IS substr(disconnecting_at, 1, 10) AND substr(disconnecting_at, 1, 4) > '0000' AND substr(disconnecting_at, 12, 2) < '24' AND substr(disconnecting_at, 15, 2) < '60' AND substr(disconnecting_at, 18, 2) < '60' OR disconnecting_at IS NULL),
     CONSTRAINT ck_accounts_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
     CONSTRAINT ck_accounts_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_accounts_id UNIQUE (id),
     CONSTRAINT fk_accounts_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_accounts_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 )
@@ -361,6 +367,7 @@ CREATE TABLE clusters (
     CONSTRAINT ck_clusters_cluster_metadata_json CHECK (CASE WHEN json_valid(cluster_metadata) THEN json_type(cluster_metadata) = 'object' AND length(CAST(cluster_metadata AS BLOB)) <= 262144 ELSE cluster_metadata IS NULL END),
     CONSTRAINT ck_clusters_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
     CONSTRAINT ck_clusters_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_clusters_id UNIQUE (id),
     CONSTRAINT fk_clusters_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_clusters_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
 )
@@ -405,6 +412,7 @@ CREATE TABLE scan_runs (
     CONSTRAINT ck_scan_runs_error_length CHECK (length(error) <= 4000 AND instr(error, char(0)) = 0),
     CONSTRAINT ck_scan_runs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
     CONSTRAINT ck_scan_runs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_scan_runs_id UNIQUE (id),
     CONSTRAINT fk_scan_runs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_scan_runs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
 )
@@ -486,6 +494,7 @@ CREATE TABLE instances (
     CONSTRAINT ck_instances_instance_metadata_json CHECK (CASE WHEN json_valid(instance_metadata) THEN json_type(instance_metadata) = 'object' AND length(CAST(instance_metadata AS BLOB)) <= 262144 ELSE instance_metadata IS NULL END),
     CONSTRAINT ck_instances_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
     CONSTRAINT ck_instances_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_instances_id UNIQUE (id),
     CONSTRAINT fk_instances_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_instances_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_instances_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
@@ -530,6 +539,7 @@ CREATE TABLE scan_units (
     CONSTRAINT ck_scan_units_error_length CHECK (length(error) <= 4000 AND instr(error, char(0)) = 0),
     CONSTRAINT ck_scan_units_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
     CONSTRAINT ck_scan_units_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_scan_units_id UNIQUE (id),
     CONSTRAINT fk_scan_units_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_scan_units_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) ON DELETE CASCADE
 )
@@ -542,7 +552,7 @@ BEGIN SELECT RAISE(ABORT, 'ao_account_logs_update'); END;
 CREATE TRIGGER pk_account_logs BEFORE INSERT ON account_logs FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM account_logs 
-WHERE account_logs.tenant_id = new.tenant_id AND account_logs.id = new.id)
+WHERE account_logs.id = new.id)
 BEGIN SELECT RAISE(ABORT, 'pk_account_logs'); END;
 
 CREATE TRIGGER ao_account_logs_delete BEFORE DELETE ON account_logs FOR EACH ROW
@@ -556,7 +566,7 @@ BEGIN SELECT RAISE(ABORT, 'ao_audit_logs_update'); END;
 CREATE TRIGGER pk_audit_logs BEFORE INSERT ON audit_logs FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM audit_logs 
-WHERE audit_logs.tenant_id = new.tenant_id AND audit_logs.id = new.id)
+WHERE audit_logs.id = new.id)
 BEGIN SELECT RAISE(ABORT, 'pk_audit_logs'); END;
 
 CREATE TRIGGER ao_audit_logs_delete BEFORE DELETE ON audit_logs FOR EACH ROW
@@ -622,7 +632,7 @@ BEGIN SELECT RAISE(ABORT, 'lc_accounts_status_move'); END;
 CREATE TRIGGER pk_accounts BEFORE INSERT ON accounts FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM accounts 
-WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.id)
+WHERE accounts.id = new.id)
 BEGIN SELECT RAISE(ABORT, 'pk_accounts'); END;
 
 CREATE TRIGGER lc_accounts_key BEFORE UPDATE OF tenant_id, id ON accounts FOR EACH ROW
@@ -643,7 +653,7 @@ BEGIN SELECT RAISE(ABORT, 'lc_scan_runs_status_move'); END;
 CREATE TRIGGER pk_scan_runs BEFORE INSERT ON scan_runs FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM scan_runs 
-WHERE scan_runs.tenant_id = new.tenant_id AND scan_runs.id = new.id)
+WHERE scan_runs.id = new.id)
 BEGIN SELECT RAISE(ABORT, 'pk_scan_runs'); END;
 
 CREATE TRIGGER lc_scan_runs_key BEFORE UPDATE OF tenant_id, id ON scan_runs FOR EACH ROW
@@ -677,7 +687,7 @@ BEGIN SELECT RAISE(ABORT, 'lc_instances_auth_status_move'); END;
 CREATE TRIGGER pk_instances BEFORE INSERT ON instances FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM instances 
-WHERE instances.tenant_id = new.tenant_id AND instances.id = new.id)
+WHERE instances.id = new.id)
 BEGIN SELECT RAISE(ABORT, 'pk_instances'); END;
 
 CREATE TRIGGER lc_instances_key BEFORE UPDATE OF tenant_id, id ON instances FOR EACH ROW
@@ -695,7 +705,7 @@ BEGIN SELECT RAISE(ABORT, 'lc_scan_units_status_move'); END;
 CREATE TRIGGER pk_scan_units BEFORE INSERT ON scan_units FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM scan_units 
-WHERE scan_units.tenant_id = new.tenant_id AND scan_units.id = new.id)
+WHERE scan_units.id = new.id)
 BEGIN SELECT RAISE(ABORT, 'pk_scan_units'); END;
 
 CREATE TRIGGER lc_scan_units_key BEFORE UPDATE OF tenant_id, id ON scan_units FOR EACH ROW

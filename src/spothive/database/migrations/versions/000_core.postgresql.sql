@@ -15,7 +15,8 @@ CREATE TABLE account_logs (
     CONSTRAINT ck_account_logs_from_status_values CHECK (from_status IN ('pending', 'connected', 'active', 'failed')),
     CONSTRAINT ck_account_logs_to_status_values CHECK (to_status IN ('pending', 'connected', 'active', 'failed')),
     CONSTRAINT ck_account_logs_details_json CHECK (jsonb_typeof(details) = 'object' AND octet_length(details::text) <= 262144),
-    CONSTRAINT ck_account_logs_actor_name_length CHECK (length(actor_name) >= 1 AND length(actor_name) <= 255)
+    CONSTRAINT ck_account_logs_actor_name_length CHECK (length(actor_name) >= 1 AND length(actor_name) <= 255),
+    CONSTRAINT uq_account_logs_id UNIQUE (id)
 );
 
 CREATE INDEX ix_account_logs_tenant_id_account_id_timestamp ON account_logs (tenant_id, account_id, timestamp);
@@ -55,7 +56,8 @@ CREATE TABLE audit_logs (
     CONSTRAINT ck_audit_logs_user_agent_length CHECK (length(user_agent) <= 512),
     CONSTRAINT ck_audit_logs_request_id_length CHECK (length(request_id) <= 64),
     CONSTRAINT ck_audit_logs_diff_before_length CHECK (length(diff_before) <= 65536),
-    CONSTRAINT ck_audit_logs_diff_after_length CHECK (length(diff_after) <= 65536)
+    CONSTRAINT ck_audit_logs_diff_after_length CHECK (length(diff_after) <= 65536),
+    CONSTRAINT uq_audit_logs_id UNIQUE (id)
 );
 
 CREATE INDEX ix_audit_logs_tenant_id_event ON audit_logs (tenant_id, event);
@@ -200,7 +202,8 @@ CREATE TABLE system_logs (
     CONSTRAINT ck_system_logs_action_length CHECK (length(action) >= 1 AND length(action) <= 100),
     CONSTRAINT ck_system_logs_message_length CHECK (length(message) <= 4000),
     CONSTRAINT ck_system_logs_details_json CHECK (jsonb_typeof(details) = 'object' AND octet_length(details::text) <= 262144),
-    CONSTRAINT ck_system_logs_execution_time_ms_range CHECK (execution_time_ms >= 0 AND execution_time_ms <= 2147483647)
+    CONSTRAINT ck_system_logs_execution_time_ms_range CHECK (execution_time_ms >= 0 AND execution_time_ms <= 2147483647),
+    CONSTRAINT uq_system_logs_id UNIQUE (id)
 );
 
 CREATE INDEX ix_system_logs_tenant_id_component_level ON system_logs (tenant_id, component, level);
@@ -268,6 +271,7 @@ CREATE TABLE datasets (
     CONSTRAINT ck_datasets_columns_json CHECK (jsonb_typeof(columns) = 'array' AND octet_length(columns::text) <= 262144),
     CONSTRAINT ck_datasets_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_datasets_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_datasets_id UNIQUE (id),
     CONSTRAINT fk_datasets_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
 );
 
@@ -317,6 +321,7 @@ CREATE TABLE users (
     CONSTRAINT ck_users_locked_until_utc CHECK (locked_until >= '0001-01-01 00:00:00+00' AND locked_until < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_users_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_users_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_users_id UNIQUE (id),
     CONSTRAINT fk_users_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
 );
 
@@ -379,6 +384,7 @@ CREATE TABLE accounts (
     CONSTRAINT ck_accounts_disconnecting_at_utc CHECK (disconnecting_at >= '0001-01-01 00:00:00+00' AND disconnecting_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_accounts_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_accounts_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_accounts_id UNIQUE (id),
     CONSTRAINT fk_accounts_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_accounts_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
@@ -434,6 +440,7 @@ CREATE TABLE clusters (
     CONSTRAINT ck_clusters_cluster_metadata_json CHECK (jsonb_typeof(cluster_metadata) = 'object' AND octet_length(cluster_metadata::text) <= 262144),
     CONSTRAINT ck_clusters_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_clusters_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_clusters_id UNIQUE (id),
     CONSTRAINT fk_clusters_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_clusters_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
 );
@@ -481,6 +488,7 @@ CREATE TABLE scan_runs (
     CONSTRAINT ck_scan_runs_error_length CHECK (length(error) <= 4000),
     CONSTRAINT ck_scan_runs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_scan_runs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_scan_runs_id UNIQUE (id),
     CONSTRAINT fk_scan_runs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_scan_runs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
 );
@@ -567,6 +575,7 @@ CREATE TABLE instances (
     CONSTRAINT ck_instances_instance_metadata_json CHECK (jsonb_typeof(instance_metadata) = 'object' AND octet_length(instance_metadata::text) <= 262144),
     CONSTRAINT ck_instances_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_instances_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_instances_id UNIQUE (id),
     CONSTRAINT fk_instances_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_instances_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_instances_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
@@ -633,6 +642,7 @@ CREATE TABLE scan_units (
     CONSTRAINT ck_scan_units_error_length CHECK (length(error) <= 4000),
     CONSTRAINT ck_scan_units_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_scan_units_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_scan_units_id UNIQUE (id),
     CONSTRAINT fk_scan_units_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_scan_units_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) ON DELETE CASCADE
 );
