@@ -6,6 +6,7 @@ may show ``str(error)`` to whoever asked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,19 @@ class ConfigurationError(SpothiveError):
 
 class InvalidInput(SpothiveError):
     """What was given cannot be accepted; nothing was written."""
+
+
+class NothingToImport(InvalidInput):
+    """Nothing of what was read can be taken.
+
+    Attributes:
+        refused: what was left out; each has ``instance_id``, ``source`` and ``reason``.
+    """
+
+    def __init__(self, message: str, *, refused: Sequence[Any]) -> None:
+        """Keep what was refused beside the message."""
+        super().__init__(message)
+        self.refused = refused
 
 
 class NotFound(SpothiveError):

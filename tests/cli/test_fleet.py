@@ -94,6 +94,18 @@ def test_a_region_without_instances_is_named_to_be_believed(
     assert asked["vanished"] == [instance(2)["InstanceId"], instance(3)["InstanceId"]]
 
 
+def test_all_that_was_refused_is_named_though_nothing_was_imported(people: Database, spothive: Spothive) -> None:
+    before = everything()
+    unusable = answer(instance(1, State=None), instance(2, Placement={}))
+    words = ["account", "import", "--name", "main", "--file", "-", "--tenant", "acme"]
+    ran = spothive(*words, given=unusable)
+    assert (ran.code, ran.out.count("refused i-")) == (1, 2)
+    assert ran.err.startswith("error: nothing was imported: every instance is refused (2)")
+    listed = spothive(*words, "--json", given=unusable).json["refused"]
+    assert [entry["instance_id"] for entry in listed] == [instance(1)["InstanceId"], instance(2)["InstanceId"]]
+    assert everything() == before
+
+
 def test_an_incomplete_answer_ends_nothing(filled: Database, done: Spothive) -> None:
     page = answer(instance(1), NextToken="more")
     ran = done("account", "import", "--name", "main", "--file", "-", "--tenant", "acme", given=page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from spothive.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from spothive.database import Account
+    from spothive.gateways.ec2_answer import RefusedInstance
     from spothive.operations.fleet import FleetGroup, ImportResult, InstanceFilter, Listed
 
 account_commands = typer.Typer(rich_markup_mode=None)
@@ -77,6 +78,7 @@ def import_account(
     Ask AWS with --output json. Several files are one answer. Instances of its regions that it does not list count as
     terminated. An instance that cannot be used is refused by name and the rest is taken.
     """
+    from spothive.errors import NothingToImport
     from spothive.gateways.ec2_answer import read_answers
     from spothive.operations.fleet import import_fleet
 
@@ -85,8 +87,13 @@ def import_account(
     sources = read_files(file)
     with show_progress("understanding"):
         answer = read_answers(sources)
-    with show_progress(f"writing {len(answer.instances)} instances"), call.writing() as session:
-        result = import_fleet(session, actor, name=name, answer=answer, regions=region or (), owner=owner)
+    try:
+        with show_progress(f"writing {len(answer.instances)} instances"), call.writing() as session:
+            result = import_fleet(session, actor, name=name, answer=answer, regions=region or (), owner=owner)
+    except NothingToImport as nothing:
+        call.out.json({"name": name, "refused": _refused_facts(nothing.refused)})
+        _tell_refused(call, nothing.refused)
+        raise
     call.out.json(_import_facts(result))
     _tell_import(call, result)
 
@@ -254,12 +261,20 @@ def _tell_import(call: Call, result: ImportResult) -> None:
     )
     if result.clusters_added:
         call.out.line(f"new clusters: {', '.join(result.clusters_added)}")
-    for entry in result.refused[:REFUSED_SHOWN]:
-        call.out.line(f"refused {entry.instance_id or 'one'} in {entry.source}: {entry.reason}")
-    if len(result.refused) > REFUSED_SHOWN:
-        call.out.line(f"and {len(result.refused) - REFUSED_SHOWN} more refused, all of them with --json")
+    _tell_refused(call, result.refused)
     if result.status.value != "COMPLETE":
         call.out.line("the answer was incomplete: what it does not list was left as it is")
+
+
+def _tell_refused(call: Call, refused: Sequence[RefusedInstance]) -> None:
+    for entry in refused[:REFUSED_SHOWN]:
+        call.out.line(f"refused {entry.instance_id or 'one'} in {entry.source}: {entry.reason}")
+    if len(refused) > REFUSED_SHOWN:
+        call.out.line(f"and {len(refused) - REFUSED_SHOWN} more refused, all of them with --json")
+
+
+def _refused_facts(refused: Sequence[RefusedInstance]) -> list[dict[str, Any]]:
+    return [{"instance_id": entry.instance_id, "source": entry.source, "reason": entry.reason} for entry in refused]
 
 
 def _import_facts(result: ImportResult) -> dict[str, Any]:
@@ -275,10 +290,7 @@ def _import_facts(result: ImportResult) -> dict[str, Any]:
             {"instance_id": c.instance_id, "field": c.name, "before": c.before, "after": c.after}
             for c in result.changes
         ],
-        "refused": [
-            {"instance_id": entry.instance_id, "source": entry.source, "reason": entry.reason}
-            for entry in result.refused
-        ],
+        "refused": _refused_facts(result.refused),
         "clusters_added": result.clusters_added,
     }
 

@@ -19,7 +19,7 @@ from spothive.database import (
     get_db_session,
     read_session,
 )
-from spothive.errors import Denied, NotFound, ValueRefused
+from spothive.errors import Conflict, Denied, NotFound, ValueRefused
 from spothive.gateways.ec2_answer import ObservedInstance
 from spothive.operations.fleet import (
     InstanceFilter,
@@ -169,14 +169,24 @@ def test_an_interrupted_disconnection_goes_on(world: World, monkeypatch: pytest.
     with pytest.raises(Interruption):
         disconnect(world, name, progress=interrupt)
     assert len(rows_of(Instance)) == 3
-    assert disconnect(world, name) == {"instances": 3, "clusters": 0, "scan_runs": 0}
+    held = {"instances": 5, "clusters": 0, "scan_runs": 0}
+    assert disconnect(world, name) == held, "what hung on it from the beginning"
     assert rows_of(Account) == rows_of(Instance) == []
-    assert [row[:2] for row in audited() if row[0].startswith("account.disconnect")] == [
-        ("account.disconnecting", "prod"),
-        ("account.disconnected", "prod"),
-    ]
+    events = [(event, resource, before) for event, resource, _, _, before, _ in audited()]
+    assert events[-2:] == [("account.disconnecting", "prod", held), ("account.disconnected", "prod", held)]
     with pytest.raises(NotFound):
         disconnect(world, name)
+
+
+def test_who_comes_second_to_the_end_of_a_disconnection_is_told(world: World) -> None:
+    imported(world, observed(1))
+
+    def overtake(_: int, __: int) -> None:
+        assert disconnect(world)["instances"] == 1
+
+    with pytest.raises(Conflict, match=r"^another call disconnected shop meanwhile"):
+        disconnect(world, progress=overtake)
+    assert [row[0] for row in audited()].count("account.disconnected") == 1
 
 
 def test_replicas_in_other_batches_and_accounts_live_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

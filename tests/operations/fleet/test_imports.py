@@ -22,7 +22,7 @@ from spothive.database import (
     UnitStatus,
     get_db_session,
 )
-from spothive.errors import Conflict, InvalidInput, NotFound, ValueRefused
+from spothive.errors import Conflict, InvalidInput, NotFound, NothingToImport, ValueRefused
 from spothive.gateways.ec2_answer import FleetAnswer, ObservedInstance, RefusedInstance
 from spothive.operations.fleet import FieldChange, ImportResult, import_fleet
 from spothive.operations.identity import set_user_active
@@ -236,8 +236,9 @@ def test_an_import_that_can_take_nothing_makes_no_account(world: World) -> None:
             rf"refused \(1\), the first, {i(1)} in the database: account first holds it already$",
         ),
     ):
-        with pytest.raises(InvalidInput, match=reason):
+        with pytest.raises(NothingToImport, match=reason) as nothing:
             taken(world, answer=answer, name="second")
+        assert len(nothing.value.refused) == len(answer.instances) + len(answer.refused)
     assert everything() == before
 
 

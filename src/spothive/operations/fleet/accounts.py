@@ -12,7 +12,7 @@ from sqlalchemy import Select, delete, func, or_, select, update
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
-from spothive.errors import NotFound
+from spothive.errors import Conflict, NotFound
 from spothive.models import (
     Account,
     AccountLog,
@@ -33,6 +33,9 @@ Progress = Callable[[int, int], None]
 
 BATCH = 5_000
 """Rows one transaction of a disconnection deletes; others wait for one batch at most."""
+
+_HELD = "held_when_disconnected"
+"""Where an account that is being disconnected keeps the numbers of its rows, for whoever finishes the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +129,25 @@ def disconnect_account(
     it goes on where it was when called again with the same name.
 
     Returns:
-        Rows deleted by kind: instances, clusters, scan_runs.
+        What hung on the account when it was hidden, rows by kind: instances, clusters, scan_runs.
 
     Raises:
         Denied: the role does not allow it.
         NotFound: no such account.
+        Conflict: another call finished the work meanwhile.
     """
-    account_id = _bury(sessions, actor, tenant_id, name)
-    instances = 0
-    with sessions(tenant=tenant_id) as session:
-        total = session.scalar(select(func.count()).where(Instance.account_id == account_id)) or 0
+    account_id, held = _bury(sessions, actor, tenant_id, name)
+    left = held["instances"]
     while batch := _delete_batch(sessions, tenant_id, account_id):
-        instances += batch
+        left -= batch
         if progress:
-            progress(instances, max(total, instances))
-    return {"instances": instances} | _delete_account(sessions, actor, tenant_id, account_id, instances)
+            progress(held["instances"] - left, held["instances"])
+    _delete_account(sessions, actor, tenant_id, account_id, name)
+    return held
 
 
-def _bury(sessions: Sessions, actor: Actor, tenant_id: UUID, name: str) -> UUID:
-    """Set the tombstone, unless an interrupted call has; return the account's row id."""
+def _bury(sessions: Sessions, actor: Actor, tenant_id: UUID, name: str) -> tuple[UUID, dict[str, int]]:
+    """Set the tombstone, unless an interrupted call has; return the account's row id and what hung on it then."""
     with sessions(tenant=tenant_id) as session:
         require(
             actor,
@@ -157,10 +160,22 @@ def _bury(sessions: Sessions, actor: Actor, tenant_id: UUID, name: str) -> UUID:
         if account is None:
             raise _not_found(name)
         if account.disconnecting_at is None:
+            held = _held(session, account)
             account.disconnecting_at = utc_now()
-            log_account(session, actor, account, "disconnecting", {})
-            record(session, actor, "account.disconnecting", account.account_name, ResourceType.ACCOUNT)
-        return account.id
+            account.account_metadata[_HELD] = held
+            log_account(session, actor, account, "disconnecting", held)
+            record(session, actor, "account.disconnecting", account.account_name, ResourceType.ACCOUNT, before=held)
+        return account.id, dict(account.account_metadata[_HELD])
+
+
+def _held(session: TenantSession, account: Account) -> dict[str, int]:
+    """Count what hangs on the account."""
+    counts = {
+        "instances": select(func.count()).where(Instance.account_id == account.id),
+        "clusters": select(func.count()).where(Cluster.account_id == account.id),
+        "scan_runs": select(func.count()).where(ScanRun.account_id == account.id),
+    }
+    return {kind: session.scalar(query) or 0 for kind, query in counts.items()}
 
 
 def _delete_batch(sessions: Sessions, tenant_id: UUID, account_id: UUID) -> int:
@@ -175,18 +190,13 @@ def _delete_batch(sessions: Sessions, tenant_id: UUID, account_id: UUID) -> int:
     return len(batch)
 
 
-def _delete_account(
-    sessions: Sessions, actor: Actor, tenant_id: UUID, account_id: UUID, instances: int
-) -> dict[str, int]:
-    """Delete the account with what is left of it and say so in the audit trail; return the rows by kind."""
-    gone = {"clusters": 0, "scan_runs": 0}
+def _delete_account(sessions: Sessions, actor: Actor, tenant_id: UUID, account_id: UUID, name: str) -> None:
+    """Delete the account with what is left of it and say so in the audit trail."""
     with sessions(tenant=tenant_id) as session:
         account = session.scalar(select(Account).where(Account.id == account_id).with_for_update())
         if account is None:
-            return gone  # another call has finished the work meanwhile
-        for kind, model in (("clusters", Cluster), ("scan_runs", ScanRun)):
-            gone[kind] = session.scalar(select(func.count()).where(model.account_id == account_id)) or 0
+            msg = f"another call disconnected {name} meanwhile: nothing is left to do"
+            raise Conflict(msg)
+        held = dict(account.account_metadata[_HELD])
         session.execute(delete(Account).where(Account.id == account_id))
-        before = {"instances": instances} | gone
-        record(session, actor, "account.disconnected", account.account_name, ResourceType.ACCOUNT, before=before)
-    return gone
+        record(session, actor, "account.disconnected", account.account_name, ResourceType.ACCOUNT, before=held)

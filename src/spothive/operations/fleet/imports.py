@@ -14,7 +14,7 @@ from sqlalchemy import Select, select
 from spothive.clock import utc_now
 from spothive.database import TenantSession
 from spothive.database.bulk import insert_rows, is_any_of, update_rows
-from spothive.errors import Conflict, DuplicateValue, InvalidInput, NotFound
+from spothive.errors import Conflict, DuplicateValue, InvalidInput, NotFound, NothingToImport
 from spothive.gateways.ec2_answer import FleetAnswer, ObservedInstance, RefusedInstance, content_hash
 from spothive.models import (
     Account,
@@ -118,8 +118,9 @@ def import_fleet(
 
     Raises:
         Denied: the role does not allow it.
-        InvalidInput: nothing can be taken from the answer and no region is named; or the answer belongs to several
-            AWS accounts, or to another than the last one did; or a region is none of AWS.
+        NothingToImport: nothing can be taken from the answer and no region is named.
+        InvalidInput: the answer belongs to several AWS accounts, or to another than the last one did; or a region is
+            none of AWS.
         Conflict: the account is connected to AWS and is discovered, not imported; or it is being disconnected.
         NotFound: no such owner.
     """
@@ -139,7 +140,7 @@ def import_fleet(
     held = {entry.instance_id for entry in foreign}
     taken = [seen for seen in answer.instances if seen.instance_id not in held]
     if not taken and not regions:
-        raise InvalidInput(_why_nothing(result.refused))
+        raise NothingToImport(_why_nothing(result.refused), refused=result.refused)
     _write(session, account, taken, known, result)
     if status is ScanStatus.COMPLETE:
         _end_unlisted(session, answer, known, result)

@@ -18,9 +18,6 @@ HOURS_PER_MONTH = 730
 """Hours AWS reckons a month with in its own calculator."""
 
 MAX_PAGE = 10_000
-BILLED = (InstanceState.PENDING, InstanceState.RUNNING)
-"""States in which an instance costs money by the hour."""
-
 GroupBy = Literal["region", "family", "lifecycle", "cluster"]
 
 
@@ -54,7 +51,7 @@ class FleetGroup:
     Attributes:
         key: what they have in common.
         instances: how many exist (not terminated).
-        billed: how many of them are running.
+        billed: how many of them are running; AWS bills no other state by the hour.
         monthly_cost: USD for 730 hours of all running ones at on-demand prices, as far as prices are known.
         unpriced: running instances whose price is not known.
     """
@@ -168,7 +165,7 @@ def summarise_fleet(session: TenantSession, by: GroupBy, *, account_id: UUID | N
         }[by]
         group = groups.setdefault(key, FleetGroup(key))
         group.instances += count
-        if state in BILLED:
+        if state is InstanceState.RUNNING:
             group.billed += count
             price = prices.get((region, instance_type))
             if price is None:
