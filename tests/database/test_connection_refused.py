@@ -15,6 +15,8 @@ from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 
 from spothive.database import get_db_session, get_engine, read_session, run_all_migrations
+from spothive.database.doctor import Severity, examine
+from spothive.database.revisions import restore_guards
 from spothive.errors import ConfigurationError, DatabaseUnavailable, SchemaOutdated, SpothiveError
 from spothive.models import OnDemandPrice, User
 from spothive.settings import get_settings
@@ -230,6 +232,7 @@ def test_a_file_that_may_only_be_read_is_said(
     for name in public_folder.iterdir():
         name.chmod(0o444)
     public_folder.chmod(0o555 if folder_too else 0o777)
+    changed = file.stat().st_mtime_ns
     with sqlite_at(file):
         get_engine()  # what it imports may lie where nobody may look
         with as_nobody():
@@ -237,6 +240,11 @@ def test_a_file_that_may_only_be_read_is_said(
                 session.add(User(username="ann", email="ann@example.com", password_hash="none"))
             assert "check the" in str(refused.value)
             assert "permissions" in str(refused.value)
+            found = {finding.name: finding for finding in examine() if finding.severity is Severity.ERROR}
+            assert "its folder writable" in found["writable"].repair if "writable" in found else found["connection"]
+            with pytest.raises(DatabaseUnavailable, match="permissions"):
+                restore_guards()
+    assert file.stat().st_mtime_ns == changed
     public_folder.chmod(0o755)
 
 

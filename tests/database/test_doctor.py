@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from spothive.database import run_all_migrations
 from spothive.database.doctor import Finding, Severity, examine
@@ -72,6 +73,24 @@ def test_a_file_everybody_may_read_is_a_warning(db: Database) -> None:
     found = {f.name: f for f in examine()}["file mode"]
     assert found.severity is Severity.WARNING
     assert "chmod" in found.repair
+
+
+@pytest.mark.engines("postgresql")
+def test_a_database_that_nobody_can_write_is_found(db: Database) -> None:
+    name = make_url(db.owner_url).database
+    with db.raw(owner=True) as owner:
+        owner.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    finding = wrong(examine())["writable"]
+    assert "takes no writes" in finding.found
+    assert "RESET default_transaction_read_only" in finding.repair
+
+
+def test_a_newer_database_is_not_told_to_upgrade(db: Database) -> None:
+    with db.raw(owner=True) as owner:
+        owner.execute("UPDATE alembic_version SET version_num = '999_later'")
+    finding = wrong(examine())["schema"]
+    assert "install a newer spothive" in finding.found
+    assert "upgrade" not in finding.repair
 
 
 def test_a_wrong_setting_is_a_finding_without_its_value(db: Database) -> None:

@@ -391,3 +391,13 @@ def test_an_owner_who_may_not_create_roles_is_told_whom_to_ask(plain_owner: str,
             sample_graph(session, uuid4())
         downgrade("base")
         assert catalogue() == {}
+
+
+@pytest.mark.engines("postgresql")
+def test_no_limit_of_the_server_ends_an_upgrade(db: Database) -> None:
+    limits = ("statement_timeout", "idle_in_transaction_session_timeout")
+    with db.raw(owner=True) as server:
+        for limit in limits:
+            server.execute(f"ALTER DATABASE {make_url(db.owner_url).database} SET {limit} = '7s'")
+    with owner() as connection:
+        assert [connection.scalar(sa.text(f"SHOW {limit}")) for limit in limits] == ["0", "0"]

@@ -13,8 +13,10 @@ from prometheus_client import REGISTRY
 from sqlalchemy import bindparam, func, insert, select, text, update
 
 from spothive.database import SessionLocal, bind_tenant, dispose_engine, get_db_session, get_engine, read_session
+from spothive.database.bulk import insert_rows
 from spothive.database.monitoring import fingerprint
 from spothive.models import Tenant, User
+from spothive.schema.types import new_id
 from tests.conftest import Database, settings
 from tests.factories import make_tenant, make_user
 
@@ -118,6 +120,24 @@ def test_a_fingerprint_is_the_same_whatever_the_values() -> None:
     assert len({fingerprint(statements[0])[0] for statements in same}) == len(same)
     assert fingerprint("SELECT t1.c2, x_3 FROM t1")[1] == "SELECT t1.c2, x_3 FROM t1", "names keep their numbers"
     assert len(fingerprint("SELECT " + "very_long_name, " * 100)[1]) == 1000
+
+
+def test_a_bulk_write_is_told_with_its_copy(warnings: pytest.LogCaptureFixture, tenant: UUID, db: Database) -> None:
+    row = {"tenant_id": tenant, "id": new_id(), "email": "a@b.com", "username": SECRET, "password_hash": SECRET}
+    with get_db_session(tenant=tenant) as session:
+        insert_rows(session, User, [row])
+    assert "INSERT INTO users" in about(warnings, "INSERT INTO users")
+    assert not [message for message in warnings.messages if SECRET in message]
+    if db.engine == "postgresql":
+        assert "rows 1," in about(warnings, "COPY staged_? (tenant_id, id, email, username, password_hash)")
+
+
+@pytest.mark.engines("sqlite")
+def test_waiting_for_the_write_lock_is_told_as_that(warnings: pytest.LogCaptureFixture) -> None:
+    with get_db_session() as session:
+        session.execute(text("SELECT 1"))
+    assert re.fullmatch(r"waited \d+\.\d{3} s for the write lock: another .*", about(warnings, "write lock"))
+    assert not [message for message in warnings.messages if "BEGIN IMMEDIATE" in message]
 
 
 # the pool

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from spothive import errors
 from spothive.database import TenantSession, get_db_session, system_scope
-from spothive.models import Account, Base, Cluster, Dataset, Instance, Tenant, User
+from spothive.models import Account, AccountLog, AuditLog, Base, Cluster, Dataset, Instance, OnDemandPrice, Tenant, User
 from spothive.schema.types import TextEnum
 from tests.conftest import Database, settings
 from tests.database.refusal_cases import BY_HAND, DELETED_PARENTS, Act, Graph, derived_cases, rules_by_hand
+from tests.factories.logins import another_login
 from tests.factories.samples import TABLES, Row, sample, sample_graph
 
 CLASSES: dict[str, type[errors.RuleBroken]] = {
@@ -252,6 +253,97 @@ def test_a_name_that_is_declared_elsewhere_may_be_either(db: Database) -> None:
     assert str(caught.value) == (
         "no column full_name here: run `spothive db upgrade` if the database is empty or older, else correct the SQL"
     )
+
+
+@pytest.mark.parametrize("query", ["SELEC 1 FROM", "SELECT 'hunter2' FROM FROM 'x'", "SELECT 1 +", "WITH"])
+def test_a_syntax_error_is_a_mistake_in_the_sql(db: Database, query: str) -> None:
+    if db.engine == "sqlite" and query.startswith("SELEC "):
+        query = "INSERT OVER x"  # another first word is refused before SQLite reads it
+    with pytest.raises(errors.InvalidInput, match="the SQL is no statement") as caught, get_db_session() as session:
+        session.execute(sa.text(query))
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.engines("postgresql")
+def test_a_statement_that_takes_too_long_is_told_by_its_limit(db: Database) -> None:
+    with pytest.raises(errors.DatabaseUnavailable, match="statement_timeout") as caught, get_db_session() as session:
+        session.execute(sa.text("SET LOCAL statement_timeout = '5ms'"))
+        session.execute(sa.text("SELECT pg_sleep(60)"))
+    assert "reached" not in str(caught.value)
+
+
+@pytest.mark.engines("postgresql")
+def test_a_transaction_that_was_idle_too_long_is_told_by_its_limit(db: Database) -> None:
+    with pytest.raises(errors.DatabaseUnavailable, match="idle_in_transaction_session_timeout"):
+        idle_too_long(db)
+
+
+def idle_too_long(db: Database) -> None:
+    with get_db_session() as session, db.raw(owner=True) as owner:
+        pid = session.scalar(sa.text("SELECT pg_backend_pid()"))
+        session.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = '5ms'"))
+        gone = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+        while owner.execute(gone, (pid,)).fetchone()[0]:
+            pass
+        session.execute(sa.text("SELECT 1"))
+
+
+@pytest.mark.engines("postgresql")
+def test_a_login_that_may_not_enter_system_scope_is_sent_to_the_roles(db: Database) -> None:
+    with (
+        another_login(db, "IN ROLE spothive_app"),
+        pytest.raises(errors.NotAllowed) as caught,
+        get_db_session() as session,
+        system_scope(session, "test"),
+    ):
+        session.connection()
+    assert str(caught.value) == (
+        "the login in DATABASE_URL may not become spothive_system: have somebody who may run the output of "
+        "`spothive db roles`"
+    )
+
+
+@pytest.mark.engines("postgresql")
+def test_a_right_that_is_missing_is_not_taken_for_a_shared_table(db: Database) -> None:
+    with db.raw(owner=True) as owner:
+        owner.execute("REVOKE SELECT ON users FROM spothive_app")
+    with pytest.raises(errors.NotAllowed, match="spothive doctor"), get_db_session(tenant=uuid4()) as session:
+        session.scalars(sa.select(User)).all()
+    with pytest.raises(errors.NotAllowed, match="may only read this table"), get_db_session() as session:
+        session.execute(sa.delete(OnDemandPrice))
+
+
+@pytest.mark.engines("postgresql")
+def test_a_server_that_only_reads_is_told_what_to_do(db: Database) -> None:
+    with pytest.raises(errors.DatabaseUnavailable, match="have default_transaction_read_only turned off"):
+        write_where_nobody_may()
+
+
+def write_where_nobody_may() -> None:
+    with get_db_session(tenant=uuid4()) as session:
+        session.execute(sa.text("SET LOCAL transaction_read_only = on"))
+        session.execute(sa.update(User).values(full_name="x"))
+
+
+@pytest.mark.parametrize("model", [Account, User, AuditLog])
+def test_giving_rows_away_is_refused_alike(db: Database, rows: dict[str, Row], model: Any) -> None:
+    rule = {"accounts": "lc_accounts_key", "audit_logs": "ao_audit_logs_update"}.get(model.__tablename__)
+    expected = CLASSES[rule[:2]] if rule else errors.TenantMismatch
+    with pytest.raises(expected) as caught, get_db_session(tenant=rows["tenants"]["id"]) as session:
+        session.execute(sa.update(model).values(tenant_id=uuid4()))
+    assert getattr(caught.value, "rule", None) == rule
+
+
+@pytest.mark.parametrize("model", [AccountLog, AuditLog])
+def test_history_is_pruned_in_system_scope_only(db: Database, rows: dict[str, Row], model: Any) -> None:
+    name = model.__tablename__
+    silence = f"DROP TRIGGER ao_{name}_update" if db.engine == "sqlite" else "SET session_replication_role = replica"
+    with db.raw(owner=True) as owner:  # a row from long ago, which no trigger would let in or age
+        owner.execute(silence)
+        owner.execute(f"UPDATE {name} SET timestamp = '2001-01-01 00:00:00.000000'")
+    with pytest.raises(errors.AppendOnly) as caught, get_db_session(tenant=rows["tenants"]["id"]) as session:
+        session.execute(sa.delete(model))
+    assert caught.value.rule == f"ao_{name}_delete"
 
 
 @pytest.mark.engines("postgresql")

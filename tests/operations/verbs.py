@@ -183,7 +183,7 @@ VERBS = (
         denied="lena",
         tenant="acme",
         trail=(
-            ("account.disconnecting", "shop", None, None),
+            ("account.disconnecting", "shop", {"instances": 0, "clusters": 0, "scan_runs": 0}, None),
             ("account.disconnected", "shop", {"instances": 0, "clusters": 0, "scan_runs": 0}, None),
         ),
         prepare=_connect,

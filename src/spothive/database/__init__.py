@@ -53,6 +53,11 @@ __all__ = [
 __all__ += models.__all__
 
 
+def __dir__() -> list[str]:
+    """Name what is offered, also what is made at first use, and nothing this file imports for itself."""
+    return sorted({*__all__, "DbSession", "db_for", "engine"})
+
+
 def __getattr__(name: str) -> Any:
     """Make ``engine`` at first use, and import FastAPI for those only who ask for its dependencies."""
     if name == "engine":

@@ -6,6 +6,7 @@ INSERT .. SELECT and UPDATE .. FROM pass policies, keys, CHECKs and triggers lik
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Table
 from sqlalchemy.dialects import postgresql as pg
 
-from spothive.database import postgresql
+from spothive.database import monitoring, postgresql
 from spothive.database.refusals import to_error
 from spothive.database.tenancy import TenantSession
 from spothive.errors import DatabaseUnavailable, InvalidInput, NotAllowed, TenantMismatch
@@ -103,6 +104,7 @@ def _copy(connection: Connection, table: Table, columns: Sequence[sa.Column[Any]
     empty = f"SELECT {names} FROM {table.name} WITH NO DATA"
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {staged} ON COMMIT DROP AS {empty}")
     statement = f"COPY {staged} ({names}) FROM STDIN WITH (FORMAT BINARY)"
+    started = time.perf_counter()
     try:
         with connection.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[attr-defined]  # psycopg's
             copy.set_types([_copy_type(column, connection.dialect) for column in columns])
@@ -115,6 +117,7 @@ def _copy(connection: Connection, table: Table, columns: Sequence[sa.Column[Any]
         connection.invalidate(error)
         msg = "the database went away in the middle of a bulk write: nothing was written, try again"
         raise DatabaseUnavailable(msg) from error
+    monitoring.note(connection, statement, len(rows), started)
     return staged
 
 

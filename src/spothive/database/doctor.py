@@ -14,7 +14,7 @@ from spothive.database import postgresql, sqlite
 from spothive.database.connection import get_engine
 from spothive.database.drift import find_drift
 from spothive.database.revisions import require_head
-from spothive.errors import SpothiveError
+from spothive.errors import DatabaseUnavailable, SchemaTooNew, SpothiveError
 from spothive.models import Base
 from spothive.settings import Settings, get_settings, unknown_variables
 
@@ -93,7 +93,8 @@ def _schema() -> Iterator[Finding]:
     try:
         status = require_head()
     except SpothiveError as error:
-        yield Finding("schema", Severity.ERROR, str(error), "spothive db upgrade")
+        newer = isinstance(error, SchemaTooNew)
+        yield Finding("schema", Severity.ERROR, str(error), "see the message" if newer else "spothive db upgrade")
         return
     yield Finding("schema", Severity.OK, f"at {status.current}")
     try:
@@ -103,6 +104,22 @@ def _schema() -> Iterator[Finding]:
         return
     found = "as declared" if not drift else f"{len(drift)} differences, the first: {drift[0][:120]}"
     yield _good("guards", not drift, found, "spothive db check --repair restores guards and lists what else differs")
+
+
+def _writable(connection: Connection, _: Settings) -> Iterator[Finding]:
+    repair = "make the file and its folder writable for the user who runs spothive"
+    if connection.dialect.name == "postgresql":
+        repair = (
+            "connect to the primary server, or ALTER ROLE and ALTER DATABASE .. RESET default_transaction_read_only"
+        )
+    try:
+        connection.exec_driver_sql("UPDATE users SET full_name = full_name WHERE false")
+    except DatabaseUnavailable as error:
+        yield Finding("writable", Severity.ERROR, str(error), repair)
+    except SpothiveError as error:  # no such table, or no right to write it
+        yield Finding("writable", Severity.ERROR, str(error), "see the message")
+    else:
+        yield Finding("writable", Severity.OK, "yes")
 
 
 def _sqlite_version(_: Connection, __: Settings) -> Iterator[Finding]:
@@ -230,11 +247,12 @@ def _postgresql_pool(connection: Connection, settings: Settings) -> Iterator[Fin
 
 
 _Check = Callable[[Connection, Settings], Iterator[Finding]]
-_SQLITE: tuple[_Check, ...] = (_sqlite_version, _sqlite_pragmas, _sqlite_file)
+_SQLITE: tuple[_Check, ...] = (_sqlite_version, _sqlite_pragmas, _sqlite_file, _writable)
 _POSTGRESQL: tuple[_Check, ...] = (
     _postgresql_server,
     _postgresql_login,
     _postgresql_isolation,
     _postgresql_clock,
     _postgresql_pool,
+    _writable,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import re
 import time
 from typing import Any
@@ -23,6 +24,7 @@ _LITERAL = re.compile(
     | '(?:[^']|'')*'                 # text
     | "(?:[^"]|"")*"                 # a name in quotes; SQLite takes one it does not know for text
     | \b\d[\w.]*                     # a number
+    | (?<=\bstaged_)[0-9a-f]{32}\b   # what makes the table of a bulk write one of its own
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -30,6 +32,9 @@ _PARAMETER = re.compile(r"(?:%\(\w+\)s|\?)(?:::\w+(?: WITH TIME ZONE)?)?")
 _LIST = re.compile(r"\?(?:, \?)+")
 _SHAPE_LENGTH = 1000
 _START = "spothive_started"
+_LIMIT = "spothive_slow"
+_WRITE_LOCK = "BEGIN IMMEDIATE"
+"""The statement in which SQLite waits until no other transaction writes."""
 
 CHECKED_OUT = Gauge("spothive_db_connections_in_use", "Connections handed out by the pool")
 CHECKOUTS = Counter("spothive_db_checkouts", "Connections handed out since the start")
@@ -48,6 +53,28 @@ def fingerprint(statement: str) -> tuple[str, str]:
     return hashlib.sha256(shape.encode()).hexdigest()[:16], shape[:_SHAPE_LENGTH]
 
 
+def note(connection: Connection, statement: str, rows: int, started: float) -> None:
+    """Warn of a statement that has just ended, if it was slow.
+
+    Args:
+        connection: where it ran; statements of an engine that nobody watches are not slow.
+        statement: its SQL.
+        rows: how many it read or wrote; negative if the driver does not know, as SQLite of a SELECT.
+        started: ``time.perf_counter()`` when it began.
+    """
+    seconds = time.perf_counter() - started
+    if seconds < connection.get_execution_options().get(_LIMIT, math.inf):
+        return
+    if statement == _WRITE_LOCK:
+        _log.warning("waited %.3f s for the write lock: another transaction held it", seconds)
+        return
+    SLOW.inc()
+    mark, shape = fingerprint(statement)
+    found = rows if rows >= 0 else "unknown"
+    tenant = connection.info.get("tenant_id") or "none"
+    _log.warning("slow statement %s: %.3f s, rows %s, tenant %s: %s", mark, seconds, found, tenant, shape)
+
+
 def watch(engine: Engine, *, slow: float) -> None:
     """Feed metrics and warnings from ``engine``.
 
@@ -55,6 +82,7 @@ def watch(engine: Engine, *, slow: float) -> None:
         engine: engine of the service.
         slow: seconds from which a statement is worth a warning.
     """
+    engine.update_execution_options(**{_LIMIT: slow})
 
     @event.listens_for(engine, "before_cursor_execute")
     def _before(connection: Connection, *_: Any) -> None:
@@ -62,14 +90,7 @@ def watch(engine: Engine, *, slow: float) -> None:
 
     @event.listens_for(engine, "after_cursor_execute")
     def _after(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
-        seconds = time.perf_counter() - connection.info.get(_START, time.perf_counter())
-        if seconds < slow:
-            return
-        SLOW.inc()
-        mark, shape = fingerprint(statement)
-        rows = cursor.rowcount if cursor.rowcount >= 0 else "unknown"  # as SQLite says of a SELECT
-        tenant = connection.info.get("tenant_id") or "none"
-        _log.warning("slow statement %s: %.3f s, rows %s, tenant %s: %s", mark, seconds, rows, tenant, shape)
+        note(connection, statement, cursor.rowcount, connection.info.get(_START, time.perf_counter()))
 
     @event.listens_for(engine, "connect")
     def _connect(*_: Any) -> None:

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Row, Select, column, event, func, select, text
 from sqlalchemy.engine import URL
+from sqlalchemy.pool import PoolResetState
 
-from spothive.database.refusals import RawRefusal, unreachable
-from spothive.errors import SchemaOutdated
+from spothive.database.refusals import COMMENTS, RawRefusal, unreachable
+from spothive.errors import NotAllowed, SchemaOutdated
 
 if TYPE_CHECKING:
     from spothive.settings import Settings
@@ -25,15 +26,27 @@ TENANT_SETTING = "spothive.tenant_id"
 
 _RULES = {"23514": "check", "23505": "unique", "23503": "foreign key", "23502": "not_null"}
 _NO_PRIVILEGE = "42501"
+_NO_ACCESS = re.compile(r'permission denied (?:for table|to set role) "?(\w+)')
 _INVALID_SETTING = "22023"
 _KINDS = {
     **dict.fromkeys(("40001", "40P01", "55P03"), "busy"),
     **dict.fromkeys(("42P01", "42703", "42883", "3F000"), "missing"),
+    **dict.fromkeys(("42601", "42803", "42P10"), "syntax"),
+    **dict.fromkeys(("57014", "25P03", "25P04"), "timeout"),
     "25P02": "swallowed",
     "25006": "read_only",
     **dict.fromkeys(("53100", "53300", "57P03", "3D000", "28P01", "28000"), "unavailable"),
 }
 """What a refusal that names no rule of ours means, by SQLSTATE."""
+_ENDS = re.compile(
+    rf"{COMMENTS}(commit|end|abort|begin|start|prepare\s+transaction|rollback(?!\s+to\b))\b", re.IGNORECASE
+)
+"""How a statement begins that would end or begin a transaction behind the session's back."""
+_RESTORE = (
+    "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; "
+    "SET timezone TO 'UTC'; SET ROLE %I; SELECT pg_advisory_unlock_all()"
+)
+"""What undoes whatever a session did to its connection: DISCARD ALL, less the prepared statements psycopg counts on."""
 _NO_SUCH = re.compile(r'(relation|column|function) "?(?:\w+\.)?(\w+)')
 
 
@@ -46,7 +59,10 @@ def connect_args(settings: Settings) -> dict[str, Any]:
 
 
 def prepare_service(engine: Engine) -> None:
-    """Make every connection of ``engine`` a service connection: UTC, and under the row policies whoever logged in."""
+    """Make every connection of ``engine`` a service connection: UTC, and under the row policies whoever logged in.
+
+    It is one again whenever it returns to the pool, whatever raw SQL has set, locked or made in the meantime.
+    """
     _tell_no_secret(engine)
 
     @event.listens_for(engine, "connect")
@@ -54,8 +70,32 @@ def prepare_service(engine: Engine) -> None:
         with _outside_transaction(dbapi_connection) as cursor:
             cursor.execute("SET timezone TO 'UTC'")
             _step_down(cursor)
-            cursor.execute("SELECT current_user, concat(quote_ident(current_schema()), ', pg_temp')")
-            record.info["role"], record.info["search_path"] = cursor.fetchone()
+            cursor.execute(
+                "SELECT current_user, concat(quote_ident(current_schema()), ', pg_temp'), format(%s, current_user)",
+                (_RESTORE,),
+            )
+            record.info["role"], record.info["search_path"], record.info["restore"] = cursor.fetchone()
+
+    @event.listens_for(engine, "reset")
+    def _on_reset(dbapi_connection: Any, record: Any, state: PoolResetState) -> None:
+        if not state.terminate_only and not _restored(dbapi_connection, record.info["restore"]):
+            record.invalidate()
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _on_statement(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if found := _ENDS.match(statement):
+            msg = f"{found[1].upper()} as text would change the transaction unnoticed: leave that to the session"
+            raise NotAllowed(msg)
+
+
+def _restored(dbapi_connection: Any, restore: str) -> bool:
+    """Undo what a session did to its connection, in one round trip; False if the connection is of no more use."""
+    from psycopg.pq import ExecStatus, TransactionStatus
+
+    if dbapi_connection.info.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
+        dbapi_connection.rollback()
+    # Past psycopg's cursors, which would begin a transaction first.
+    return bool(dbapi_connection.pgconn.exec_(restore.encode()).status == ExecStatus.TUPLES_OK)
 
 
 def _tell_no_secret(engine: Engine) -> None:
@@ -109,14 +149,22 @@ def _outside_transaction(dbapi_connection: Any) -> Iterator[Any]:
 
 
 def prepare_owner(engine: Engine, settings: Settings) -> None:
-    """Make every connection of ``engine`` fit for migrations: UTC, and a bounded wait for table locks."""
+    """Make every connection of ``engine`` fit for migrations: UTC, a bounded wait for table locks, no other limit."""
     _tell_no_secret(engine)
 
     @event.listens_for(engine, "connect")
     def _on_connect(dbapi_connection: Any, _: Any) -> None:
         with _outside_transaction(dbapi_connection) as cursor:
             cursor.execute("SET timezone TO 'UTC'")
+            cursor.execute(_NO_LIMIT)
             cursor.execute(f"SET lock_timeout TO '{int(settings.migration_lock_timeout * 1000)}ms'")
+
+
+_NO_LIMIT = """
+SELECT set_config(name, '0', false) FROM pg_settings
+WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
+"""
+"""A revision takes as long as it takes, and the lock of upgrades is held by a connection that does nothing else."""
 
 
 def begin(connection: Connection, *, tenant_id: UUID | None, system: bool, read_only: bool) -> None:
@@ -168,8 +216,7 @@ def read_refusal(error: Any) -> RawRefusal | None:
     if state in _RULES:
         return _broken_rule(_RULES[state], error.diag)
     if state == _NO_PRIVILEGE:
-        kind = "tenant" if "row-level security" in message else "privilege"
-        return RawRefusal(kind, "", _quoted(message))
+        return _no_privilege(message)
     if state == _INVALID_SETTING and "role" in message:
         return RawRefusal("roles", "", "")
     kind = _KINDS.get(state) or ("value" if state.startswith("22") else "")
@@ -177,7 +224,14 @@ def read_refusal(error: Any) -> RawRefusal | None:
         found = _NO_SUCH.match(message)
         return RawRefusal(kind, found[1].replace("relation", "table"), found[2]) if found else RawRefusal(kind, "", "")
     about = message if kind in {"unavailable", "read_only"} else error.diag.table_name or ""
-    return RawRefusal(kind, "", about) if kind else None
+    return RawRefusal(kind, state if kind in {"read_only", "timeout"} else "", about) if kind else None
+
+
+def _no_privilege(message: str) -> RawRefusal:
+    if "row-level security" in message:
+        return RawRefusal("tenant", "", _quoted(message))
+    found = _NO_ACCESS.match(message)
+    return RawRefusal("gate" if "to set role" in message else "privilege", "", found[1] if found else "")
 
 
 def _broken_rule(kind: str, diag: Any) -> RawRefusal:

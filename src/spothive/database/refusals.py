@@ -24,10 +24,12 @@ from sqlalchemy.engine import ExceptionContext
 
 from spothive import errors
 from spothive.models import Base
+from spothive.schema.tenancy import owner_column
 
 _UNAVAILABLE = {
     "SQLITE_CANTOPEN": "it cannot be opened: check the path and its permissions",
     "SQLITE_READONLY": "it is read-only: check the permissions of the file and of its folder",
+    "25006": "it takes no writes: connect to the primary server, or have default_transaction_read_only turned off",
     "SQLITE_CORRUPT": "the file is damaged: restore a backup",
     "SQLITE_NOTADB": "the file is no SQLite database: check DATABASE_URL",
     "SQLITE_FULL": "the disk is full",
@@ -44,6 +46,18 @@ _SUFFIXES = {
     "_bool": "it is neither true nor false",
     "_uuid": "it is not an id",
 }
+
+
+_TIMEOUTS = {
+    "57014": "the database stopped the statement, which took longer than statement_timeout or was cancelled: "
+    "make it smaller, or raise the limit",
+    "25P03": "the transaction did nothing for longer than idle_in_transaction_session_timeout, so the database ended "
+    "it and kept nothing: work in shorter transactions",
+    "25P04": "the transaction took longer than transaction_timeout, so the database ended it and kept nothing: work "
+    "in shorter transactions",
+}
+COMMENTS = r"(?:\s|;|--[^\n]*(?:\n|\Z)|(?>/\*(?s:.*?)\*/))*"
+"""What may stand before the first word of a statement; the pattern does not go back into a comment that has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +167,17 @@ def _tenant_error(raw: RawRefusal) -> errors.SpothiveError:
     return errors.TenantMismatch(f"{raw.table}: the row belongs to another tenant, or no tenant is bound")
 
 
-def _privilege_error(_: RawRefusal) -> errors.SpothiveError:
+def _gate_error(raw: RawRefusal) -> errors.SpothiveError:
+    return errors.NotAllowed(
+        f"the login in DATABASE_URL may not become {raw.table}: have somebody who may run the output of "
+        "`spothive db roles`"
+    )
+
+
+def _privilege_error(raw: RawRefusal) -> errors.SpothiveError:
+    table = Base.metadata.tables.get(raw.table)
+    if not raw.table or (table is not None and owner_column(table) and "global" not in table.info):
+        return errors.NotAllowed("the login in DATABASE_URL may not do this in the database: see `spothive doctor`")
     return errors.NotAllowed("the application may only read this table: write it in system_scope(session, reason)")
 
 
@@ -170,6 +194,14 @@ def _swallowed_error(_: RawRefusal | None = None) -> errors.SpothiveError:
 
 def _roles_error(_: RawRefusal) -> errors.SpothiveError:
     return errors.SchemaOutdated("the database lacks a role of spothive: run `spothive db upgrade`")
+
+
+def _syntax_error(_: RawRefusal) -> errors.SpothiveError:
+    return errors.InvalidInput("the SQL is no statement this database understands: correct it")  # may hold a value
+
+
+def _timeout_error(raw: RawRefusal) -> errors.SpothiveError:
+    return errors.DatabaseUnavailable(_TIMEOUTS[raw.rule])
 
 
 def _missing_error(raw: RawRefusal) -> errors.SpothiveError:
@@ -207,11 +239,14 @@ _ERRORS: dict[str, Callable[[RawRefusal], errors.SpothiveError]] = {
     "not_null": _required_error,
     "value": _value_error,
     "tenant": _tenant_error,
+    "gate": _gate_error,
     "privilege": _privilege_error,
     "busy": _busy_error,
     "swallowed": _swallowed_error,
     "roles": _roles_error,
     "missing": _missing_error,
+    "syntax": _syntax_error,
+    "timeout": _timeout_error,
     "unavailable": _unavailable_error,
     "read_only": _unavailable_error,
 }

@@ -77,6 +77,8 @@ def _make_file(url: URL) -> None:
         DatabaseUnavailable: the place cannot be written.
     """
     file = Path(str(url.database)).absolute()
+    if file.exists():  # touched, it would look changed
+        return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600, exist_ok=True)
@@ -143,6 +145,10 @@ _KINDS = {
     "SQLITE_AUTH": "unavailable",
 }
 _MESSAGES = {
+    "near ": "syntax",
+    "incomplete input": "syntax",
+    "unrecognized token": "syntax",
+    "misuse of aggregate": "syntax",
     "cannot store": "value",
     "malformed JSON": "value",
     "Python int too large": "value",

@@ -29,13 +29,13 @@ from uuid import UUID
 from sqlalchemy import Alias, Connection, Delete, Dialect, Engine, Row, Select, TableClause, Update, event, func
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDDLCompiler, SQLiteIdentifierPreparer
 
-from spothive.database.refusals import RawRefusal, to_error
+from spothive.database.refusals import COMMENTS, RawRefusal, to_error
 from spothive.errors import NotAllowed, TenantNotBound
 from spothive.models import Base
 from spothive.schema.tenancy import owner_column
 
 _SCOPE = "spothive_scope"
-_HARMLESS = re.compile(r"\s*(select|with|values|insert|update|delete)\b", re.IGNORECASE)
+_HARMLESS = re.compile(rf"{COMMENTS}(select|with|values|insert|update|delete)\b", re.IGNORECASE)
 """How a statement begins that only reads or writes rows. sqlite3 runs one statement at a time, so no second follows."""
 
 _ALL_TENANTS = "spothive_all_tenants"
@@ -140,15 +140,30 @@ def _on_checkout(dbapi_connection: Any, record: Any, _: Any) -> None:
 
 def _triggers(table: str) -> Iterator[str]:
     """Yield the triggers that let this connection write its tenant's rows of ``table``, or none."""
+    from spothive.database.guards import refusals_of
+
     owner = None if table in _shared() else _owners().get(table)
-    for verb, rows in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
-        foreign = " OR ".join(f"{row}.{owner} IS NOT spothive_tenant()" for row in rows) if owner else "true"
-        kind = "tenant" if owner else "privilege"
-        yield (
-            f"CREATE TEMPORARY TRIGGER IF NOT EXISTS spothive_{verb}_{table}\n"
-            f"BEFORE {verb} ON main.{table} WHEN ({foreign}) AND NOT spothive_system()\n"
-            f"BEGIN SELECT RAISE(ABORT, '{kind} {table}'); END"
-        )
+    for verb, row in (("INSERT", "NEW"), ("UPDATE", "OLD"), ("DELETE", "OLD")):
+        foreign = f"{row}.{owner} IS NOT spothive_tenant()" if owner else "true"
+        yield _trigger(f"{verb}_{table}", verb, table, foreign, f"{'tenant' if owner else 'privilege'} {table}")
+    if owner is None:
+        return
+    given_away = f"OLD.{owner} IS spothive_tenant() AND NEW.{owner} IS NOT spothive_tenant()"
+    # In the words of PostgreSQL, where a trigger that guards the key speaks before the row policy does.
+    rules = {refusal.rule for refusal in refusals_of(Base.metadata.tables[table])}
+    guard = next(iter({f"lc_{table}_key", f"ao_{table}_update"} & rules), f"tenant {table}")
+    yield _trigger(f"UPDATE_away_{table}", "UPDATE", table, given_away, guard)
+    if f"ao_{table}_delete" in rules:  # the file's own trigger, which cannot ask who deletes, lets old rows go
+        mine = f"OLD.{owner} IS spothive_tenant()"
+        yield _trigger(f"DELETE_own_{table}", "DELETE", table, mine, f"ao_{table}_delete")
+
+
+def _trigger(name: str, verb: str, table: str, when: str, refusal: str) -> str:
+    return (
+        f"CREATE TEMPORARY TRIGGER IF NOT EXISTS spothive_{name}\n"
+        f"BEFORE {verb} ON main.{table} WHEN ({when}) AND NOT spothive_system()\n"
+        f"BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
+    )
 
 
 class TenantCompiler(SQLiteCompiler):

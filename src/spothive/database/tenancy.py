@@ -171,6 +171,9 @@ def _forget(_: Any, record: Any) -> None:
 
 @event.listens_for(TenantSession, "after_begin")
 def _on_begin(session: TenantSession, _: SessionTransaction, connection: Connection) -> None:
+    if str(connection.get_execution_options().get("isolation_level", "")).upper() == "AUTOCOMMIT":
+        msg = "a session needs transactions, to tell the database whose they are: leave AUTOCOMMIT out"
+        raise NotAllowed(msg)
     if connection.info.get("tenant_id") not in {None, session.tenant_id}:
         msg = "this connection already works for a session of another tenant: open sessions on the engine"
         raise TenantMismatch(msg)

@@ -186,7 +186,7 @@ def _older_than_sqlite(element: older_than, compiler: Any, **kw: Any) -> str:
 
 
 class by_system(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function
-    """True if the writer is in system scope; SQLite has no roles, there every writer may be."""
+    """True if the writer is in system scope; SQLite's file cannot tell, its sessions can (``sqlite_filter.py``)."""
 
     inherit_cache = True
     type = sa.Boolean()
