@@ -19,6 +19,14 @@ class ConfigurationError(SpothiveError):
     """A setting is missing, unknown or cannot be used."""
 
 
+class KeyMissing(ConfigurationError):
+    """A sealing key is needed that the keyring does not hold, or there is no key at all; the message names the id."""
+
+
+class SecretUnreadable(SpothiveError):
+    """A sealed value does not open: it was changed, or copied from another row, column or tenant. Store it again."""
+
+
 class InvalidInput(SpothiveError):
     """What was given cannot be accepted; nothing was written."""
 
@@ -50,6 +58,10 @@ class Conflict(SpothiveError):
 
 class AccountAlreadyClaimed(Conflict):
     """The AWS account is connected elsewhere; by whom is never said."""
+
+
+class ProofRefused(SpothiveError):
+    """What AWS answered does not prove that an account may be connected; the message says what is wrong with it."""
 
 
 class AlreadyRunning(Conflict):

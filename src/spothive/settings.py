@@ -86,8 +86,27 @@ class Settings(BaseSettings):
     bcrypt_rounds: int = Field(default=12, ge=4, le=17)
     admin_password: SecretStr | None = None
     """Password the seed gives to the first admin; a random one is printed once when unset."""
+    sealing_keys: SecretStr | None = None
+    """Keys that seal secrets, ``id:base64key,id2:base64key``, the first seals; the key file's when unset."""
+    sealing_key_file: Path = Path("var/sealing-keys")
+    """File with the sealing keys, readable by its owner alone."""
+    account_access_key_id: SecretStr | None = None
+    account_secret_access_key: SecretStr | None = None
+    """Keys of the account that ``spothive account connect`` connects, where nobody can be asked for them."""
+    aws_endpoint_url: str | None = None
+    """One address that answers for every AWS service, such as a stand-in's; AWS itself when unset."""
+    aws_attempts: int = Field(default=5, ge=1, le=20)
+    """How often a call to AWS is tried in all before throttling or an outage is reported."""
     dataset_cache: Path = Path("var/datasets/default.csv")
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+
+    @field_validator("aws_endpoint_url")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            msg = "an address begins with http:// or https://"
+            raise ValueError(msg)
+        return value
 
     @field_validator("database_url", "owner_url")
     @classmethod

@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, TimeoutError as PoolTimeout
 from sqlalchemy.orm import scoped_session, sessionmaker
 from sqlalchemy.pool import NullPool, QueuePool
 
+from spothive.blocks import database_block
 from spothive.database import postgresql, refusals, sqlite, tenancy
 from spothive.database.tenancy import TenantSession
 from spothive.errors import ConfigurationError, DatabaseUnavailable, Refused
@@ -219,7 +220,7 @@ def get_db_session(tenant: UUID | None = None) -> Iterator[TenantSession]:
     Args:
         tenant: bind the session to this tenant.
     """
-    with _closing(SessionLocal(tenant=tenant)) as session:
+    with database_block(), _closing(SessionLocal(tenant=tenant)) as session:
         yield session
         session.commit()
 
@@ -233,7 +234,7 @@ def read_session(tenant: UUID | None = None) -> Iterator[TenantSession]:
     Args:
         tenant: bind the session to this tenant.
     """
-    with _closing(SessionLocal(tenant=tenant, read_only=True)) as session:
+    with database_block(), _closing(SessionLocal(tenant=tenant, read_only=True)) as session:
         yield session
 
 

@@ -1,0 +1,24 @@
+"""Makes what operations are given from outside, as the settings say: the way to AWS and the sealing keys."""
+
+from __future__ import annotations
+
+from spothive.gateways.aws import AwsGateway
+from spothive.gateways.aws_clients import ConnectionOptions
+from spothive.keyring import Keyring, load_keyring
+from spothive.settings import get_settings
+
+
+def aws_gateway() -> AwsGateway:
+    """Return a gateway that speaks with the credentials boto3 finds on this machine. It connects to nothing yet."""
+    settings = get_settings()
+    return AwsGateway(ConnectionOptions(endpoint_url=settings.aws_endpoint_url, attempts=settings.aws_attempts))
+
+
+def keyring() -> Keyring:
+    """Return the sealing keys of this installation.
+
+    Raises:
+        KeyMissing: there are none.
+        ConfigurationError: a key has the wrong form, or others can read the key file.
+    """
+    return load_keyring(get_settings())
