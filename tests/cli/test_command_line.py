@@ -13,8 +13,9 @@ from typing import Any, get_args
 import pytest
 import typer
 
-from spothive.cli import fleet, identity
+from spothive.cli import identity
 from spothive.cli.app import STREETS, app
+from spothive.cli.fleet import accounts, instances
 from spothive.database import EnvironmentType, InstanceState, Lifecycle, Role
 from spothive.settings import get_settings
 from tests.cli.conftest import Spothive, audited
@@ -45,6 +46,8 @@ def test_every_command_of_the_house_is_there() -> None:
         *("tenant create", "tenant list", "tenant suspend", "tenant resume"),
         *("user create", "user list", "user disable", "user enable", "user passwd"),
         *("account import", "account list", "account show", "account mark", "account disconnect"),
+        *("account begin", "account template", "account verify", "account connect", "account recheck"),
+        *("account discover", "secrets init", "secrets status"),
         *("instance list", "instance show", "market import", "doctor", "demo"),
     }
 
@@ -153,9 +156,9 @@ def test_choices_are_those_of_the_models() -> None:
     # The command line spells them out to start without the models.
     for spelled, declared in (
         (identity.RoleName, Role),
-        (fleet.Environment, EnvironmentType),
-        (fleet.State, InstanceState),
-        (fleet.Lifecycle, Lifecycle),
+        (accounts.Environment, EnvironmentType),
+        (instances.State, InstanceState),
+        (instances.Lifecycle, Lifecycle),
     ):
         assert set(get_args(spelled)) == {member.value for member in declared}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spothive.cli import fleet as commands
+from spothive.cli.fleet import results as commands
 from spothive.database import Account, EnvironmentType, Instance, get_db_session
 from spothive.operations.identity import find_actor
 from tests.cli.conftest import Ran, Spothive, answer, audited, everything, instance

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from spothive.cli.fleet import INSTANCE_COLUMNS
+from spothive.cli.fleet.instances import INSTANCE_COLUMNS
 from spothive.cli.output import Column, Output, cell, hourly, monthly, shortened, visible
 from spothive.database import InstanceState
 from tests.cli.conftest import Ran, Spothive, answer, instance

@@ -38,7 +38,10 @@ class Graph:
 
     def add(self, table: str, number: int = 2, **values: Any) -> Row:
         """Insert another sample row."""
-        row = sample(table, self.parents, number, **FRESH.get(table, {}) | values)
+        fresh = FRESH.get(table, {})
+        if table == "onboarding_requests":  # one open request for each account
+            fresh = {"account_id": self.add("accounts", number + 50)["id"]}
+        row = sample(table, self.parents, number, **fresh | values)
         self.session.execute(sa.insert(TABLES[table]).values(**row))
         return row
 
@@ -119,6 +122,7 @@ BY_HAND: dict[str, Act] = {
     "ck_ml_models_active": change("ml_models", is_active_prod=True),
     "ck_ml_models_archived": change("ml_models", status="ARCHIVED"),
     "ck_ml_models_graduated": _graduate_without_date,
+    "ck_onboarding_requests_verified": change("onboarding_requests", role_arn="arn:aws:iam::000000000000:role/r"),
     "ck_scan_runs_finished": change("scan_runs", status="FAILED"),
     "uq_instances_live_replica": lambda g: _replica(_replica(g, 2), 3),
     "uq_ml_models_one_active": _two_active_models,
@@ -155,6 +159,8 @@ def rules_by_hand() -> set[str]:
 # --- rules that follow from the declaration ---------------------------------------------------------
 
 BY_UPDATE: dict[str, Row] = {
+    "ck_onboarding_requests_aws_account_id_length": {},
+    "ck_onboarding_requests_role_arn_length": {},
     "ck_accounts_environment_type_values": {"status": "connected"},
     "ck_ml_models_archived_at_utc": {"status": "ARCHIVED"},
     "ck_scan_runs_finished_at_utc": {"status": "FAILED"},
@@ -162,6 +168,8 @@ BY_UPDATE: dict[str, Row] = {
 """Derived CHECKs whose column only an update can fill, together with what the update sets beside it."""
 
 BESIDE: dict[str, Row] = {
+    "ck_onboarding_requests_aws_account_id_length": {"status": "verified", "role_arn": "arn"},
+    "ck_onboarding_requests_role_arn_length": {"status": "verified", "aws_account_id": "0" * 12},
     "ck_instances_terminated_at_utc": {"state": "terminated"},
     "ck_instances_replica_expiry_utc": {"is_replica": True, "replica_of_id": uuid4()},
     "ck_instances_replica_of_id_uuid": {"is_replica": True, "replica_expiry": NOW},
@@ -174,7 +182,10 @@ OVERRULED = {
 }
 """Derived CHECKs that cannot be broken without breaking this one, which SQLite asks first."""
 
-ANSWERED_FOR = {"lc_scan_runs_status_move": "lc_scan_runs_ended"}
+ANSWERED_FOR = {
+    "lc_onboarding_requests_status_move": "ck_onboarding_requests_verified",
+    "lc_scan_runs_status_move": "lc_scan_runs_ended",
+}
 """Moves that nothing illegal reaches before another rule answers."""
 
 LITERALS = {"ck_accounts_account_id_length": f"'pending-{'0' * 57}'"}

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from spothive.database import run_all_migrations
+from spothive.database import get_db_session, run_all_migrations
 from spothive.database.doctor import Finding, Severity, examine
+from spothive.keyring import init_key_file
+from spothive.schema.sealed import seal
 from tests.conftest import Database, settings
+from tests.factories import make_tenant, make_user
+from tests.factories.sealing import make_keyring, new_account
 
 
 def wrong(findings: list[Finding]) -> dict[str, Finding]:
@@ -112,3 +116,26 @@ def test_a_setting_that_nobody_reads_is_a_warning_with_the_name_that_was_meant(d
 
 def test_no_password_is_shown(db: Database) -> None:
     assert not any("service@" in f.found or ":service" in f.found for f in examine())
+
+
+def test_sealing_keys_that_others_can_read_are_found(db: Database, tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    with settings(SPOTHIVE_SEALING_KEY_FILE=str(path)):
+        assert {f.name: f.found for f in examine()}["sealing keys"].startswith("none")
+        key_id = init_key_file(path)
+        assert {f.name: f.found for f in examine()}["sealing keys"] == key_id
+        path.chmod(0o644)
+        assert "chmod 600" in wrong(examine())["sealing keys"].found
+
+
+def test_a_key_that_stored_secrets_need_is_missed(db: Database, tmp_path: Path) -> None:
+    owner, ring = make_user(make_tenant()), make_keyring("a1b2c3d4")
+    account = new_account(owner)
+    seal(ring, account, "aws_secret_access_key", "secret")
+    with get_db_session(tenant=owner.tenant_id) as session:
+        session.add(account)
+    with settings(SPOTHIVE_SEALING_KEY_FILE=str(tmp_path / "keys")):
+        init_key_file(tmp_path / "keys")
+        finding = wrong(examine())["sealing keys"]
+    assert finding.found == "missing a1b2c3d4, which sealed stored secrets"
+    assert finding.repair.startswith("bring them back")

@@ -36,6 +36,10 @@ def test_the_demo_tells_its_story_and_leaves_a_database(engine: str, tmp_path: P
         "450 added",
         "by family",
         "A day later",
+        "ProofRefused: the role can be assumed without an external id",
+        "by-role: verify",
+        "keys sealed, AWS account",
+        "200 instances in 3 regions, 200 added",
         "ParentMissing",
         "IllegalMove",
         "audit trail stays",
@@ -52,6 +56,9 @@ def test_the_demo_tells_its_story_and_leaves_a_database(engine: str, tmp_path: P
     instances = json.loads(listed.stdout)
     assert len({i["instance_type"] for i in instances}) >= 290  # 300 were imported, then a few were retyped
     assert {i["region"] for i in instances} == {"us-east-1", "eu-west-1", "ap-southeast-2"}
+    accounts = json.loads(run(tmp_path, "--json", "--tenant", "acme", "account", "list", **variables).stdout)
+    connected = {a["name"]: (a["status"], a["environment"]) for a in accounts if a["proven"]}
+    assert connected == {"by-role": ("active", "LAB"), "by-keys": ("active", "PROD")}
     gone = run(tmp_path, "--json", "--tenant", "globex", "account", "list", **variables)
     assert json.loads(gone.stdout) == []
 

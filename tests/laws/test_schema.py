@@ -17,10 +17,20 @@ LONGEST_NAME = 63
 """What PostgreSQL keeps of a name, in bytes."""
 
 HISTORY = ("audit_logs", "account_logs", "system_logs")
+OF_ACCOUNT = {"clusters", "instances", "onboarding_requests", "scan_runs", "scan_units"}
 GOES_WITH = {
-    "tenants": {"users", "accounts", "clusters", "instances", "scan_runs", "scan_units", "datasets"},
-    "users": {"accounts", "clusters", "instances", "scan_runs", "scan_units"},
-    "accounts": {"clusters", "instances", "scan_runs", "scan_units"},
+    "tenants": {
+        "users",
+        "accounts",
+        "clusters",
+        "instances",
+        "onboarding_requests",
+        "scan_runs",
+        "scan_units",
+        "datasets",
+    },
+    "users": {"accounts", "clusters", "instances", "onboarding_requests", "scan_runs", "scan_units"},
+    "accounts": {"clusters", "instances", "onboarding_requests", "scan_runs", "scan_units"},
     "clusters": set(),
 }
 
@@ -72,6 +82,7 @@ def test_keys_to_tenant_tables_name_the_tenant(table: sa.Table) -> None:
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 def test_uniques_of_tenants_begin_with_the_tenant(table: sa.Table) -> None:
     system_wide = {"users.email", "users.username", "accounts.account_id", "accounts.external_id"}
+    system_wide |= {"onboarding_requests.request_id", "onboarding_requests.external_id"}
     if table.name not in owned_models():
         return
     uniques = [k for k in table.constraints if isinstance(k, sa.UniqueConstraint)]

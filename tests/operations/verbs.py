@@ -81,7 +81,7 @@ def _disconnect(actor: Actor, tenant_id: UUID) -> Any:
     return disconnect_account(get_db_session, actor, tenant_id=tenant_id, name="shop")
 
 
-COUNTS = {"added": 2, "changed": 0, "vanished": 0}
+COUNTS = {"added": 2, "changed": 0, "vanished": 0, "flagged": 0, "unauthorized": 0}
 VERBS = (
     verb(
         "create a tenant",

@@ -11,6 +11,7 @@ import pytest
 from spothive.database import get_db_session, system_scope
 from tests.conftest import Database
 from tests.factories.samples import Row, rule_of, sample, sample_graph, sql_insert, sql_update
+from tests.factories.sealing import make_keyring
 
 FORM = "ck_accounts_account_id_form"
 GOOD = ["000000000002", "999999999999", "pending-0", "pending-0123456789abcdef" + "0" * 40]
@@ -75,16 +76,20 @@ def test_what_proves_nothing_claims_nothing(db: Database, parents: Row) -> None:
     assert found == {rule: rule or None for rule in rows}
 
 
+TOKENS = [make_keyring().seal(secret, b"any context") for secret in ("key id", "key")]
+
+
 def test_a_connected_account_has_its_proof(db: Database, parents: Row) -> None:
     keys = {"connection_method": "access_keys"}
+    one, other = TOKENS
     changes: dict[str, tuple[Row, str | None]] = {
         "role": ({}, None),
         "no role": ({"role_arn": None}, "ck_accounts_role_proof"),
         "no external id": ({"external_id": None}, "ck_accounts_role_proof"),
         "placeholder": ({"account_id": "pending-0"}, FORM),
         "no keys": (keys, "ck_accounts_key_proof"),
-        "one key": (keys | {"aws_access_key_id": "a"}, "ck_accounts_key_proof"),
-        "both keys": (keys | {"aws_access_key_id": "a", "aws_secret_access_key": "b"}, None),
+        "one key": (keys | {"aws_access_key_id": one}, "ck_accounts_key_proof"),
+        "both keys": (keys | {"aws_access_key_id": one, "aws_secret_access_key": other}, None),
         "imported": ({"connection_method": "import"}, "ck_accounts_import_unproven"),
     }
     mine = parents["accounts"]

@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from spothive.database import TenantSession, get_db_session, system_scope
 from spothive.errors import Conflict, IllegalMove, InvalidInput
-from spothive.models import Account, AccountStatus, Base, ModelStatus, ScanStatus
+from spothive.models import Account, AccountStatus, Base, ModelStatus, OnboardingStatus, ScanStatus
 from spothive.schema import states
 from spothive.schema.states import StateMachine
 from tests.conftest import Database
@@ -73,6 +73,8 @@ def companions(table: str, state: str) -> Row:
             "archived_at": NOW if state == ModelStatus.ARCHIVED else None,
             **({"graduated_at": NOW} if graduated else {}),
         }
+    if table == "onboarding_requests" and state == OnboardingStatus.VERIFIED:
+        return {"aws_account_id": "0" * 12, "role_arn": "arn:aws:iam::000000000000:role/spothive"}
     return {}
 
 
@@ -168,6 +170,9 @@ def way_of(kind: str, db: Database) -> Iterator[tuple[Way, dict[str, UUID]]]:
     with get_db_session() as session, system_scope(session, "test"):
         rows = sample_graph(session, tenant)
         parents = {table: row["id"] for table, row in rows.items()}
+        free = sample("accounts", parents, 2)  # the other has an open request, of which there is one at a time
+        session.execute(sa.insert(TABLES["accounts"]).values(**free))
+        parents["accounts"] = free["id"]
         if kind != "raw":
             yield (Orm if kind == "orm" else Core)(session), parents
     if kind == "raw":

@@ -35,8 +35,9 @@ STREETS = {
     "db": ("db", "commands", "Make, examine and seed the database."),
     "tenant": ("identity", "tenant_commands", "Make, list, suspend and resume tenants."),
     "user": ("identity", "user_commands", "Make, list, disable and enable the users of a tenant."),
-    "account": ("fleet", "account_commands", "Import, list, mark and disconnect AWS accounts."),
+    "account": ("fleet", "account_commands", "Connect, discover, import and list AWS accounts."),
     "instance": ("fleet", "instance_commands", "List and show instances."),
+    "secrets": ("secrets", "commands", "Make the sealing keys and see which are needed."),
     "market": ("risk", "commands", "Import facts of the market, shared by every tenant."),
 }
 """Group to the file that holds its commands, their name there, and what they are for."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
 from spothive.cli.output import visible
 from spothive.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 LONGEST_LINE = 8192
 GENERATED_BYTES = 15
@@ -61,6 +65,20 @@ def new_password(*, from_stdin: bool) -> Password:
     import secrets
 
     return Password(secrets.token_urlsafe(GENERATED_BYTES), generated=True)
+
+
+def ask_secret(what: str, given: SecretStr | None, variable: str) -> str:
+    """Return a secret from the environment, as ``given`` by the settings, or asked for at the terminal, unseen.
+
+    Raises:
+        InvalidInput: there is neither.
+    """
+    if given is not None:
+        return given.get_secret_value().strip()
+    if not is_terminal():
+        msg = f"set {variable}: nobody can be asked here, and a command line is read by every process"
+        raise InvalidInput(msg)
+    return str(typer.prompt(what, hide_input=True, err=True)).strip()
 
 
 def _first_line() -> str:

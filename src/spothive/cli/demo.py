@@ -17,6 +17,7 @@ from rich.padding import Padding
 from rich.table import Table
 from sqlalchemy import delete, func, select, update
 
+from spothive.cli import demo_aws
 from spothive.clock import utc_now
 from spothive.database import (
     Account,
@@ -39,7 +40,7 @@ from spothive.errors import SpothiveError
 from spothive.gateways.ec2_answer import read_answer
 from spothive.gateways.fleet_stand_in import changed_answer, generated_answer, synthetic_prices
 from spothive.operations.actor import Actor
-from spothive.operations.fleet import FleetGroup, ImportResult, import_fleet, summarise_fleet
+from spothive.operations.fleet import FleetGroup, ScanResult, import_fleet, summarise_fleet
 from spothive.operations.fleet.listing import GroupBy
 from spothive.operations.identity import create_tenant, create_user, find_actor
 from spothive.operations.risk import import_prices, read_prices
@@ -74,27 +75,28 @@ class Demo:
         yesterday = self._import_fleets()
         self._show_fleet()
         self._import_changes(yesterday)
+        demo_aws.tell(self)
         self._defend()
         self.console.print()
         self.console.print(f"Done in {time.monotonic() - started:.1f} s. The database is {place}", soft_wrap=True)
         self._what_next()
 
     def _fresh_database(self) -> str:
-        self._title("A fresh database")
+        self.title("A fresh database")
         place = _use_server() if self.postgres else _use_file()
-        with self._step("migrate") as done:
+        with self.step("migrate") as done:
             done(f"at {run_all_migrations()}")
-        with self._step("seed") as done:
+        with self.step("seed") as done:
             seeded = seed_initial_data()
             done(f"user admin, password {seeded.password or 'as in SPOTHIVE_ADMIN_PASSWORD'}, shown this once")
         return place
 
     def _people_and_prices(self) -> None:
-        self._title("Two customers who know nothing of each other")
+        self.title("Two customers who know nothing of each other")
         admin, platform = find_actor("admin", "platform", via="demo")
         password = hash_password(os.urandom(12).hex())
         for slug, name, username in (("acme", "Acme Corp", "anna"), ("globex", "Globex Inc", "bob")):
-            with self._step(f"tenant {slug}") as done:
+            with self.step(f"tenant {slug}") as done:
                 with get_db_session(tenant=platform) as session:
                     tenant_id = create_tenant(session, admin, slug=slug, name=name).id
                 with get_db_session(tenant=tenant_id) as session:
@@ -111,12 +113,12 @@ class Demo:
                 done(f"with {username}, role client")
         file = self.data / "on-demand-prices.json"
         content = file.read_bytes() if file.is_file() else json.dumps(synthetic_prices()).encode()
-        with self._step("on-demand prices") as done, get_db_session(tenant=platform) as session:
+        with self.step("on-demand prices") as done, get_db_session(tenant=platform) as session:
             read = read_prices(file.name, content)
             done(f"{import_prices(session, admin, read).added} from {read.source}")
 
     def _import_fleets(self) -> dict[str, object]:
-        self._title("What AWS printed, in the database")
+        self.title("What AWS printed, in the database")
         file = self.data / "describe-instances.json"
         if file.is_file():
             self._import("acme", "recorded", file.name, file.read_bytes())
@@ -127,9 +129,9 @@ class Demo:
         self._import("globex", "production", "a generated answer", json.dumps(other).encode())
         return yesterday
 
-    def _import(self, slug: str, name: str, source: str, content: bytes) -> ImportResult:
+    def _import(self, slug: str, name: str, source: str, content: bytes) -> ScanResult:
         actor, tenant_id = self.tenants[slug]
-        with self._step(f"{slug}: account {name}") as done:
+        with self.step(f"{slug}: account {name}") as done:
             answer = read_answer(source, content)
             with get_db_session(tenant=tenant_id) as session:
                 result = import_fleet(session, actor, name=name, answer=answer)
@@ -140,28 +142,32 @@ class Demo:
         return result
 
     def _show_fleet(self) -> None:
-        self._title("Acme's fleet")
+        self.title("Acme's fleet")
         with read_session(tenant=self.tenants["acme"][1]) as session:
             for by in ("region", "family", "lifecycle", "cluster"):
                 self.console.print(_groups_table(by, summarise_fleet(session, by)))
 
     def _import_changes(self, yesterday: dict[str, object]) -> None:
-        self._title("A day later: what exactly changed")
+        self.title("A day later: what exactly changed")
         content = json.dumps(changed_answer(yesterday, now=utc_now())).encode()
         result = self._import("acme", "production", "today's answer", content)
-        self.console.print(_changes_table(result, shown=len(content) if self.full else IDS_SHOWN))
-        if not self.full:
-            self.console.print("  `spothive demo --full` names every instance.")
+        self.show_changes(result)
         again = self._import("acme", "production", "the same answer again", content)
         if again.added or again.changed or again.vanished:
             msg = "importing the same answer twice changed something: this is a defect"
             raise RuntimeError(msg)
 
+    def show_changes(self, result: ScanResult) -> None:
+        """Show each kind of change once."""
+        self.console.print(_changes_table(result, shown=result.seen + len(result.vanished) if self.full else IDS_SHOWN))
+        if not self.full:
+            self.console.print("  `spothive demo --full` names every instance.")
+
     def _defend(self) -> None:
-        self._title("What the database refuses")
+        self.title("What the database refuses")
         self._refused("anna writes an instance into bob's account", self._cross_tenant_write)
         self._refused("an account becomes active without having connected", self._illegal_move)
-        self._title("What it cascades")
+        self.title("What it cascades")
         self._cascade()
 
     def _refused(self, attempt: str, act: Callable[[TenantSession], None]) -> None:
@@ -219,12 +225,13 @@ class Demo:
         for command in ("account list", "instance list --family m6i", "doctor", "db status"):
             self.console.print(f"  .venv/bin/spothive {command}")
 
-    def _title(self, text: str) -> None:
+    def title(self, text: str) -> None:
+        """Begin a chapter."""
         self.console.print()
         self.console.print(text, style="bold")
 
     @contextmanager
-    def _step(self, what: str) -> Iterator[Callable[[str], None]]:
+    def step(self, what: str) -> Iterator[Callable[[str], None]]:
         """Print ``what``, then how long it took and what the block reports."""
         started, said = time.monotonic(), [""]
         with self.console.status(what):
@@ -270,7 +277,7 @@ def _groups_table(by: GroupBy, groups: list[FleetGroup]) -> Table:
     return table
 
 
-def _changes_table(result: ImportResult, *, shown: int) -> Table:
+def _changes_table(result: ScanResult, *, shown: int) -> Table:
     """Group what changed: each kind of change once, with (at most ``shown`` of) the instances it happened to."""
     kinds: dict[str, list[str]] = defaultdict(list, {"new": result.added, "gone": result.vanished})
     for change in result.changes:

@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from spothive.clock import utc_now
 from spothive.database import postgresql, sqlite
-from spothive.database.connection import get_engine
+from spothive.database.connection import get_engine, read_session
 from spothive.database.drift import find_drift
 from spothive.database.revisions import require_head
-from spothive.errors import DatabaseUnavailable, SchemaTooNew, SpothiveError
+from spothive.database.tenancy import system_scope
+from spothive.errors import DatabaseUnavailable, KeyMissing, SchemaTooNew, SpothiveError
+from spothive.keyring import load_keyring
 from spothive.models import Base
+from spothive.schema.sealed import key_id_of, sealed_columns
 from spothive.settings import Settings, get_settings, unknown_variables
 
 OLDEST_POSTGRESQL = 130000
@@ -84,6 +87,23 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         yield Finding("unknown setting", Severity.WARNING, f"nothing reads {name}", repair)
 
 
+def _sealing_keys(settings: Settings) -> Finding:
+    """Compare the keys that stored secrets need with those that are here."""
+    with read_session() as session, system_scope(session, "doctor looks for the keys of sealed values"):
+        needed: set[str] = set()
+        for column in sealed_columns(Base.metadata):
+            needed |= set(session.scalars(select(key_id_of(column)).where(column.is_not(None)).distinct()))
+    try:
+        present = load_keyring(settings).key_ids
+    except KeyMissing:
+        present = ()
+    except SpothiveError as error:
+        return Finding("sealing keys", Severity.ERROR, str(error), "see the message")
+    missing = sorted(needed - set(present))
+    found = f"missing {', '.join(missing)}, which sealed stored secrets" if missing else ", ".join(present) or "none"
+    return _good("sealing keys", not missing, found, "bring them back in the key file or SPOTHIVE_SEALING_KEYS")
+
+
 def _place(connection: Connection) -> str:
     url = connection.engine.url
     return sqlite.place(url) if connection.dialect.name == "sqlite" else postgresql.place(url)
@@ -97,6 +117,7 @@ def _schema() -> Iterator[Finding]:
         yield Finding("schema", Severity.ERROR, str(error), "see the message" if newer else "spothive db upgrade")
         return
     yield Finding("schema", Severity.OK, f"at {status.current}")
+    yield _sealing_keys(get_settings())
     try:
         drift = find_drift()
     except SpothiveError as error:

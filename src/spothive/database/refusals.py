@@ -45,6 +45,7 @@ _SUFFIXES = {
     "_json": "it is not strict JSON of the right shape and size",
     "_bool": "it is neither true nor false",
     "_uuid": "it is not an id",
+    "_sealed": "it holds sealed values only",
 }
 
 

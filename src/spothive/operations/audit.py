@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from spothive.database import TenantSession
+from spothive.errors import SpothiveError
 from spothive.models import AuditLog, Outcome, ResourceType
 from spothive.models.audit import DIFF_MAX
 from spothive.operations.actor import Actor
@@ -46,6 +47,41 @@ def record(
             outcome=Outcome.SUCCESS,
             diff_before=_canonical(before),
             diff_after=_canonical(after),
+        )
+    )
+
+
+def record_failure(
+    session: TenantSession,
+    actor: Actor,
+    event: str,
+    resource: str,
+    resource_type: ResourceType,
+    *,
+    reason: SpothiveError,
+    outcome: Outcome = Outcome.FAILURE,
+) -> None:
+    """Add one row that says what ``actor`` tried in vain, and why; in a transaction that outlives the attempt.
+
+    Args:
+        session: session of a transaction of its own.
+        actor: who tried.
+        event: what was tried, for example ``account.connected``.
+        resource: name or id of what it was tried on.
+        resource_type: kind of the resource.
+        reason: the refusal; its message never holds a secret.
+        outcome: FAILURE, or DENIED if the attempt was not rightful.
+    """
+    session.add(
+        AuditLog(
+            tenant_id=session.tenant_id,
+            actor_id=actor.user_id,
+            actor_name=actor.label,
+            event=event,
+            resource=storable(resource),
+            resource_type=resource_type,
+            outcome=outcome,
+            diff_after=_canonical({"reason": str(reason)}),
         )
     )
 

@@ -24,7 +24,7 @@ from spothive.database import (
 )
 from spothive.errors import Conflict, InvalidInput, NotFound, NothingToImport, ValueRefused
 from spothive.gateways.ec2_answer import FleetAnswer, ObservedInstance, RefusedInstance
-from spothive.operations.fleet import FieldChange, ImportResult, import_fleet
+from spothive.operations.fleet import FieldChange, ScanResult, import_fleet
 from spothive.operations.identity import set_user_active
 from tests.conftest import Database
 from tests.factories.fleets import a_day_later, answer_of, connected_account, large_fleet, observed
@@ -34,7 +34,7 @@ from tests.watching import everything, rows_of, statements
 
 def taken(
     world: World, *instances: ObservedInstance, answer: FleetAnswer | None = None, name: str = "shop", **options: Any
-) -> ImportResult:
+) -> ScanResult:
     """Import ``instances``, or a whole ``answer``, as anna of acme."""
     with get_db_session(tenant=world.acme) as session:
         return import_fleet(session, world.anna, name=name, answer=answer or answer_of(instances), **options)

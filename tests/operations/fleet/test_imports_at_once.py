@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Barrier, Thread
-from typing import Any
 
 import pytest
 
 from spothive.database import Account, Instance, ScanRun, ScanStatus, get_db_session
-from spothive.errors import Conflict, SpothiveError
+from spothive.errors import Conflict
 from spothive.gateways.ec2_answer import ObservedInstance, content_hash
-from spothive.operations.fleet import ImportResult, disconnect_account, import_fleet
+from spothive.operations.fleet import ScanResult, disconnect_account, import_fleet
 from tests.factories.fleets import a_day_later, answer_of, large_fleet, observed
 from tests.operations.conftest import World, audited
+from tests.operations.fleet.conftest import at_once
 from tests.watching import rows_of
 
 
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """Start every work at the same moment; return what each returned, or the refusal it met."""
-    barrier = Barrier(len(works))
-    results: list[Any] = [None] * len(works)
-
-    def run(place: int, work: Callable[[], Any]) -> None:
-        barrier.wait(60)
-        try:
-            results[place] = work()
-        except SpothiveError as error:
-            results[place] = error
-
-    threads = [Thread(target=run, args=(place, work)) for place, work in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
-def importing(world: World, name: str, fleet: list[ObservedInstance]) -> Callable[[], ImportResult]:
-    def work() -> ImportResult:
+def importing(world: World, name: str, fleet: list[ObservedInstance]) -> Callable[[], ScanResult]:
+    def work() -> ScanResult:
         with get_db_session(tenant=world.acme) as session:
             return import_fleet(session, world.anna, name=name, answer=answer_of(fleet))
 
@@ -71,7 +50,7 @@ def test_two_imports_of_a_known_account_follow_one_another(world: World) -> None
 def test_two_accounts_never_hold_the_same_instance(world: World) -> None:
     fleet = [observed(number) for number in range(200)]
     results = at_once(importing(world, "one", fleet), importing(world, "two", fleet[::-1]))
-    winners = [result for result in results if isinstance(result, ImportResult) and result.added]
+    winners = [result for result in results if isinstance(result, ScanResult) and result.added]
     assert len(winners) == 1
     assert len(rows_of(Instance)) == 200
     for result in results:

@@ -1,5 +1,6 @@
 """Fleet: what can be done with AWS accounts and their instances."""
 
+from spothive.operations.fleet.access import recheck_account
 from spothive.operations.fleet.accounts import (
     AccountSummary,
     disconnect_account,
@@ -7,7 +8,8 @@ from spothive.operations.fleet.accounts import (
     list_accounts,
     set_environment,
 )
-from spothive.operations.fleet.imports import FieldChange, ImportResult, import_fleet
+from spothive.operations.fleet.discovery import discover_account
+from spothive.operations.fleet.imports import import_fleet
 from spothive.operations.fleet.listing import (
     FleetGroup,
     InstanceFilter,
@@ -17,21 +19,36 @@ from spothive.operations.fleet.listing import (
     on_demand_price,
     summarise_fleet,
 )
+from spothive.operations.fleet.onboarding import (
+    begin_onboarding,
+    connect_with_keys,
+    find_request,
+    onboarding_template,
+    verify_onboarding,
+)
+from spothive.operations.fleet.reconcile import FieldChange, ScanResult
 
 __all__ = [
     "AccountSummary",
     "FieldChange",
     "FleetGroup",
-    "ImportResult",
     "InstanceFilter",
     "Listed",
+    "ScanResult",
+    "begin_onboarding",
+    "connect_with_keys",
     "disconnect_account",
+    "discover_account",
     "find_account",
     "find_instance",
+    "find_request",
     "import_fleet",
     "list_accounts",
     "list_instances",
     "on_demand_price",
+    "onboarding_template",
+    "recheck_account",
     "set_environment",
     "summarise_fleet",
+    "verify_onboarding",
 ]

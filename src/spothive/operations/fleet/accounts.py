@@ -6,22 +6,25 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Select, delete, func, or_, select, update
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
-from spothive.errors import Conflict, NotFound
+from spothive.errors import Conflict, DuplicateValue, NotFound
 from spothive.models import (
     Account,
     AccountLog,
+    AccountStatus,
     Cluster,
+    ConnectionMethod,
     EnvironmentType,
     Instance,
     InstanceState,
     ResourceType,
     ScanRun,
+    User,
 )
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
@@ -107,12 +110,66 @@ def set_environment(session: TenantSession, actor: Actor, *, name: str, environm
     return account
 
 
-def log_account(session: TenantSession, actor: Actor, account: Account, action: str, details: dict[str, Any]) -> None:
-    """Add one line to the account's own history."""
+def make_placeholder(
+    session: TenantSession, name: str, method: ConnectionMethod, user_id: UUID, *, region: str = "us-east-1"
+) -> Account:
+    """Make the row of an account that has proved nothing yet; if another call was quicker, return that one's, locked.
+
+    Raises:
+        Conflict: an account of this name is being disconnected.
+    """
+    account = Account(
+        account_name=name,
+        account_id=f"pending-{uuid4().hex}",
+        connection_method=method,
+        user_id=user_id,
+        region=region,
+    )
+    try:
+        with session.begin_nested():  # a taken name must not end the transaction
+            session.add(account)
+    except DuplicateValue:
+        try:
+            return find_account(session, name, for_update=True)  # another call made it since we looked
+        except NotFound:
+            msg = f"account {name} is being disconnected: let `spothive account disconnect {name}` finish first"
+            raise Conflict(msg) from None
+    return account
+
+
+def responsible_user(session: TenantSession, actor: Actor, owner: str | None) -> UUID:
+    """Return the user who answers for a new account: ``owner``, else the actor, else the tenant's first client.
+
+    Raises:
+        NotFound: no active user of the tenant is called so, or there is none at all.
+    """
+    if owner is None and actor.home_tenant_id == session.tenant_id:
+        return actor.user_id
+    query = select(User.id).where(User.is_active).order_by(User.role != "client", User.created_at).limit(1)
+    user_id = session.scalar(query if owner is None else query.where(User.username == owner.lower()))
+    if user_id is None:
+        who = f"no active user of this tenant is called {owner!r}" if owner else "this tenant has no user yet"
+        msg = f"{who}: make one with `spothive user create`, somebody must answer for the account"
+        raise NotFound(msg)
+    return user_id
+
+
+def log_account(
+    session: TenantSession,
+    actor: Actor,
+    account: Account,
+    action: str,
+    details: dict[str, Any],
+    *,
+    moved: tuple[AccountStatus, AccountStatus] | None = None,
+) -> None:
+    """Add one line to the account's own history; ``moved`` is the status before and after, if it changed."""
     session.add(
         AccountLog(
             account_id=account.id,
             action=action,
+            from_status=moved[0] if moved else None,
+            to_status=moved[1] if moved else None,
             details=details,
             actor_id=actor.user_id,
             actor_name=actor.label,

@@ -374,8 +374,8 @@ CREATE TABLE accounts (
     CONSTRAINT ck_accounts_connection_method_values CHECK (connection_method IN ('iam_role', 'access_keys', 'import')),
     CONSTRAINT ck_accounts_role_arn_length CHECK (length(role_arn) <= 2048),
     CONSTRAINT ck_accounts_external_id_length CHECK (length(external_id) >= 1 AND length(external_id) <= 64),
-    CONSTRAINT ck_accounts_aws_access_key_id_length CHECK (length(aws_access_key_id) <= 4000),
-    CONSTRAINT ck_accounts_aws_secret_access_key_length CHECK (length(aws_secret_access_key) <= 4000),
+    CONSTRAINT ck_accounts_aws_access_key_id_sealed CHECK (substr(aws_access_key_id, 1, 9) = 'sealed:1:' AND trim(substr(aws_access_key_id, 10, 8), '0123456789abcdef') = '' AND substr(aws_access_key_id, 18, 1) = ':' AND trim(aws_access_key_id, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(aws_access_key_id) >= 57 AND length(aws_access_key_id) <= 21901),
+    CONSTRAINT ck_accounts_aws_secret_access_key_sealed CHECK (substr(aws_secret_access_key, 1, 9) = 'sealed:1:' AND trim(substr(aws_secret_access_key, 10, 8), '0123456789abcdef') = '' AND substr(aws_secret_access_key, 18, 1) = ':' AND trim(aws_secret_access_key, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(aws_secret_access_key) >= 57 AND length(aws_secret_access_key) <= 21901),
     CONSTRAINT ck_accounts_region_length CHECK (length(region) >= 1 AND length(region) <= 32),
     CONSTRAINT ck_accounts_status_values CHECK (status IN ('pending', 'connected', 'active', 'failed')),
     CONSTRAINT ck_accounts_status_reason_length CHECK (length(status_reason) <= 4000),
@@ -454,6 +454,56 @@ COMMENT ON COLUMN clusters.id IS 'UUIDv7';
 COMMENT ON COLUMN clusters.created_at IS 'UTC';
 
 COMMENT ON COLUMN clusters.updated_at IS 'UTC';
+
+CREATE TABLE onboarding_requests (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    request_id TEXT NOT NULL,
+    account_id UUID NOT NULL,
+    connection_method TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    status TEXT DEFAULT 'created' NOT NULL,
+    aws_account_id TEXT,
+    role_arn TEXT,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_onboarding_requests PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_onboarding_requests_tenant_id_account_id UNIQUE (tenant_id, account_id),
+    CONSTRAINT ck_onboarding_requests_verified CHECK ((status = 'verified') = (aws_account_id IS NOT NULL) AND (status = 'verified') = (role_arn IS NOT NULL)),
+    CONSTRAINT uq_onboarding_requests_request_id UNIQUE (request_id),
+    CONSTRAINT uq_onboarding_requests_external_id UNIQUE (external_id),
+    CONSTRAINT ck_onboarding_requests_request_id_length CHECK (length(request_id) >= 1 AND length(request_id) <= 32),
+    CONSTRAINT ck_onboarding_requests_connection_method_values CHECK (connection_method IN ('iam_role', 'access_keys', 'import')),
+    CONSTRAINT ck_onboarding_requests_external_id_length CHECK (length(external_id) >= 1 AND length(external_id) <= 64),
+    CONSTRAINT ck_onboarding_requests_status_values CHECK (status IN ('created', 'verified')),
+    CONSTRAINT ck_onboarding_requests_aws_account_id_length CHECK (length(aws_account_id) >= 12 AND length(aws_account_id) <= 12),
+    CONSTRAINT ck_onboarding_requests_role_arn_length CHECK (length(role_arn) <= 2048),
+    CONSTRAINT ck_onboarding_requests_expires_at_utc CHECK (expires_at >= '0001-01-01 00:00:00+00' AND expires_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_onboarding_requests_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_onboarding_requests_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_onboarding_requests_id UNIQUE (id),
+    CONSTRAINT fk_onboarding_requests_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_onboarding_requests_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_onboarding_requests_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_onboarding_requests_tenant_id_user_id ON onboarding_requests (tenant_id, user_id);
+
+COMMENT ON COLUMN onboarding_requests.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN onboarding_requests.id IS 'UUIDv7';
+
+COMMENT ON COLUMN onboarding_requests.request_id IS 'random';
+
+COMMENT ON COLUMN onboarding_requests.external_id IS 'ours, random; becomes the account''s';
+
+COMMENT ON COLUMN onboarding_requests.aws_account_id IS 'what AWS proved';
+
+COMMENT ON COLUMN onboarding_requests.created_at IS 'UTC';
+
+COMMENT ON COLUMN onboarding_requests.updated_at IS 'UTC';
 
 CREATE TABLE scan_runs (
     tenant_id UUID NOT NULL,

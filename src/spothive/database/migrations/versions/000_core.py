@@ -10,6 +10,7 @@ branch_labels = None
 depends_on = None
 
 TABLES = (
+    "onboarding_requests",
     "scan_units",
     "scan_runs",
     "instances",

@@ -314,8 +314,8 @@ CREATE TABLE accounts (
     CONSTRAINT ck_accounts_connection_method_values CHECK (connection_method IN ('iam_role', 'access_keys', 'import')),
     CONSTRAINT ck_accounts_role_arn_length CHECK (length(role_arn) <= 2048 AND instr(role_arn, char(0)) = 0),
     CONSTRAINT ck_accounts_external_id_length CHECK (length(external_id) >= 1 AND length(external_id) <= 64 AND instr(external_id, char(0)) = 0),
-    CONSTRAINT ck_accounts_aws_access_key_id_length CHECK (length(aws_access_key_id) <= 4000 AND instr(aws_access_key_id, char(0)) = 0),
-    CONSTRAINT ck_accounts_aws_secret_access_key_length CHECK (length(aws_secret_access_key) <= 4000 AND instr(aws_secret_access_key, char(0)) = 0),
+    CONSTRAINT ck_accounts_aws_access_key_id_sealed CHECK (substr(aws_access_key_id, 1, 9) = 'sealed:1:' AND trim(substr(aws_access_key_id, 10, 8), '0123456789abcdef') = '' AND substr(aws_access_key_id, 18, 1) = ':' AND trim(aws_access_key_id, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(aws_access_key_id) >= 57 AND length(aws_access_key_id) <= 21901),
+    CONSTRAINT ck_accounts_aws_secret_access_key_sealed CHECK (substr(aws_secret_access_key, 1, 9) = 'sealed:1:' AND trim(substr(aws_secret_access_key, 10, 8), '0123456789abcdef') = '' AND substr(aws_secret_access_key, 18, 1) = ':' AND trim(aws_secret_access_key, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(aws_secret_access_key) >= 57 AND length(aws_secret_access_key) <= 21901),
     CONSTRAINT ck_accounts_region_length CHECK (length(region) >= 1 AND length(region) <= 32 AND instr(region, char(0)) = 0),
     CONSTRAINT ck_accounts_status_values CHECK (status IN ('pending', 'connected', 'active', 'failed')),
     CONSTRAINT ck_accounts_status_reason_length CHECK (length(status_reason) <= 4000 AND instr(status_reason, char(0)) = 0),
@@ -374,6 +374,47 @@ CREATE TABLE clusters (
  STRICT;
 
 CREATE INDEX ix_clusters_tenant_id_status ON clusters (tenant_id, status);
+
+CREATE TABLE onboarding_requests (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    connection_method TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    status TEXT DEFAULT 'created' NOT NULL,
+    aws_account_id TEXT,
+    role_arn TEXT,
+    expires_at TEXT NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_onboarding_requests PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_onboarding_requests_tenant_id_account_id UNIQUE (tenant_id, account_id),
+    CONSTRAINT ck_onboarding_requests_verified CHECK ((status = 'verified') = (aws_account_id IS NOT NULL) AND (status = 'verified') = (role_arn IS NOT NULL)),
+    CONSTRAINT uq_onboarding_requests_request_id UNIQUE (request_id),
+    CONSTRAINT uq_onboarding_requests_external_id UNIQUE (external_id),
+    CONSTRAINT ck_onboarding_requests_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_onboarding_requests_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_onboarding_requests_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_onboarding_requests_request_id_length CHECK (length(request_id) >= 1 AND length(request_id) <= 32 AND instr(request_id, char(0)) = 0),
+    CONSTRAINT ck_onboarding_requests_account_id_uuid CHECK (length(account_id) = 32 AND account_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_onboarding_requests_connection_method_values CHECK (connection_method IN ('iam_role', 'access_keys', 'import')),
+    CONSTRAINT ck_onboarding_requests_external_id_length CHECK (length(external_id) >= 1 AND length(external_id) <= 64 AND instr(external_id, char(0)) = 0),
+    CONSTRAINT ck_onboarding_requests_status_values CHECK (status IN ('created', 'verified')),
+    CONSTRAINT ck_onboarding_requests_aws_account_id_length CHECK (length(aws_account_id) >= 12 AND length(aws_account_id) <= 12 AND instr(aws_account_id, char(0)) = 0),
+    CONSTRAINT ck_onboarding_requests_role_arn_length CHECK (length(role_arn) <= 2048 AND instr(role_arn, char(0)) = 0),
+    CONSTRAINT ck_onboarding_requests_expires_at_utc CHECK (expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(expires_at, 1, 10), '+0 days') IS substr(expires_at, 1, 10) AND substr(expires_at, 1, 4) > '0000' AND substr(expires_at, 12, 2) < '24' AND substr(expires_at, 15, 2) < '60' AND substr(expires_at, 18, 2) < '60' OR expires_at IS NULL),
+    CONSTRAINT ck_onboarding_requests_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_onboarding_requests_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_onboarding_requests_id UNIQUE (id),
+    CONSTRAINT fk_onboarding_requests_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_onboarding_requests_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_onboarding_requests_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE INDEX ix_onboarding_requests_tenant_id_user_id ON onboarding_requests (tenant_id, user_id);
 
 CREATE TABLE scan_runs (
     tenant_id TEXT NOT NULL,

@@ -1,0 +1,149 @@
+"""EC2 instances as AWS last described them."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from spothive.models.base import Base, Timestamped, json_object
+from spothive.models.clusters import Cluster
+from spothive.models.fleet.accounts import Account
+from spothive.schema.states import StateMachine
+from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
+from spothive.schema.types import Bits64, Fraction, Money, Text, TextEnum, Whole
+
+
+class InstanceState(enum.StrEnum):
+    """State as EC2 reports it: an observation."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    SHUTTING_DOWN = "shutting-down"
+    TERMINATED = "terminated"
+
+
+class Lifecycle(enum.StrEnum):
+    """How an instance is paid for."""
+
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+
+
+class AuthStatus(enum.StrEnum):
+    """Whether somebody answers for an instance."""
+
+    AUTHORIZED = "authorized"
+    FLAGGED = "flagged"
+    UNAUTHORIZED = "unauthorized"
+    TERMINATED = "terminated"
+
+
+class OrchestratorType(enum.StrEnum):
+    """What runs an instance."""
+
+    KUBERNETES = "KUBERNETES"
+    STANDALONE = "STANDALONE"
+
+
+class PipelineMode(enum.StrEnum):
+    """Which decision pipeline an instance goes through."""
+
+    CLUSTER = "CLUSTER"
+    LINEAR = "LINEAR"
+
+
+AUTH_LIFE = StateMachine(
+    AuthStatus,
+    first={AuthStatus.AUTHORIZED, AuthStatus.FLAGGED},
+    moves={
+        AuthStatus.AUTHORIZED: {AuthStatus.FLAGGED},
+        AuthStatus.FLAGGED: {AuthStatus.AUTHORIZED, AuthStatus.UNAUTHORIZED},
+        AuthStatus.UNAUTHORIZED: {AuthStatus.AUTHORIZED, AuthStatus.TERMINATED},
+    },
+)
+
+
+class Instance(TenantOwned, Timestamped, Base):
+    """One EC2 instance as AWS last described it, and what spothive makes of it."""
+
+    __tablename__ = "instances"
+
+    account_id: Mapped[UUID] = owned("accounts")
+    cluster_id: Mapped[UUID | None] = owned("clusters", nullable=True, sibling=True, detach=True)
+    instance_id: Mapped[str] = mapped_column(Text(50, 1), comment="EC2's id")
+    instance_type: Mapped[str] = mapped_column(Text(32, 1))
+    region: Mapped[str] = mapped_column(Text(32, 1))
+    availability_zone: Mapped[str] = mapped_column(Text(32, 1))
+    state: Mapped[InstanceState] = mapped_column(TextEnum(InstanceState))
+    lifecycle: Mapped[Lifecycle] = mapped_column(TextEnum(Lifecycle))
+    cpu: Mapped[int | None] = mapped_column(Whole(1, 100_000), comment="vCPUs")
+    memory: Mapped[int | None] = mapped_column(Whole(1, 2**40), comment="MiB")
+    cpu_util: Mapped[float | None] = mapped_column(Fraction(0, 100), comment="percent")
+    memory_util: Mapped[float | None] = mapped_column(Fraction(0, 100), comment="percent")
+    price: Mapped[Decimal | None] = mapped_column(Money(), comment="USD per hour")
+    auth_status: Mapped[AuthStatus] = AUTH_LIFE.column(
+        default=AuthStatus.AUTHORIZED, server_default=AuthStatus.AUTHORIZED.value
+    )
+    flagged_at: Mapped[datetime | None]
+    orchestrator_type: Mapped[OrchestratorType] = mapped_column(
+        TextEnum(OrchestratorType), default=OrchestratorType.STANDALONE, server_default="STANDALONE"
+    )
+    cluster_membership: Mapped[dict[str, Any] | None] = json_object(
+        nullable=True, comment="cluster_name, node_group, role"
+    )
+    pipeline_mode: Mapped[PipelineMode] = mapped_column(
+        TextEnum(PipelineMode), default=PipelineMode.LINEAR, server_default="LINEAR"
+    )
+    is_shadow_mode: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    assigned_model_id: Mapped[UUID | None] = mapped_column(ForeignKey("ml_models.id"), index=True)
+    is_replica: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    replica_of_id: Mapped[UUID | None] = owned("instances", nullable=True, sibling=True)
+    replica_expiry: Mapped[datetime | None]
+    launched_at: Mapped[datetime | None]
+    content_hash: Mapped[int] = mapped_column(Bits64, comment="of what AWS said; a re-scan writes only what differs")
+    terminated_at: Mapped[datetime | None]
+    last_evaluation: Mapped[datetime | None]
+    instance_metadata: Mapped[dict[str, Any]] = json_object(comment="tags, vpc_id, subnet_id")
+
+    account: Mapped[Account] = belongs_to("Instance.account_id", back_populates="instances")
+    cluster: Mapped[Cluster | None] = belongs_to("Instance.cluster_id", back_populates="instances")
+    replica_of: Mapped[Instance | None] = belongs_to(
+        "Instance.replica_of_id", remote_side="Instance.id", back_populates="replicas"
+    )
+    replicas: Mapped[list[Instance]] = has_many("Instance.replica_of_id", back_populates="replica_of")
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "instance_id"),
+        Index(None, "tenant_id", "account_id", "state"),
+        Index(None, "tenant_id", "availability_zone", "instance_type"),
+        Index(
+            "uq_instances_live_replica",
+            "tenant_id",
+            "replica_of_id",
+            unique=True,
+            postgresql_where=sa.text("is_replica AND terminated_at IS NULL"),
+            sqlite_where=sa.text("is_replica AND terminated_at IS NULL"),
+        ),
+        CheckConstraint(
+            "is_replica = (replica_of_id IS NOT NULL) AND is_replica = (replica_expiry IS NOT NULL)",
+            name="replica",
+            info={"message": "a replica names its primary and its expiry, and nothing else does"},
+        ),
+        CheckConstraint(
+            "(state = 'terminated') = (terminated_at IS NOT NULL)",
+            name="terminated",
+            info={"message": "terminated_at is set exactly when the instance is terminated"},
+        ),
+        CheckConstraint(
+            "replica_of_id <> id", name="own_replica", info={"message": "an instance is no replica of itself"}
+        ),
+    )

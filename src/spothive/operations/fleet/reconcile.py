@@ -1,0 +1,342 @@
+"""Bring the database to what AWS was seen to hold: only what differs is written, and by a few statements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Select, or_, select
+
+from spothive.clock import utc_now
+from spothive.database import TenantSession
+from spothive.database.bulk import insert_rows, is_any_of, update_rows
+from spothive.gateways.aws import ObservedCluster
+from spothive.gateways.ec2_answer import FleetAnswer, ObservedInstance, RefusedInstance, content_hash
+from spothive.models import (
+    Account,
+    AuthStatus,
+    Cluster,
+    ClusterStatus,
+    Instance,
+    InstanceState,
+    Lifecycle,
+    OrchestratorType,
+    PipelineMode,
+    ScanStatus,
+)
+from spothive.schema.types import new_id
+
+GONE: Final = 0
+"""Content hash of an instance AWS no longer lists: whatever it says if it comes back is a change."""
+
+FLAGGED_FOR: Final = timedelta(hours=24)
+"""How long an instance nobody answers for stays flagged before it counts as unauthorized."""
+
+MANAGED_BY: Final = ("managedby", "spothive")
+"""Tag and value, in any case, by which an owner answers for an instance."""
+
+_COMPARED = ("instance_type", "availability_zone", "state", "lifecycle", "cluster")
+_OVER = frozenset({"shutting-down", "terminated"})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field of one instance, before and after."""
+
+    instance_id: str
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class ScanResult:
+    """What a look at AWS found and changed. Lists of instances hold EC2 instance ids.
+
+    Attributes:
+        account_name: the account that was looked at.
+        status: COMPLETE, PARTIAL or FAILED.
+        regions: regions that were looked at.
+        failed: region to the reason why it could not be read; its instances were left as they are.
+        account_failed: why AWS refuses the account, if it does.
+        seen: instances AWS listed.
+        vanished: those AWS no longer lists.
+        flagged: those nobody answers for, since this look.
+        unauthorized: those nobody answered for within 24 hours of being flagged.
+        refused: what was left out, and why.
+        clusters_added: new clusters as ``region/name``.
+    """
+
+    account_name: str
+    status: ScanStatus
+    regions: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    account_failed: str | None = None
+    seen: int = 0
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+    changes: list[FieldChange] = field(default_factory=list)
+    flagged: list[str] = field(default_factory=list)
+    unauthorized: list[str] = field(default_factory=list)
+    refused: list[RefusedInstance] = field(default_factory=list)
+    clusters_added: list[str] = field(default_factory=list)
+
+    def absorb(self, part: ScanResult) -> None:
+        """Add what ``part`` of the same look found."""
+        self.seen += part.seen
+        for name in ("added", "changed", "vanished", "changes", "flagged", "unauthorized", "refused", "clusters_added"):
+            getattr(self, name).extend(getattr(part, name))
+
+    def counts(self) -> dict[str, Any]:
+        """Return what the audit trail and the account's history keep of it."""
+        names = ("added", "changed", "vanished", "flagged", "unauthorized", "refused")
+        return {"seen": self.seen, **{name: len(getattr(self, name)) for name in names}, "regions": self.regions}
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database holds of an instance, as far as it is compared."""
+
+    id: UUID
+    instance_id: str
+    content_hash: int
+    region: str
+    instance_type: str
+    availability_zone: str
+    state: InstanceState
+    lifecycle: Lifecycle
+    terminated_at: datetime | None
+    auth_status: AuthStatus
+    flagged_at: datetime | None
+    cluster: str | None
+
+
+def reconcile(
+    session: TenantSession,
+    account: Account,
+    answer: FleetAnswer,
+    regions: Collection[str],
+    result: ScanResult,
+    *,
+    clusters: Iterable[ObservedCluster] = (),
+    judge: bool,
+) -> None:
+    """Write what differs between ``answer`` and the database, and note it in ``result``.
+
+    Instances of ``regions`` that the answer does not list become terminated, unless the answer is incomplete.
+    Statements: a fixed number, whatever the number of instances.
+
+    Args:
+        session: bound to the account's tenant.
+        account: whose instances they are; its row or its region must be locked by the caller.
+        answer: what was read.
+        regions: regions the answer covers.
+        result: collects what changed.
+        clusters: clusters that AWS itself listed.
+        judge: whether instances nobody answers for are flagged, as an account that proved itself has it.
+    """
+    listed = [seen.instance_id for seen in answer.instances]
+    known = _known_instances(session, account, regions, listed)
+    foreign = _refuse_foreign(session, listed, known)
+    held = {entry.instance_id for entry in foreign}
+    taken = [seen for seen in answer.instances if seen.instance_id not in held]
+    result.seen += len(listed)
+    result.refused += [*answer.refused, *foreign]
+    cluster_ids = _clusters(session, account, regions, taken, clusters, result=result)
+    _write(session, account, taken, known, cluster_ids, result=result, judge=judge)
+    if is_whole(answer):
+        _end_unlisted(session, answer, known, regions, result)
+
+
+def is_whole(answer: FleetAnswer) -> bool:
+    """Tell whether an instance that is not in the answer is gone, not just unread."""
+    return answer.complete and all(entry.instance_id is not None for entry in answer.refused)
+
+
+def _known_instances(
+    session: TenantSession, account: Account, regions: Collection[str], listed: Collection[str]
+) -> dict[str, _Known]:
+    query: Select[*tuple[Any, ...]] = (
+        select(
+            Instance.id,
+            Instance.instance_id,
+            Instance.content_hash,
+            Instance.region,
+            Instance.instance_type,
+            Instance.availability_zone,
+            Instance.state,
+            Instance.lifecycle,
+            Instance.terminated_at,
+            Instance.auth_status,
+            Instance.flagged_at,
+            Cluster.name,
+        )
+        .outerjoin(Cluster, Cluster.id == Instance.cluster_id)
+        .where(Instance.account_id == account.id)
+        .where(or_(Instance.region.in_(sorted(regions)), is_any_of(session, Instance.instance_id, listed)))
+    )
+    return {row.instance_id: _Known(*row) for row in session.execute(query)}
+
+
+def _refuse_foreign(session: TenantSession, listed: Iterable[str], known: Container[str]) -> list[RefusedInstance]:
+    """Return what another account of the tenant holds already; what is known here cannot be there too."""
+    new = [instance_id for instance_id in listed if instance_id not in known]
+    query = select(Instance.instance_id, Account.account_name).join(Account, Account.id == Instance.account_id)
+    holders = session.execute(query.where(is_any_of(session, Instance.instance_id, new)))
+    return [
+        RefusedInstance(instance_id, "the database", f"account {holder} holds it already")
+        for instance_id, holder in holders
+    ]
+
+
+def _write(
+    session: TenantSession,
+    account: Account,
+    taken: list[ObservedInstance],
+    known: dict[str, _Known],
+    cluster_ids: dict[tuple[str, str], UUID],
+    *,
+    result: ScanResult,
+    judge: bool,
+) -> None:
+    """Write what is new or changed, and note it in ``result``."""
+    now = utc_now()
+    base = {"tenant_id": session.tenant_id, "updated_at": now}
+    new, changed = [], []
+    for seen in taken:
+        digest, before = content_hash(seen), known.get(seen.instance_id)
+        cluster_id = cluster_ids.get((seen.region, seen.cluster_name or ""))
+        auth = _judged(seen, before, now, judge=judge)
+        if before is None:
+            result.added.append(seen.instance_id)
+            row = {"id": new_id(), "account_id": account.id, "instance_id": seen.instance_id, "created_at": now}
+            new.append(base | row | _columns(seen, digest, cluster_id, ended=now) | auth)
+        elif before.content_hash != digest or before.auth_status is not auth["auth_status"]:
+            if before.content_hash != digest:
+                result.changed.append(seen.instance_id)
+                result.changes += _field_changes(before, seen)
+            ended = before.terminated_at or now  # AWS goes on listing what has ended for an hour
+            changed.append(base | {"id": before.id} | _columns(seen, digest, cluster_id, ended=ended) | auth)
+        _note_auth(seen.instance_id, before, auth["auth_status"], result)
+    insert_rows(session, Instance, new)
+    update_rows(session, Instance, changed)
+
+
+def _judged(seen: ObservedInstance, before: _Known | None, now: datetime, *, judge: bool) -> dict[str, Any]:
+    """Return whether somebody answers for an instance: a group, a cluster, or its owner by a tag."""
+    status, since = (before.auth_status, before.flagged_at) if before else (AuthStatus.AUTHORIZED, None)
+    if not judge or seen.state in _OVER or status is AuthStatus.TERMINATED:
+        return {"auth_status": status, "flagged_at": since}
+    if seen.in_asg or seen.cluster_name or _is_managed(seen.tags):
+        return {"auth_status": AuthStatus.AUTHORIZED, "flagged_at": None}
+    if status is AuthStatus.AUTHORIZED:
+        status, since = AuthStatus.FLAGGED, now
+    elif status is AuthStatus.FLAGGED and since is not None and now - since >= FLAGGED_FOR:
+        status = AuthStatus.UNAUTHORIZED
+    return {"auth_status": status, "flagged_at": since}
+
+
+def _is_managed(tags: dict[str, str]) -> bool:
+    return any((key.lower(), value.lower()) == MANAGED_BY for key, value in tags.items())
+
+
+def _note_auth(instance_id: str, before: _Known | None, after: AuthStatus, result: ScanResult) -> None:
+    if after is AuthStatus.FLAGGED and (before is None or before.auth_status is not after):
+        result.flagged.append(instance_id)
+    elif after is AuthStatus.UNAUTHORIZED and before is not None and before.auth_status is not after:
+        result.unauthorized.append(instance_id)
+
+
+def _end_unlisted(
+    session: TenantSession,
+    answer: FleetAnswer,
+    known: dict[str, _Known],
+    regions: Collection[str],
+    result: ScanResult,
+) -> None:
+    """Terminate what the answer covers and does not list, and note it in ``result``."""
+    now = utc_now()
+    listed = {seen.instance_id for seen in answer.instances} | {entry.instance_id for entry in answer.refused}
+    gone = [
+        before
+        for before in known.values()
+        if before.instance_id not in listed
+        and before.region in regions
+        and before.state is not InstanceState.TERMINATED
+    ]
+    ended = {"state": InstanceState.TERMINATED, "terminated_at": now, "content_hash": GONE, "updated_at": now}
+    update_rows(session, Instance, [{"tenant_id": session.tenant_id, "id": before.id} | ended for before in gone])
+    result.vanished += [before.instance_id for before in gone]
+
+
+def _columns(seen: ObservedInstance, digest: int, cluster_id: UUID | None, *, ended: datetime) -> dict[str, Any]:
+    """Return the columns that AWS decides, as they are to be stored; ``ended`` is when it was terminated, if it was."""
+    member = seen.cluster_name is not None
+    state = InstanceState(seen.state)
+    return {
+        "instance_type": seen.instance_type,
+        "region": seen.region,
+        "availability_zone": seen.availability_zone,
+        "state": state,
+        "terminated_at": ended if state is InstanceState.TERMINATED else None,
+        "lifecycle": Lifecycle(seen.lifecycle),
+        "cpu": seen.vcpus,
+        "memory": seen.memory_mib,
+        "launched_at": seen.launched_at,
+        "cluster_id": cluster_id,
+        "cluster_membership": {
+            "cluster_name": seen.cluster_name,
+            "node_group": seen.node_group,
+            "role": "node",
+        }
+        if member
+        else None,
+        "orchestrator_type": OrchestratorType.KUBERNETES if member else OrchestratorType.STANDALONE,
+        "pipeline_mode": PipelineMode.CLUSTER if member else PipelineMode.LINEAR,
+        "instance_metadata": {"tags": seen.tags, "vpc_id": seen.vpc_id, "subnet_id": seen.subnet_id},
+        "content_hash": digest,
+    }
+
+
+def _clusters(
+    session: TenantSession,
+    account: Account,
+    regions: Collection[str],
+    instances: Iterable[ObservedInstance],
+    listed: Iterable[ObservedCluster],
+    *,
+    result: ScanResult,
+) -> dict[tuple[str, str], UUID]:
+    """Return (region, cluster name) to cluster id, making the clusters that are new: AWS lists them, or a tag does."""
+    query = select(Cluster).where(Cluster.account_id == account.id, Cluster.region.in_(sorted(regions)))
+    found = {(cluster.region, cluster.name): cluster for cluster in session.scalars(query)}
+
+    def named(region: str, name: str) -> Cluster:
+        if (region, name) not in found:
+            cluster = Cluster(id=new_id(), account_id=account.id, region=region, name=name)
+            cluster.status = ClusterStatus.DISCOVERED
+            session.add(cluster)
+            found[region, name] = cluster
+            result.clusters_added.append(f"{region}/{name}")
+        return found[region, name]
+
+    for seen in listed:
+        cluster = named(seen.region, seen.name)
+        cluster.vpc_id, cluster.api_endpoint, cluster.k8s_version = seen.vpc_id, seen.endpoint, seen.version
+    for member in instances:
+        if member.cluster_name:
+            cluster = named(member.region, member.cluster_name)
+            cluster.vpc_id = cluster.vpc_id or member.vpc_id
+    session.flush()  # instances point to them
+    return {key: cluster.id for key, cluster in found.items()}
+
+
+def _field_changes(before: _Known, after: ObservedInstance) -> list[FieldChange]:
+    new = {name: getattr(after, name, None) for name in _COMPARED} | {"cluster": after.cluster_name}
+    old = {name: getattr(before, name) for name in _COMPARED}
+    pairs = ((name, old[name], new[name]) for name in _COMPARED)
+    return [FieldChange(before.instance_id, name, was, now) for name, was, now in pairs if was != now]

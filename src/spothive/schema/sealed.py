@@ -1,0 +1,125 @@
+"""Columns that hold secrets, sealed.
+
+The column type does no cryptography: a query over a thousand accounts opens nothing. Sealing and opening are calls
+that stand in the code, and a sealed value opens only in the tenant, the column and the row it was sealed for.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from spothive.errors import InvalidInput, SecretUnreadable, TenantNotBound
+from spothive.keyring import KEY_ID_LENGTH, TOKEN_MAX_LENGTH, TOKEN_MIN_LENGTH, TOKEN_PREFIX, Keyring, is_token
+from spothive.schema.tenancy import TenantOwned
+from spothive.schema.types import CheckedType, new_id
+from spothive.schema.types.checked import Check
+
+_CONTEXT_VERSION = b"1"
+_HEX = "0123456789abcdef"
+_ALPHABET = f"{string.ascii_letters}{string.digits}-_:"
+
+
+class Sealed(CheckedType[str]):
+    """TEXT that holds a token of :mod:`spothive.keyring` and nothing else; the database refuses plain text too."""
+
+    cache_ok = True
+
+    def __init__(self, purpose: str) -> None:
+        """Seal values for ``purpose``, for example ``aws.access_key_id``.
+
+        The purpose is part of what a token is bound to. It is unique among the columns and never changes, whatever
+        the column or the table is called later: a value sealed for another purpose no longer opens.
+        """
+        super().__init__()
+        self.purpose = purpose
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Refuse plain text before it is sent, so that no error or log of the database can repeat it.
+
+        Raises:
+            InvalidInput: it is no token.
+        """
+        del dialect
+        if value is not None and not is_token(value):
+            raise InvalidInput("this column takes sealed values only: set it with spothive.schema.sealed.seal()")
+        return value
+
+    def checks(self, column: str) -> Iterator[Check]:
+        """Refuse what does not look like a token."""
+        colon = len(TOKEN_PREFIX) + KEY_ID_LENGTH + 1
+        # No LIKE: on SQLite it is blind to case. And trim() over the whole value, as SQLite's substr() stops at a NUL.
+        yield Check(
+            "sealed",
+            f"substr({column}, 1, {len(TOKEN_PREFIX)}) = '{TOKEN_PREFIX}' "
+            f"AND trim(substr({column}, {len(TOKEN_PREFIX) + 1}, {KEY_ID_LENGTH}), '{_HEX}') = '' "
+            f"AND substr({column}, {colon}, 1) = ':' "
+            f"AND trim({column}, '{_ALPHABET}') = '' "
+            f"AND length({column}) >= {TOKEN_MIN_LENGTH} AND length({column}) <= {TOKEN_MAX_LENGTH}",
+        )
+
+
+def seal(keyring: Keyring, row: TenantOwned, attribute: str, plaintext: str) -> None:
+    """Seal ``plaintext`` for this very row and set ``attribute`` to the token.
+
+    A new row without an id is given one here, since the token is bound to it; it keeps that id when it is flushed.
+
+    Raises:
+        InvalidInput: ``plaintext`` is empty, longer than 16 kB or not valid Unicode.
+        TenantNotBound: a new row has no ``tenant_id`` yet.
+        TypeError: ``attribute`` is no sealed column.
+    """
+    purpose = _purpose(row, attribute)
+    if row.tenant_id is None:
+        raise TenantNotBound(f"this {type(row).__name__} has no tenant yet: give it a tenant_id before sealing")
+    if row.id is None:
+        row.id = new_id()  # type: ignore[unreachable]  # Mapped[] speaks of stored rows, a new one has no id yet
+    setattr(row, attribute, keyring.seal(plaintext, _context(row, purpose)))
+
+
+def unseal(keyring: Keyring, row: TenantOwned, attribute: str) -> str:
+    """Return the secret that ``attribute`` holds.
+
+    Raises:
+        KeyMissing: the keyring does not hold the key that sealed it.
+        SecretUnreadable: there is no value, it was changed, or it was copied from another row, column or tenant.
+        TypeError: ``attribute`` is no sealed column.
+    """
+    purpose = _purpose(row, attribute)
+    token = getattr(row, attribute)
+    where = f"{type(row).__name__}.{attribute} of {row.id}"
+    if token is None:
+        raise SecretUnreadable(f"{where} holds no secret: store one first")
+    try:
+        return keyring.unseal(token, _context(row, purpose))
+    except SecretUnreadable as error:
+        raise SecretUnreadable(f"{where}: {error}") from None
+
+
+def sealed_columns(metadata: sa.MetaData) -> list[sa.Column[Any]]:
+    """Return every sealed column, by table and name."""
+    tables = sorted(metadata.tables.values(), key=lambda table: table.name)
+    return [column for table in tables for column in table.columns if isinstance(column.type, Sealed)]
+
+
+def key_id_of(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+    """Return the SQL expression for the id of the key that sealed ``column``'s value."""
+    return sa.func.substr(column, len(TOKEN_PREFIX) + 1, KEY_ID_LENGTH, type_=sa.Text)
+
+
+def _purpose(row: TenantOwned, attribute: str) -> str:
+    declared = sa.inspect(type(row)).column_attrs.get(attribute)
+    kind = declared.columns[0].type if declared is not None else None
+    if not isinstance(kind, Sealed):
+        raise TypeError(f"{type(row).__name__}.{attribute} is no sealed column")
+    return kind.purpose
+
+
+def _context(row: TenantOwned, purpose: str) -> bytes:
+    """Return what a token is bound to. Each part has its length before it, so no two lists of parts look alike."""
+    parts = (_CONTEXT_VERSION, row.tenant_id.bytes, purpose.encode(), row.id.bytes)
+    return b"".join(len(part).to_bytes(2, "big") + part for part in parts)

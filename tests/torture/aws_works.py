@@ -1,0 +1,61 @@
+"""What processes do that connect and discover accounts at the stand-in of the test."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from spothive.database import get_db_session
+from spothive.errors import Conflict, KeyMissing
+from spothive.gateways.aws import AwsGateway
+from spothive.gateways.aws_clients import ConnectionOptions, Credentials
+from spothive.operations.fleet import discover_account, verify_onboarding
+from spothive.operations.identity import find_actor
+from tests.torture.processes import DONE, STEP, Voice
+
+
+def claim(voice: Voice, url: str, platform: Credentials, slug: str, username: str, name: str, role_arn: str) -> None:
+    """Prove a role for account ``name`` and connect it; say which row it is, or why not."""
+    gateway = _gateway(url, platform)
+    actor, tenant_id = find_actor(username, slug)
+    voice.wait_for_start()
+    try:
+        account = verify_onboarding(
+            get_db_session, actor, tenant_id=tenant_id, name=name, role_arn=role_arn, gateway=gateway
+        )
+    except Conflict as error:
+        voice.say((type(error).__name__, str(error)))
+    else:
+        voice.say(("Account", str(account.id)))
+
+
+def discover(voice: Voice, url: str, platform: Credentials) -> None:
+    """Discover account ``prod`` of acme, with a word after each region."""
+    gateway = _gateway(url, platform)
+    actor, tenant_id = find_actor("anna", "acme")
+    voice.wait_for_start()
+    try:
+        discover_account(
+            get_db_session,
+            actor,
+            tenant_id=tenant_id,
+            name="prod",
+            gateway=gateway,
+            keys=no_keys,
+            progress=lambda *_: voice.say(STEP),
+        )
+    except Conflict as error:
+        voice.say((type(error).__name__, str(error)))
+    else:
+        voice.say(DONE)
+
+
+def no_keys() -> NoReturn:
+    """Open nothing: these accounts are connected by roles."""
+    raise KeyMissing("a role needs no sealing key")
+
+
+def _gateway(url: str, platform: Credentials) -> AwsGateway:
+    """Make a gateway that has asked once: boto3 is imported and the clients that prove a role are made."""
+    gateway = AwsGateway(ConnectionOptions(endpoint_url=url), platform=platform)
+    gateway.platform_identity()
+    return gateway
