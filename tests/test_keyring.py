@@ -300,7 +300,8 @@ def test_settings_without_any_key_are_an_error(keys: str) -> None:
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777], ids=oct)
-def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+def umask(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    assert tmp_path.is_dir()  # made before: under some of these nobody but root could enter it
     before = os.umask(request.param)
     yield
     os.umask(before)
