@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import inspect
 import json
 from collections.abc import Callable, Iterator
@@ -204,6 +205,16 @@ def test_sealed_values_are_counted_by_key(
     get_settings().sealing_key_file.unlink()
     ran = spothive("secrets", "status")
     assert (ran.code, f"sealing keys are missing: {key_id}" in ran.err) == (1, True)
+
+
+def test_no_key_file_is_made_where_none_would_be_read(
+    aws: AwsStandIn, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del aws
+    monkeypatch.setenv("SPOTHIVE_SEALING_KEYS", f"a1b2c3d4:{base64.b64encode(bytes(32)).decode()}")
+    get_settings.cache_clear()
+    assert refused("secrets", "init").startswith("SPOTHIVE_SEALING_KEYS is set")
+    assert not get_settings().sealing_key_file.exists()
 
 
 def test_only_staff_sees_which_keys_are_needed(aws: AwsStandIn, refused: Refused) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from spothive.cli.call import Call, CheckFailed, command
 from spothive.cli.output import Column
+from spothive.errors import InvalidInput
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -27,7 +28,11 @@ def make_keys(call: Call) -> None:
     from spothive.keyring import init_key_file
     from spothive.settings import get_settings
 
-    path = get_settings().sealing_key_file
+    settings = get_settings()
+    if settings.sealing_keys is not None:
+        msg = "SPOTHIVE_SEALING_KEYS is set, and a key file would not be read: unset it first"
+        raise InvalidInput(msg)
+    path = settings.sealing_key_file
     key_id = init_key_file(path)
     call.out.json({"key_id": key_id, "path": str(path.absolute())})
     call.out.line(f"made {path} with the key {key_id}; keep a copy, apart from the backups of the database")
