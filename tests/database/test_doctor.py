@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from spothive.database import get_db_session, run_all_migrations
+from spothive.database import doctor, get_db_session, run_all_migrations
 from spothive.database.doctor import Finding, Severity, examine
+from spothive.errors import NotAllowed
 from spothive.keyring import init_key_file
 from spothive.schema.sealed import seal
 from tests.conftest import Database, settings
@@ -139,3 +140,14 @@ def test_a_key_that_stored_secrets_need_is_missed(db: Database, tmp_path: Path) 
         finding = wrong(examine())["sealing keys"]
     assert finding.found == "missing a1b2c3d4, which sealed stored secrets"
     assert finding.repair.startswith("bring them back")
+
+
+def test_a_login_that_cannot_see_the_sealed_values_is_told_not_raised(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise NotAllowed("the login may not enter system scope")
+
+    monkeypatch.setattr(doctor, "system_scope", refuse)
+    found = wrong(examine())["sealing keys"].found
+    assert found == "cannot be compared: the login may not enter system scope"

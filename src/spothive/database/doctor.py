@@ -89,10 +89,13 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 
 def _sealing_keys(settings: Settings) -> Finding:
     """Compare the keys that stored secrets need with those that are here."""
-    with read_session() as session, system_scope(session, "doctor looks for the keys of sealed values"):
-        needed: set[str] = set()
-        for column in sealed_columns(Base.metadata):
-            needed |= set(session.scalars(select(key_id_of(column)).where(column.is_not(None)).distinct()))
+    needed: set[str] = set()
+    try:
+        with read_session() as session, system_scope(session, "doctor looks for the keys of sealed values"):
+            for column in sealed_columns(Base.metadata):
+                needed |= set(session.scalars(select(key_id_of(column)).where(column.is_not(None)).distinct()))
+    except SpothiveError as error:
+        return Finding("sealing keys", Severity.ERROR, f"cannot be compared: {error}", "see the message")
     try:
         present = load_keyring(settings).key_ids
     except KeyMissing:
