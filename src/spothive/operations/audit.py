@@ -36,19 +36,10 @@ def record(
         after: what changed, as it is now; never a secret.
         tenant_id: tenant whose trail it belongs to; the session's when None.
     """
-    session.add(
-        AuditLog(
-            tenant_id=tenant_id or session.tenant_id,
-            actor_id=actor.user_id,
-            actor_name=actor.label,
-            event=event,
-            resource=storable(resource),
-            resource_type=resource_type,
-            outcome=Outcome.SUCCESS,
-            diff_before=_canonical(before),
-            diff_after=_canonical(after),
-        )
-    )
+    row = _row(actor, event, resource, resource_type, tenant_id=tenant_id or session.tenant_id)
+    row.outcome = Outcome.SUCCESS
+    row.diff_before, row.diff_after = _canonical(before), _canonical(after)
+    session.add(row)
 
 
 def record_failure(
@@ -72,17 +63,21 @@ def record_failure(
         reason: the refusal; its message never holds a secret.
         outcome: FAILURE, or DENIED if the attempt was not rightful.
     """
-    session.add(
-        AuditLog(
-            tenant_id=session.tenant_id,
-            actor_id=actor.user_id,
-            actor_name=actor.label,
-            event=event,
-            resource=storable(resource),
-            resource_type=resource_type,
-            outcome=outcome,
-            diff_after=_canonical({"reason": str(reason)}),
-        )
+    row = _row(actor, event, resource, resource_type, tenant_id=session.tenant_id)
+    row.outcome = outcome
+    row.diff_after = _canonical({"reason": str(reason)})
+    session.add(row)
+
+
+def _row(actor: Actor, event: str, resource: str, resource_type: ResourceType, *, tenant_id: UUID | None) -> AuditLog:
+    """Begin the row of what ``actor`` did or tried."""
+    return AuditLog(
+        tenant_id=tenant_id,
+        actor_id=actor.user_id,
+        actor_name=actor.label,
+        event=event,
+        resource=storable(resource),
+        resource_type=resource_type,
     )
 
 
