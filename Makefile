@@ -30,7 +30,7 @@ test: $(READY) ## Run the tests on SQLite and PostgreSQL
 	@$(BIN)/pytest -n logical --maxprocesses 4 -m 'not torture' $(ARGS)
 
 .PHONY: check
-check: $(READY) ## Check format, lint, types and floors
+check: $(READY) ## Check format, lint, types, floors and the SQL of the migrations
 	@failed=; \
 	try() { \
 	    title=$$1; shift; \
@@ -41,7 +41,11 @@ check: $(READY) ## Check format, lint, types and floors
 	try lint   $(BIN)/ruff check; \
 	try types  $(BIN)/mypy; \
 	try floors $(BIN)/lint-imports --no-logo; \
+	try sql    $(LINT_SQL); \
 	[ -z "$$failed" ] || { printf '\nFailed:%s\n' "$$failed" >&2; exit 1; }
+
+LINT_SQL = sh -c 'script=$$($(BIN)/spothive db sql --dialect postgresql) && printf "%s\n" "$$script" \
+    | sed -f .ci/part-revisions.sed | $(BIN)/squawk --stdin-filepath migrations.sql'
 
 .PHONY: torture
 torture: $(READY) ## Run the kills, stalls and long transactions (before a piece of work is called done)

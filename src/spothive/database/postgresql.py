@@ -157,7 +157,7 @@ def prepare_owner(engine: Engine, settings: Settings) -> None:
         with _outside_transaction(dbapi_connection) as cursor:
             cursor.execute("SET timezone TO 'UTC'")
             cursor.execute(_NO_LIMIT)
-            cursor.execute(f"SET lock_timeout TO '{int(settings.migration_lock_timeout * 1000)}ms'")
+            cursor.execute(_lock_timeout(settings))
 
 
 _NO_LIMIT = """
@@ -165,6 +165,15 @@ SELECT set_config(name, '0', false) FROM pg_settings
 WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
 """
 """A revision takes as long as it takes, and the lock of upgrades is held by a connection that does nothing else."""
+
+
+def script_limits(settings: Settings) -> list[str]:
+    """Return the SQL that gives a printed migration the limits of :func:`prepare_owner`, whatever its session has."""
+    return [_lock_timeout(settings), "SET statement_timeout TO 0"]
+
+
+def _lock_timeout(settings: Settings) -> str:
+    return f"SET lock_timeout TO '{int(settings.migration_lock_timeout * 1000)}ms'"
 
 
 def begin(connection: Connection, *, tenant_id: UUID | None, system: bool, read_only: bool) -> None:

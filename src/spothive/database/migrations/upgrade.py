@@ -23,6 +23,7 @@ from sqlalchemy.engine import make_url
 
 from spothive.database import guards, policies
 from spothive.database.connection import make_owner_engine, service_url
+from spothive.database.postgresql import script_limits
 from spothive.errors import InvalidInput, MigrationFailed, RuleBroken, SchemaOutdated
 from spothive.settings import Settings, get_settings
 
@@ -108,6 +109,7 @@ def print_script(context: Any, metadata: MetaData) -> None:
     migration = context.get_context()
     with context.begin_transaction():
         if dialect == "postgresql":
+            guards.emit(migration, script_limits(get_settings()))
             migration.impl.static_output("-- Then let each login in: GRANT spothive_app, spothive_gate TO <login>;")
             guards.emit(migration, policies.role_statements())
         context.run_migrations()
