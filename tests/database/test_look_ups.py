@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from spothive.database import SessionLocal, get_db_session, read_session, system_scope
+from spothive.database import SessionLocal, get_db_session, read_session, run_all_migrations, system_scope
 from spothive.database.look_ups import account_owner_exists, login_row
+from spothive.database.policies import look_ups
 from spothive.models import Role, User
 from tests.conftest import Database
+from tests.database.as_owner import catalogue
+from tests.database.revision_folder import RevisionFolder
 from tests.factories import make_account, make_tenant, make_user
 
 FUNCTIONS = ("login_row", "account_owner_exists")
@@ -128,3 +131,34 @@ def test_another_search_path_does_not_lead_elsewhere(db: Database) -> None:
         service.execute("CREATE TABLE trap.tenants (LIKE public.tenants)")
         service.execute("SET search_path TO trap, public")
         assert service.execute("SELECT id FROM login_row('ann')").fetchall() == [(ann.id,)]
+
+
+# --- what a look-up needs -------------------------------------------------------------------------------
+
+
+def test_a_look_up_needs_the_columns_its_query_names_and_no_other() -> None:
+    needs = {name: needed for name, needed, _ in look_ups()}
+    assert needs["account_owner_exists"] == {"accounts.id", "accounts.account_id"}
+    assert {column.partition(".")[0] for column in needs["login_row"]} == {"users", "tenants"}
+    named = {f"users.{column}" for column in ("username", "email", "password_hash", "tenant_id", "locked_until")}
+    assert named <= needs["login_row"]
+    assert not {"users.full_name", "users.timezone", "tenants.settings"} & needs["login_row"]
+
+
+@pytest.mark.engines("postgresql")
+def test_a_look_up_stands_where_a_column_it_does_not_name_is_missing(db: Database, folder: RevisionFolder) -> None:
+    ann = make_user(make_tenant("alpha"), "ann")
+    folder.add("001_less", "with guards.lowered(op, 'users'):\n    op.drop_column('users', 'timezone')")
+    run_all_migrations()
+    with get_db_session() as session:
+        row = login_row(session, "ann")
+    assert row is not None
+    assert row.id == ann.id
+
+
+@pytest.mark.engines("postgresql")
+def test_a_look_up_goes_down_where_a_column_it_names_is_missing(db: Database, folder: RevisionFolder) -> None:
+    folder.add("001_less", "with guards.lowered(op, 'users'):\n    op.drop_column('users', 'locked_until')")
+    run_all_migrations()
+    assert "function login_row(name text)" not in catalogue()
+    assert "function account_owner_exists(name text)" in catalogue()

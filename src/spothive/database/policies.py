@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.visitors import iterate
 
 from spothive.database.look_ups import account_owner_query, login_row_query
 from spothive.database.postgresql import APP_ROLE, GATE_ROLE, READONLY_ROLE, SYSTEM_ROLE, TENANT_SETTING
-from spothive.models import Account, Tenant, User
+from spothive.models import Tenant
 
 _CURRENT_TENANT = f"(SELECT nullif(current_setting('{TENANT_SETTING}', true), '')::uuid)"
 _ROLES = (APP_ROLE, READONLY_ROLE, SYSTEM_ROLE)
@@ -127,24 +128,26 @@ _LOOK_UPS = {
             "role text, is_active boolean, must_change_password boolean, password_hash text, "
             "failed_logins bigint, locked_until timestamptz"
         ),
-        (User, Tenant),
     ),
-    "account_owner_exists": (account_owner_query, "found boolean", (Account,)),
+    "account_owner_exists": (account_owner_query, "found boolean"),
 }
 
 
 def look_ups() -> Iterator[tuple[str, frozenset[str], tuple[str, ...]]]:
     """Yield (name, columns needed, DDL) of the look-ups that run before a tenant is known.
 
+    Needed are the columns its query names, as ``table.column``, and no others: a later revision may add some.
+
     Each is SECURITY DEFINER, owned by ``spothive_system`` and executable by the application only: the one row it
     returns is all an unbound connection can ever see.
     """
-    for name, (query, returns, models) in _LOOK_UPS.items():
-        body = query(sa.literal_column("$1", sa.Text())).compile(
+    for name, (query, returns) in _LOOK_UPS.items():
+        asked = query(sa.literal_column("$1", sa.Text()))
+        needs = frozenset(f"{part.table.name}.{part.name}" for part in iterate(asked) if isinstance(part, sa.Column))
+        body = asked.compile(
             dialect=postgresql.dialect(paramstyle="named"),  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
             compile_kwargs={"literal_binds": True},
         )
-        needs = frozenset(f"{m.__tablename__}.{column.name}" for m in models for column in m.__table__.columns)
         ddl = (
             _on_schema(f"GRANT CREATE ON SCHEMA %I TO {SYSTEM_ROLE}"),
             f"CREATE FUNCTION {name}(name text) RETURNS TABLE ({returns})\n{_DEFINER} AS $look_up$\n{body}\n$look_up$",
