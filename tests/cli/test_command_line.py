@@ -42,7 +42,7 @@ COMMANDS = {" ".join(words): command for words, command in _commands()}
 
 def test_every_command_of_the_house_is_there() -> None:
     assert set(COMMANDS) == {
-        *("db upgrade", "db downgrade", "db status", "db check", "db seed", "db roles", "db sql"),
+        *("db upgrade", "db downgrade", "db status", "db check", "db seed", "db roles", "db sql", "db revision"),
         *("tenant create", "tenant list", "tenant suspend", "tenant resume"),
         *("user create", "user list", "user disable", "user enable", "user passwd"),
         *("account import", "account list", "account show", "account mark", "account disconnect"),

@@ -74,6 +74,11 @@ def find_drift() -> list[str]:
     Raises:
         DatabaseUnavailable: the database cannot be reached.
     """
+    return differences(*read_both())
+
+
+def read_both() -> tuple[Catalogue, Catalogue]:
+    """Return what the models declare and what the database holds; as the owner, and raising like :func:`find_drift`."""
     engine = make_owner_engine(get_settings())
     try:
         with engine.connect() as connection:
@@ -84,7 +89,7 @@ def find_drift() -> list[str]:
             connection.rollback()
     finally:
         engine.dispose()
-    return sorted(_differences(declared, found))
+    return declared, found
 
 
 def read_catalogue(connection: Connection, schema: str | None = None) -> Catalogue:
@@ -155,14 +160,17 @@ def _declared_in_scratch(connection: Connection) -> Catalogue:
     return read_catalogue(connection, _SCRATCH)
 
 
-def _differences(declared: Catalogue, found: Catalogue) -> Iterator[str]:
-    for name in declared.keys() - found.keys():
-        yield f"{name} is missing"
-    for name in found.keys() - declared.keys():
-        yield f"{name} is not declared"
-    for name in declared.keys() & found.keys():
-        if declared[name] != found[name]:
-            yield f"{name} is {found[name]!r}, declared {declared[name]!r}"
+def differences(declared: Catalogue, found: Catalogue) -> list[str]:
+    """Return one line for each name that is on one side only, or not the same on both, in order."""
+    return sorted(
+        [f"{name} is missing" for name in declared.keys() - found.keys()]
+        + [f"{name} is not declared" for name in found.keys() - declared.keys()]
+        + [
+            f"{name} is {found[name]!r}, declared {declared[name]!r}"
+            for name in declared.keys() & found.keys()
+            if declared[name] != found[name]
+        ]
+    )
 
 
 def _one_line(definition: str) -> str:

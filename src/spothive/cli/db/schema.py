@@ -145,3 +145,29 @@ def sql(
     script = migration_script(span, dialect)
     call.out.json({"sql": script})
     call.out.script(script)
+
+
+@command(commands, "revision")
+def revision(
+    call: Call,
+    message: Annotated[str, typer.Argument(metavar="TEXT", help="What it does, in a few words.")],
+    sql: Annotated[bool, typer.Option("--sql", help="As SQL, in a file for each database.")] = False,
+    autogenerate: Annotated[
+        bool, typer.Option("--autogenerate", help="Fill in what the models have and the database has not.")
+    ] = False,
+) -> None:
+    """Write the next revision, in a checkout.
+
+    With --sql --autogenerate it makes new tables and columns, with --autogenerate alone the rest.
+    """
+    from spothive.database.migrations.new_revision import write_revision
+
+    written = write_revision(message, sql=sql, autogenerate=autogenerate)
+    files = [str(file) for file in written.files]
+    call.out.json({"revision": written.name, "files": files, "left": list(written.left)})
+    for file in files:
+        call.out.line(f"wrote {file}")
+    for difference in written.left:
+        call.out.line(f"left to you: {shortened(visible(difference), DIFFERENCE_MAX)}")
+    filled = "read" if autogenerate else "complete"
+    call.out.line(f"next: {filled} it, run `make schema`, read the diff, `spothive db upgrade`, `spothive db check`")

@@ -6,10 +6,13 @@ sees every change as SQL. A test holds them against the models and against a mig
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable, SetColumnComment
@@ -22,17 +25,44 @@ HERE = Path(__file__).parent
 ENGINES: dict[str, Dialect] = {"postgresql": postgresql.dialect(paramstyle="named"), "sqlite": sqlite.dialect()}  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
 
 
-def table_statements(engine: str) -> Iterator[str]:
-    """Yield the DDL of every table with its indexes and comments, parents first."""
+def table_statements(engine: str, only: Container[str] | None = None) -> Iterator[str]:
+    """Yield the DDL of every table, or of those ``only`` names, with indexes and comments, parents first."""
     dialect = ENGINES[engine]
     for table in Base.metadata.sorted_tables:
-        yield _tidy(str(CreateTable(table).compile(dialect=dialect)))
-        for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            yield _tidy(str(CreateIndex(index).compile(dialect=dialect)))
-        if dialect.supports_comments:
-            for column in table.columns:
-                if column.comment:
-                    yield _tidy(str(SetColumnComment(column).compile(dialect=dialect)))
+        if only is None or table.name in only:
+            yield _tidy(str(CreateTable(table).compile(dialect=dialect)))
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                yield _tidy(str(CreateIndex(index).compile(dialect=dialect)))
+            yield from _comments(engine, table.columns)
+
+
+def column_statements(engine: str, table: Table, names: Container[str]) -> Iterator[str]:
+    """Yield the DDL that adds the columns ``names`` to a ``table`` that is there, with their CHECKs and comments.
+
+    A CHECK comes with the last column it names: SQLite cannot add one by itself, and squawk wants PostgreSQL to.
+    """
+    # SQLAlchemy writes each column and each constraint on a line of its own.
+    lines = [line.rstrip(",") for line in _tidy(str(CreateTable(table).compile(dialect=ENGINES[engine]))).splitlines()]
+    checks = [line for line in lines if re.match(r" *CONSTRAINT \w+ CHECK ", line)]
+    added = [column for column in table.columns if column.name in names]
+    later = {column.name for column in added}
+    for column in added:
+        later.remove(column.name)
+        definition = next(line for line in lines if re.match(rf' *"?{column.name}"? ', line))
+        mine = [check for check in checks if _names(check, {column.name}) and not _names(check, later)]
+        yield "\n".join([f"ALTER TABLE {table.name} ADD COLUMN", definition, *mine])
+    yield from _comments(engine, added)
+
+
+def _names(check: str, columns: Container[str]) -> bool:
+    return any(word in columns for word in re.findall(r"\w+", check))
+
+
+def _comments(engine: str, columns: Iterable[Column[Any]]) -> Iterator[str]:
+    dialect = ENGINES[engine]
+    for column in columns:
+        if column.comment and dialect.supports_comments:
+            yield _tidy(str(SetColumnComment(column).compile(dialect=dialect)))
 
 
 def platform_row(engine: str) -> str:

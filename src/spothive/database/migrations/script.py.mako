@@ -1,20 +1,29 @@
 """${message}."""
 
-from alembic import op
+% if "sa." in (upgrades or "") + (downgrades or ""):
 import sqlalchemy as sa
-${imports if imports else ""}
+% endif
+from alembic import op
+% if imports:
 
-revision = ${repr(up_revision)}
-down_revision = ${repr(down_revision)}
+${imports}
+% endif
+
+revision = "${up_revision}"
+down_revision = ${'"%s"' % down_revision if down_revision else None}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
 
 
 def upgrade() -> None:
     """Apply."""
-    ${upgrades if upgrades else "pass"}
+% if upgrades:
+    ${upgrades}
+% endif
 
 
 def downgrade() -> None:
     """Take back."""
-    ${downgrades if downgrades else "pass"}
+% if downgrades:
+    ${downgrades}
+% endif

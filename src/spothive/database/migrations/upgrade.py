@@ -122,13 +122,18 @@ def include_name(name: str | None, kind: str, _: Any) -> bool:
 
 
 def name_revision(_: MigrationContext, __: Any, directives: list[Any]) -> None:
-    """Call a new revision ``NNN_words``, after the newest one and its message, unless ``--rev-id`` did already."""
-    from spothive.database.revisions import head
-
+    """Call a new revision as :func:`next_name` says, unless ``--rev-id`` did already."""
     for revision in directives:
         if not re.fullmatch(r"\d{3}_\w+", revision.rev_id):
-            words = re.findall(r"[a-z0-9]+", (revision.message or "unnamed").lower())
-            revision.rev_id = "_".join([f"{int(head()[:3]) + 1:03d}", *words])[:63]
+            revision.rev_id = next_name(revision.message or "unnamed")
+
+
+def next_name(message: str) -> str:
+    """Return ``NNN_words``: the number after the newest revision, then ``message``."""
+    from spothive.database.revisions import head
+
+    words = re.findall(r"[a-z0-9]+", message.lower())
+    return "_".join([f"{int(head()[:3]) + 1:03d}", *words])[:63].rstrip("_")
 
 
 def _refresh_guards(migration: MigrationContext, connection: Connection, settings: Settings) -> None:
