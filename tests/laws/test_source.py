@@ -24,7 +24,7 @@ DIALECT_EXCEPTIONS = {
     "settings.py": "understands the URLs of both databases",
     "cli/app.py": "declares --postgres",
     "cli/call.py": "hands --postgres on to the settings",
-    "cli/db.py": "names the database it prints SQL or roles for",
+    "cli/db/schema.py": "names the database it prints SQL or roles for",
     "cli/demo.py": "makes its own database, of either kind",
 }
 
