@@ -39,7 +39,7 @@ def table_statements(engine: str, only: Container[str] | None = None) -> Iterato
 def column_statements(engine: str, table: Table, names: Container[str]) -> Iterator[str]:
     """Yield the DDL that adds the columns ``names`` to a ``table`` that is there, with their CHECKs and comments.
 
-    A CHECK comes with the last column it names: SQLite cannot add one by itself, and squawk wants PostgreSQL to.
+    A CHECK comes with the last column it names: SQLite cannot add one later, and PostgreSQL should in two revisions.
     """
     # SQLAlchemy writes each column and each constraint on a line of its own.
     lines = [line.rstrip(",") for line in _tidy(str(CreateTable(table).compile(dialect=ENGINES[engine]))).splitlines()]
