@@ -96,6 +96,10 @@ class MigrationFailed(SpothiveError):
     """A revision could not be applied; the database is at the revision before it."""
 
 
+class CopyFailed(SpothiveError):
+    """The rows of a database could not be copied whole; nothing of them was kept."""
+
+
 class RuleBroken(SpothiveError):
     """The database refused a write.
 

@@ -43,6 +43,7 @@ COMMANDS = {" ".join(words): command for words, command in _commands()}
 def test_every_command_of_the_house_is_there() -> None:
     assert set(COMMANDS) == {
         *("db upgrade", "db downgrade", "db status", "db check", "db seed", "db roles", "db sql", "db revision"),
+        *("db backup", "db restore", "db copy", "db sample"),
         *("tenant create", "tenant list", "tenant suspend", "tenant resume"),
         *("user create", "user list", "user disable", "user enable", "user passwd"),
         *("account import", "account list", "account show", "account mark", "account disconnect"),

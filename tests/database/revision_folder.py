@@ -18,9 +18,13 @@ class RevisionFolder:
         self.versions = folder / "versions"
         monkeypatch.setattr(revisions, "VERSIONS", self.versions)
 
-    def add(self, name: str, upgrade: str, downgrade: str = "pass") -> str:
-        """Write revision ``name`` after the newest one; ``upgrade`` and ``downgrade`` are lines of Python."""
+    def add(self, words: str, upgrade: str, downgrade: str = "pass") -> str:
+        """Write a revision after the newest one and return its name, which is its number and ``words``.
+
+        ``upgrade`` and ``downgrade`` are lines of Python.
+        """
         former = revisions.head()
+        name = f"{int(former[:3]) + 1:03d}_{words}"
         (self.versions / f"{name}.py").write_text(
             "import sqlalchemy as sa\nfrom alembic import op\nfrom spothive.database import guards\n\n"
             f"revision = {name!r}\ndown_revision = {former!r}\n\n\n"

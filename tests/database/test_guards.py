@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from spothive.database import get_db_session, guards, run_all_migrations, run_migration, system_scope
 from spothive.database.drift import Catalogue, find_drift
-from spothive.database.revisions import require_head, restore_guards
+from spothive.database.revisions import require_head, restore_guards, revisions
 from spothive.errors import AppendOnly, IllegalMove, SchemaOutdated
 from spothive.models import Account, AuditLog, User
 from spothive.schema.refusal import Refusal
@@ -94,7 +94,7 @@ def test_a_revision_may_rewrite_what_guards_forbid_and_finds_every_row(db: Datab
     fill()
     before = guards_in(catalogue())
     folder.add(
-        "001_rewrite",
+        "rewrite",
         "with guards.lowered(op, 'audit_logs', 'accounts'):\n"
         "    done = op.get_bind().execute(sa.text(\"UPDATE audit_logs SET actor_name = 'rewritten'\"))\n"
         "    assert done.rowcount == 1\n"
@@ -116,7 +116,7 @@ def test_a_revision_may_rewrite_what_guards_forbid_and_finds_every_row(db: Datab
 def test_only_the_named_tables_are_lowered_on_postgresql(db: Database, folder: RevisionFolder) -> None:
     fill()
     folder.add(
-        "001_wrong",
+        "wrong",
         "with guards.lowered(op, 'accounts'):\n    op.execute(\"UPDATE audit_logs SET actor_name = 'forged'\")",
     )
     if db.engine == "sqlite":  # a rebuild there needs every trigger down
@@ -134,7 +134,7 @@ def test_a_table_can_be_rebuilt_on_sqlite(db: Database, folder: RevisionFolder, 
         rows = connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
         everything = {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone() for name in TABLES}
     folder.add(
-        "001_rebuild",
+        "rebuild",
         f"with guards.lowered(op, {table!r}), op.batch_alter_table({table!r}, recreate='always') as batch:\n"
         f"    batch.create_check_constraint(op.f('ck_{table}_new'), \"id <> 'x'\")",
         f"with guards.lowered(op, {table!r}), op.batch_alter_table({table!r}, recreate='always') as batch:\n"
@@ -156,14 +156,21 @@ def test_guards_stand_at_every_revision_on_what_exists_there(empty_db: Database,
     core = f"000_core.{empty_db.engine}.sql"
     folder.edit(core, f"    locked_until {kind},\n", "")
     folder.edit(core, f"    {check},\n", "")
-    folder.add("001_lock", f'op.execute("""ALTER TABLE users ADD COLUMN locked_until {kind} {check}""")')
+    lines = [f'op.execute("""ALTER TABLE users ADD COLUMN locked_until {kind} {check}""")']
+    if empty_db.engine == "postgresql":
+        said = f"COMMENT ON COLUMN users.locked_until IS '{TABLES['users'].c.locked_until.comment}'"
+        folder.edit(core, f"{said};\n\n", "")
+        lines.append(f'op.execute("""{said}""")')
+    folder.add("lock", "\n".join(lines))
 
+    former = revisions()[-2]
     run_migration("000")
     found = guards_in(catalogue())
     assert any("lc_users_last_admin_gone" in name for name in found)
     if empty_db.engine == "postgresql":
         assert "policy tenant on users" in found
         assert "function login_row(name text)" not in found  # it reads the column
+    run_migration(former)
     fill()
     run_all_migrations()
     assert find_drift() == []
@@ -294,4 +301,5 @@ def test_every_guard_has_a_rule_of_its_own_and_says_what_it_means() -> None:
 def test_a_refusal_knows_what_it_needs() -> None:
     needs = {refusal.rule: refusal.needs(User.__table__) for refusal in guards.refusals_of(User.__table__)}  # type: ignore[arg-type]  # a Table
     columns = {"users", "users.id", "users.tenant_id", "users.role", "users.is_active"}
-    assert needs == {"lc_users_last_admin": columns, "lc_users_last_admin_gone": columns}
+    assert needs["lc_users_last_admin"] == needs["lc_users_last_admin_gone"] == columns
+    assert needs["uq_users_email"] == columns | {"users.email"}, "what keeps REPLACE from the last admin"

@@ -227,18 +227,22 @@ def test_no_row_points_at_another_tenants_parent(house: House, table: Table, key
 
 def insert_of(house: House, table: Table, column: str, parent: UUID) -> str:
     parents = {name: row["id"] for name, row in house.alpha.items()}
-    return sql_insert("postgresql", table.name, sample(table.name, parents, 3, **changes(column, parent)))
+    return sql_insert("postgresql", table.name, sample(table.name, parents, 3, **changes(table, column, parent)))
 
 
 def update_to(house: House, table: Table, column: str, parent: UUID) -> str:
-    return sql_update("postgresql", table.name, house.alpha[table.name]["id"], **changes(column, parent))
+    return sql_update("postgresql", table.name, house.alpha[table.name]["id"], **changes(table, column, parent))
 
 
-def changes(column: str, parent: UUID) -> dict[str, Any]:
-    values: dict[str, Any] = {column: parent}
-    if column == "replica_of_id":
-        values |= {"is_replica": True, "replica_expiry": utc_now()}
-    return values
+def changes(table: Table, column: str, parent: UUID) -> dict[str, Any]:
+    """Return the values with which a row of ``table`` points at ``parent`` by ``column``, and by no other instead."""
+    besides: dict[str, dict[str, Any]] = {
+        "instances.replica_of_id": {"is_replica": True, "replica_expiry": utc_now()},
+        "api_keys.cluster_id": {"user_id": None},
+        "approval_requests.cluster_id": {"instance_id": None, "action_type": "HIBERNATE_CLUSTER"},
+        "approval_requests.waste_resource_id": {"instance_id": None, "action_type": "DELETE_WASTE"},
+    }
+    return {column: parent, **besides.get(f"{table.name}.{column}", {})}
 
 
 def refusal(connection: Any, house: House, statement: str) -> str:

@@ -170,6 +170,27 @@ def test_a_schema_is_no_way_around_the_filter(world: World, query: Any) -> None:
         session.execute(query)
 
 
+SOURCES = TABLES["risk_sources"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        select(table("RISK_SOURCES", column("instance_id"))),
+        select(SOURCES.to_metadata(MetaData())),
+        select(SOURCES.to_metadata(MetaData(), schema="main")),
+        select(SOURCES).with_hint(SOURCES, "NOT INDEXED"),
+        text("SELECT * FROM main.[Risk_Sources]"),
+    ],
+)
+def test_a_table_for_system_scope_alone_is_known_in_any_spelling(world: World, query: Any) -> None:
+    with (
+        read_session(tenant=world.alpha.tenant_id) as session,
+        pytest.raises(NotAllowed, match="risk_sources is for system scope alone"),
+    ):
+        session.execute(query)
+
+
 def test_a_translated_schema_is_refused_too(world: World) -> None:
     with read_session(tenant=world.alpha.tenant_id) as session:
         session.connection(execution_options={"schema_translate_map": {None: "main"}})

@@ -14,7 +14,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from spothive.clock import utc_now
 from spothive.database import SessionLocal, TenantSession
-from spothive.errors import DuplicateValue, NotAllowed, ParentMissing, TenantMismatch
+from spothive.errors import DuplicateValue, IllegalMove, NotAllowed, ParentMissing, TenantMismatch
 from spothive.models import Account, Base, Cluster, Instance, MlModel, OnDemandPrice, Tenant, User
 from tests.conftest import ENGINES, migrated_copy
 from tests.factories.samples import TABLES
@@ -204,7 +204,7 @@ SMUGGLED: dict[str, tuple[Write, type[Exception] | int]] = {
     "legacy bulk insert": (lambda s, w: s.bulk_insert_mappings(User.__mapper__, [beta_row(w)]), TenantMismatch),
     "legacy bulk save": (lambda s, w: s.bulk_save_objects([User(**beta_row(w))]), TenantMismatch),
     "the same id": (lambda s, w: add(s, new_user(w, id=w.beta.user.id)), DuplicateValue),
-    "the same id by criteria": (lambda s, w: s.execute(update(User).values(id=w.beta.user.id)), DuplicateValue),
+    "the same id by criteria": (lambda s, w: s.execute(update(User).values(id=w.beta.user.id)), IllegalMove),
     # overwriting what beta has
     "upsert": (upsert_over_beta, TenantMismatch),
     "upsert away": (upsert_away, TenantMismatch),

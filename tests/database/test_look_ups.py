@@ -47,10 +47,10 @@ def test_nobody_else_is_found(db: Database, name: str) -> None:
 
 def test_a_name_means_the_user_name_before_the_e_mail(db: Database) -> None:
     tenant = make_tenant()
-    make_user(tenant, "bob", email="ann")
-    ann = make_user(tenant, "ann")
+    make_user(tenant, "bob", email="ann@example.com")
+    ann = make_user(tenant, "ann@example.com", email="ann@elsewhere.example")
     with get_db_session() as session:
-        row = login_row(session, "ann")
+        row = login_row(session, "ann@example.com")
     assert row is not None
     assert row.id == ann.id
 

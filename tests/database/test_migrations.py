@@ -22,9 +22,17 @@ from alembic.migration import MigrationContext
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from spothive.database import get_db_session, init_database, run_all_migrations, run_migration, system_scope
+from spothive.database import (
+    get_db_session,
+    guards,
+    init_database,
+    policies,
+    run_all_migrations,
+    run_migration,
+    system_scope,
+)
 from spothive.database.drift import find_drift
-from spothive.database.migrations import upgrade
+from spothive.database.migrations import picture, upgrade
 from spothive.database.migrations.script import migration_script
 from spothive.database.revisions import (
     apply_migrations,
@@ -67,14 +75,19 @@ def alembic(*arguments: str) -> subprocess.CompletedProcess[str]:
 # --- names ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["000", "000_core", "000_core.sql", " 000_core ", "head"])
+@pytest.mark.parametrize("name", ["000", "000_core", "000_core.sql", " 000_core "])
 def test_a_revision_is_known_by_number_by_name_and_by_file(empty_db: Database, name: str) -> None:
     assert run_migration(name) == "000_core"
     assert current_revision() == "000_core"
+
+
+def test_the_newest_revision_is_known_as_head(empty_db: Database) -> None:
+    assert run_migration("head") == head()
+    assert current_revision() == head() == revisions()[-1]
     assert find_drift() == []
 
 
-@pytest.mark.parametrize("name", ["", "00", "0000", "001", "core", "000_", "000_core.txt", "../000_core", "base", "%s"])
+@pytest.mark.parametrize("name", ["", "00", "0000", "999", "core", "000_", "000_core.txt", "../000_core", "base", "%s"])
 def test_an_unknown_revision_is_refused_by_name(empty_db: Database, name: str) -> None:
     with pytest.raises(InvalidInput, match="there are 000_core") as caught:
         run_migration(name)
@@ -83,12 +96,12 @@ def test_an_unknown_revision_is_refused_by_name(empty_db: Database, name: str) -
 
 
 def test_what_is_applied_is_neither_applied_again_nor_taken_back(empty_db: Database, folder: RevisionFolder) -> None:
-    folder.add("001_extra", NEW_TABLE, DROP_TABLE)
+    extra = folder.add("extra", NEW_TABLE, DROP_TABLE)
     assert run_migration("000") == "000_core"
     assert "extra" not in tables(empty_db)
-    assert run_migration("001_extra.sql") == "001_extra"
+    assert run_migration(f"{extra}.sql") == extra
     for name in ("000", "001", "head"):
-        assert run_migration(name) == "001_extra"
+        assert run_migration(name) == extra
     assert "extra" in tables(empty_db)
 
 
@@ -96,8 +109,8 @@ def test_the_command_upgrades_and_names_the_revision(empty_db: Database) -> None
     module = (sys.executable, "-m", "spothive.database.run_migration")
     done = command(*module, "--migration", "000")
     assert (done.returncode, done.stdout, done.stderr) == (0, "000_core\n", "")
-    assert command(*module).stdout == "000_core\n"
-    wrong = command(*module, "--migration", "077")
+    assert command(*module).stdout == f"{head()}\n"
+    wrong = command(*module, "--migration", "999")
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert wrong.stderr.count("\n") == 1
 
@@ -120,8 +133,8 @@ def test_down_to_nothing_and_up_again(empty_db: Database) -> None:
 
 
 def test_an_upgrade_tells_what_it_applied_itself(empty_db: Database, folder: RevisionFolder) -> None:
-    folder.add("001_extra", NEW_TABLE, DROP_TABLE)
-    assert apply_migrations() == ["000_core", "001_extra"]
+    folder.add("extra", NEW_TABLE, DROP_TABLE)
+    assert apply_migrations() == revisions()
     assert apply_migrations("000") == apply_migrations() == []
 
 
@@ -132,11 +145,12 @@ def test_a_downgrade_to_where_the_database_never_was_is_refused(empty_db: Databa
 
 
 def test_revisions_are_taken_back_one_by_one_with_all_guards(empty_db: Database, folder: RevisionFolder) -> None:
-    folder.add("001_extra", NEW_TABLE, DROP_TABLE)
-    folder.add("002_more", "pass")
+    former = head()
+    extra = folder.add("extra", NEW_TABLE, DROP_TABLE)
+    folder.add("more", "pass")
     run_all_migrations()
-    assert downgrade("001") == "001_extra"
-    assert downgrade("000") == "000_core"
+    assert downgrade(extra[:3]) == extra
+    assert downgrade(former) == former
     assert "extra" not in tables(empty_db)
     assert find_drift() == []
 
@@ -147,7 +161,7 @@ def test_revisions_are_taken_back_one_by_one_with_all_guards(empty_db: Database,
 def test_plain_alembic_upgrades_from_a_checkout(empty_db: Database) -> None:
     done = alembic("upgrade", "head")
     assert done.returncode == 0, done.stderr
-    assert alembic("current").stdout.strip() == "000_core (head)"
+    assert alembic("current").stdout.strip() == f"{head()} (head)"
     assert find_drift() == []
     done = alembic("check")
     assert "No new upgrade operations detected" in done.stdout, done.stdout + done.stderr
@@ -157,10 +171,11 @@ def test_plain_alembic_upgrades_from_a_checkout(empty_db: Database) -> None:
 def test_a_new_revision_is_called_by_number_and_message(db: Database, folder: RevisionFolder) -> None:
     config = Config(CHECKOUT / "alembic.ini", stdout=io.StringIO())
     config.set_main_option("script_location", str(folder.versions.parent))
-    revision(config, "Add API keys!")
-    revision(config, "and more", autogenerate=False, rev_id="002_chosen")
-    assert revisions() == ["000_core", "001_add_api_keys", "002_chosen"]
-    assert run_all_migrations() == "002_chosen"
+    former = revisions()
+    revision(config, "Add more keys!")
+    revision(config, "and more", autogenerate=False, rev_id="900_chosen")
+    assert revisions() == [*former, f"{len(former):03d}_add_more_keys", "900_chosen"]
+    assert run_all_migrations() == "900_chosen"
 
 
 def test_autogenerate_finds_nothing_to_do(db: Database) -> None:
@@ -184,36 +199,37 @@ def test_the_printed_script_makes_the_same_database(empty_db: Database) -> None:
 
 @pytest.mark.engines("postgresql")
 def test_a_script_can_begin_at_the_revision_a_database_is_at(empty_db: Database, folder: RevisionFolder) -> None:
-    run_all_migrations()
-    folder.add(
-        "001_data",
+    former = run_all_migrations()
+    data = folder.add(
+        "data",
         "with guards.lowered(op, 'accounts'):\n    op.execute(\"UPDATE accounts SET status = 'active'\")",
     )
     with get_db_session() as session, system_scope(session, "test"):
         sample_graph(session, uuid4())
     with owner() as connection:
-        connection.connection.dbapi_connection.execute(migration_script("000:001"))  # type: ignore[union-attr]  # psycopg's
+        connection.connection.dbapi_connection.execute(migration_script(f"{former}:{data}"))  # type: ignore[union-attr]  # psycopg's
         assert connection.execute(sa.text("SELECT status FROM accounts")).scalars().all() == ["active"]
-    assert current_revision() == "001_data"
+    assert current_revision() == data
     assert find_drift() == []
 
 
 def test_a_script_is_for_whole_upgrades_only(empty_db: Database, folder: RevisionFolder) -> None:
-    folder.add("001_extra", NEW_TABLE)
-    with pytest.raises(InvalidInput, match="newest revision only, which is 001_extra"):
+    extra = folder.add("extra", NEW_TABLE)
+    with pytest.raises(InvalidInput, match=f"newest revision only, which is {extra}"):
         migration_script("000", empty_db.engine)
     if empty_db.engine == "sqlite":
         with pytest.raises(InvalidInput, match="begins with an empty database"):
-            migration_script("000:001", "sqlite")
+            migration_script("000:head", "sqlite")
     assert tables(empty_db) == set()
 
 
 # --- one schema ------------------------------------------------------------------------------------
 
 
-def test_models_and_migrations_make_one_and_the_same_schema(empty_db: Database, db: Database) -> None:
+def test_migrations_models_and_pictures_make_one_and_the_same_schema(empty_db: Database, db: Database) -> None:
     migrated = catalogue()
-    assert find_drift() == []
+    assert find_drift() == [], "the migrations make something else than the models declare"
+    assert current_revision() == head()
     with settings(DATABASE_URL=empty_db.owner_url, SPOTHIVE_OWNER_URL=""):
         init_database()
         assert current_revision() == head()
@@ -225,12 +241,20 @@ def test_models_and_migrations_make_one_and_the_same_schema(empty_db: Database, 
         run_all_migrations()
         assert catalogue() == migrated
 
+        downgrade("base")
+        assert catalogue() == {}
+        with owner() as connection, connection.begin():
+            drawn = picture.HERE / f"schema.{db.engine}.sql"
+            guards.run(connection, [policies.fix_search_path()] if db.engine == "postgresql" else [])
+            guards.run(connection, upgrade.split(drawn.read_text(encoding="utf-8")))
+        assert catalogue() == migrated, "run `make schema` and read the diff"
+
 
 def test_init_database_leaves_a_migrated_database_of_another_revision_alone(
     empty_db: Database, folder: RevisionFolder
 ) -> None:
     run_all_migrations()
-    folder.add("001_extra", NEW_TABLE)
+    folder.add("extra", NEW_TABLE)
     with pytest.raises(MigrationFailed, match="db upgrade"):
         init_database()
     assert "extra" not in tables(empty_db)
@@ -251,26 +275,26 @@ def test_three_upgrades_at_once_all_succeed(empty_db: Database) -> None:
         for _ in range(3)
     ]
     outcomes = [(*process.communicate(timeout=120), process.returncode) for process in upgrades]
-    assert outcomes == [("000_core\n", "", 0)] * 3
+    assert outcomes == [(f"{head()}\n", "", 0)] * 3
     assert find_drift() == []
 
 
 def test_a_revision_that_somebody_else_applied_meanwhile_is_not_applied_again(
     empty_db: Database, folder: RevisionFolder
 ) -> None:
-    folder.add("001_extra", NEW_TABLE)
-    folder.add("002_more", NEW_TABLE.replace("extra", "more"))
-
+    former = head()
+    extra = folder.add("extra", NEW_TABLE)
+    more = folder.add("more", NEW_TABLE.replace("extra", "more"))
     by_hand = []
 
     def somebody_else(_: sa.Connection) -> None:
-        """Apply 001 by hand in the moment between the first revision and the second."""
-        # Before the first revision there is nothing to update, and during one SQLite is locked.
+        """Apply ``extra`` by hand in the moment between the revision before it and its own turn."""
+        # Before that there is nothing to update, and during a revision SQLite is locked.
         with suppress(sqlite3.Error, psycopg.Error), empty_db.raw(owner=True) as other:
             if empty_db.engine == "sqlite":
                 other.execute("PRAGMA busy_timeout = 0")
             applied = other.execute(
-                "UPDATE alembic_version SET version_num = '001_extra' WHERE version_num = '000_core'"
+                f"UPDATE alembic_version SET version_num = '{extra}' WHERE version_num = '{former}'"
             )
             if applied.rowcount:
                 other.execute("CREATE TABLE extra (id TEXT)")
@@ -278,7 +302,7 @@ def test_a_revision_that_somebody_else_applied_meanwhile_is_not_applied_again(
 
     sa.event.listen(sa.Engine, "begin", somebody_else)
     try:
-        assert run_all_migrations() == "002_more"
+        assert run_all_migrations() == more
     finally:
         sa.event.remove(sa.Engine, "begin", somebody_else)
     assert by_hand == [1]
@@ -296,10 +320,10 @@ def test_a_database_that_is_newer_than_the_code_is_left_alone(db: Database) -> N
 def test_an_older_database_is_refused_by_the_service(empty_db: Database, folder: RevisionFolder) -> None:
     with pytest.raises(SchemaOutdated, match="spothive db upgrade"):
         require_head()
-    run_all_migrations()
+    former = run_all_migrations()
     assert require_head().at_head
-    folder.add("001_extra", NEW_TABLE)
-    with pytest.raises(SchemaOutdated, match="at 000_core, this spothive needs 001_extra"):
+    extra = folder.add("extra", NEW_TABLE)
+    with pytest.raises(SchemaOutdated, match=f"at {former}, this spothive needs {extra}"):
         require_head()
 
 
@@ -327,18 +351,18 @@ FAILURES = {
 def test_a_failed_revision_leaves_the_one_before_it_whole(
     empty_db: Database, folder: RevisionFolder, kind: str
 ) -> None:
-    run_all_migrations()
+    former = run_all_migrations()
     before = catalogue()
-    folder.add("001_wrong", FAILURES[kind])
+    wrong = folder.add("wrong", FAILURES[kind])
     with pytest.raises(MigrationFailed if "raise" not in FAILURES[kind] else RuntimeError) as caught:
         run_all_migrations()
     assert "\n" not in str(caught.value)
-    assert current_revision() == "000_core"
+    assert current_revision() == former
     assert catalogue() == before
     assert find_drift() == []
-    (folder.versions / "001_wrong.py").unlink()
-    folder.add("001_right", NEW_TABLE)
-    assert run_all_migrations() == "001_right"
+    (folder.versions / f"{wrong}.py").unlink()
+    right = folder.add("right", NEW_TABLE)
+    assert run_all_migrations() == right
 
 
 @pytest.mark.engines("sqlite")
@@ -346,8 +370,8 @@ def test_a_revision_that_leaves_orphans_behind_is_undone(empty_db: Database, fol
     run_all_migrations()
     with get_db_session() as session, system_scope(session, "test"):
         sample_graph(session, uuid4())
-    folder.add("001_wrong", "with guards.lowered(op, 'users'):\n    op.execute('DELETE FROM users')")
-    with pytest.raises(MigrationFailed, match="accounts without their row in users"):
+    folder.add("wrong", "with guards.lowered(op, 'users'):\n    op.execute('DELETE FROM users')")
+    with pytest.raises(MigrationFailed, match=r"rows of \w+ without their row in users"):
         run_all_migrations()
     with empty_db.raw() as connection:
         assert connection.execute("SELECT count(*) FROM users").fetchone() == (1,)
@@ -391,6 +415,18 @@ def test_an_owner_who_may_not_create_roles_is_told_whom_to_ask(plain_owner: str,
             sample_graph(session, uuid4())
         downgrade("base")
         assert catalogue() == {}
+
+
+def test_an_owner_who_may_not_create_tables_is_told_what_is_denied(plain_owner: str, postgresql_url: str) -> None:
+    server = make_url(postgresql_url).set(drivername="postgresql", database=make_url(plain_owner).database)
+    with settings(DATABASE_URL=plain_owner, SPOTHIVE_OWNER_URL=""):
+        with psycopg.connect(server.render_as_string(hide_password=False), autocommit=True) as connection:
+            connection.execute(role_script())
+            connection.execute("ALTER SCHEMA public OWNER TO CURRENT_USER")
+            connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        with pytest.raises(MigrationFailed, match="permission denied for schema public"):
+            run_all_migrations()
+        assert current_revision() is None
 
 
 @pytest.mark.engines("postgresql")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,7 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 
 from spothive.database import get_db_session, get_engine, policies, read_session, run_all_migrations, system_scope
-from spothive.database.doctor import Severity, examine
+from spothive.database.backup import back_up, restore
+from spothive.database.doctor import Finding, Severity, examine
 from spothive.database.embedded_postgresql import EmbeddedPostgres
 from spothive.errors import MigrationFailed, SchemaOutdated
 from spothive.models import OnDemandPrice, Tenant, User
@@ -73,9 +75,13 @@ def roles(server: Server) -> set[str]:
     return {name for (name,) in rows}
 
 
+def examine_errors() -> list[Finding]:
+    return [finding for finding in examine() if finding.severity is Severity.ERROR]
+
+
 def works(server: Server, login: str) -> None:
     """Check that the database is in order for the login in DATABASE_URL."""
-    assert [finding for finding in examine() if finding.severity is Severity.ERROR] == []
+    assert examine_errors() == []
     alpha, beta = make_tenant("alpha"), make_tenant("beta")
     make_user(alpha, "ann")
     make_user(beta, "bob")
@@ -100,6 +106,18 @@ def test_an_owner_who_may_create_roles_needs_nobody(server: Server) -> None:
         run_all_migrations()
         assert roles(server) == set(ROLES)
         works(server, OWNER)
+
+
+def test_such_an_owner_backs_up_and_restores_without_a_superuser(server: Server, tmp_path: Path) -> None:
+    with server.connect() as superuser:
+        superuser.execute(f"ALTER ROLE {OWNER} CREATEROLE")
+    with settings(DATABASE_URL=server.login(SERVICE), SPOTHIVE_OWNER_URL=server.login(OWNER)):
+        run_all_migrations()
+        make_user(make_tenant("alpha"), "ann")
+        made = back_up(tmp_path / "b.db")
+        assert made.tables["users"].rows == 1
+        assert restore(tmp_path / "b.db", replace=True).tables == made.tables
+        assert examine_errors() == []
 
 
 def test_such_an_owner_lets_the_service_in(server: Server) -> None:

@@ -6,6 +6,7 @@ A new table needs nothing here, unless one of its own rules refuses what the dec
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,20 +16,30 @@ from sqlalchemy.orm import Session
 
 from spothive.clock import utc_now
 from spothive.database.migrations.picture import ENGINES
+from spothive.keyring import KEY_ID_LENGTH, TOKEN_MIN_LENGTH, TOKEN_PREFIX
 from spothive.models import Base
+from spothive.models.audit import LEAF_BYTES
+from spothive.schema.sealed import Sealed
 from spothive.schema.types import (
+    WEEK_HOURS,
     Bits64,
+    Bytes,
     CheckedType,
+    Day,
+    Email,
     Flag,
     Fraction,
     Id,
     Json,
     Money,
+    NameList,
     Text,
     TextEnum,
     UtcDateTime,
+    WeekMatrix,
     Whole,
     new_id,
+    strict_json,
 )
 
 Row = dict[str, Any]
@@ -36,15 +47,42 @@ Parents = Mapping[str, UUID]
 TABLES: dict[str, sa.Table] = {table.name: table for table in Base.metadata.sorted_tables}
 
 
+SEALED = f"{TOKEN_PREFIX}{'0' * KEY_ID_LENGTH}:{'A' * TOKEN_MIN_LENGTH}"
+"""Looks like a sealed value; no key opens it."""
+
+
 def _exceptions(table: str, number: int) -> Row:
     """What a rule of the table itself asks for."""
-    if table == "accounts":
-        return {
+    now = utc_now().replace(microsecond=0)
+    later = now + timedelta(hours=1)
+    pool = {"region": "eu-west-1", "availability_zone": "eu-west-1a", "instance_type": f"m{number}.large"}
+    pool_id = ":".join(pool.values())
+    exceptions: dict[str, Row] = {
+        "accounts": {
             "account_id": f"{number:012d}",
             "role_arn": f"arn:aws:iam::{number:012d}:role/spothive",
             "external_id": str(number),
-        }
-    return {}
+        },
+        "agent_actions": {"action_type": "CORDON_NODE", "payload": {"node": f"ip-10-0-0-{number}"}},
+        "api_usage": {"method": "GET"},
+        "api_keys": {"cluster_id": None, "prefix": f"sh_live_{number:08d}"},
+        "approval_requests": {"waste_resource_id": None, "cluster_id": None, "expires_at": later},
+        "audit_seals": {
+            "seal_no": number,
+            "row_count": 1,
+            "leaves": bytes(LEAF_BYTES),
+            "previous_seal_hash": f"{number - 1:064x}",
+        },
+        "downtime_logs": {"start_time": now},
+        "global_risk_events": pool | {"pool_id": pool_id, "expires_at": now + timedelta(hours=360), "reported_at": now},
+        "hibernation_overrides": {"starts_at": now, "ends_at": later},
+        "login_history": {"success": True},
+        "experiment_logs": {"decision": "HOLD"},
+        "spot_pool_risks": pool | {"pool_id": pool_id},
+        "waste_resources": {"currency": "USD", "detected_at": now, "last_seen_at": now},
+        "webhook_configurations": {"signing_secret": SEALED},
+    }
+    return exceptions.get(table, {})
 
 
 def sample(table: str, parents: Parents, number: int = 1, **values: Any) -> Row:
@@ -88,7 +126,14 @@ def _target(column: sa.Column[Any]) -> str | None:
     return next((key.column.table.name for key in column.foreign_keys if column.name != "tenant_id"), None)
 
 
+# A subclass stands before its base.
 _VALUES: dict[type[CheckedType[Any]], Callable[[Any, int], Any]] = {
+    Email: lambda _, number: f"u{number}@example.com",
+    WeekMatrix: lambda *_: [1] * WEEK_HOURS,
+    NameList: lambda kind, _: [next(iter(kind.enum_class)).value if kind.enum_class else "m6i"],
+    Day: lambda _, number: utc_now().date() - timedelta(days=number),
+    Bytes: lambda *_: b"",
+    Sealed: lambda *_: SEALED,
     Text: lambda kind, number: str(number).rjust(kind.min_length, "0"),
     TextEnum: lambda kind, _: next(iter(kind.enum_class)),
     UtcDateTime: lambda *_: utc_now(),
@@ -114,10 +159,14 @@ def _value(column: sa.Column[Any], number: int) -> Any:
 
 
 def sql_value(engine: str, column: sa.Column[Any], value: Any) -> str:
-    """Return ``value`` as an SQL literal of ``column``'s type."""
+    """Return ``value`` as an SQL literal of ``column``'s type; what is SQL already stays as it is."""
     if value is None:
         return "NULL"
-    literal = sa.literal(value, column.type)
+    if isinstance(value, bytes):  # SQLAlchemy would write them as text
+        return f"X'{value.hex()}'" if engine == "sqlite" else f"'\\x{value.hex()}'::bytea"
+    if isinstance(column.type, Json) and not isinstance(value, sa.ClauseElement):
+        value = sa.literal(strict_json(value), sa.Text())
+    literal = value if isinstance(value, sa.ClauseElement) else sa.literal(value, column.type)
     return str(literal.compile(dialect=ENGINES[engine], compile_kwargs={"literal_binds": True}))
 
 

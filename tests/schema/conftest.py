@@ -12,20 +12,27 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+import sqlalchemy.orm
+from sqlalchemy.orm import Session
 
 from spothive.database.connection import make_owner_engine
 from spothive.models.base import NAMING_CONVENTION
 from spothive.schema.types import (
     AsciiText,
     Bits64,
+    Bytes,
+    Day,
+    Email,
     Flag,
     Fraction,
     Id,
     Json,
     Money,
+    NameList,
     Text,
     TextEnum,
     UtcDateTime,
+    WeekMatrix,
     Whole,
     derived_checks,
 )
@@ -56,10 +63,23 @@ PROBE = sa.Table(
     sa.Column("items", Json("array")),
     sa.Column("flag", Flag()),
     sa.Column("ref", Id()),
+    sa.Column("mail", Email()),
+    sa.Column("words", NameList(min_items=1)),
+    sa.Column("colours", NameList(Colour)),
+    sa.Column("week", WeekMatrix()),
+    sa.Column("day", Day()),
+    sa.Column("blob", Bytes(4)),
     sqlite_strict=True,
 )
 for _check in list(derived_checks(PROBE)):
     PROBE.append_constraint(_check)
+
+
+class ProbeRow:
+    """The table as objects."""
+
+
+sa.orm.registry().map_imperatively(ProbeRow, PROBE)
 
 
 class Probe:
@@ -74,6 +94,26 @@ class Probe:
         number = next(self._numbers)
         with self.connection.begin_nested():
             self.connection.execute(sa.insert(PROBE).values({"number": number, column: value}))
+        return self._read(column, number)
+
+    def add(self, column: str, value: Any) -> Any:
+        """Write an object through the ORM, return what is read back."""
+        number = next(self._numbers)
+        savepoint = self.connection.begin_nested()
+        with savepoint, Session(self.connection, join_transaction_mode="create_savepoint") as session:
+            row = ProbeRow()
+            row.number = number  # type: ignore[attr-defined]  # mapped above
+            setattr(row, column, value)
+            session.add(row)
+            session.commit()
+        return self._read(column, number)
+
+    def send(self, column: str, parameter: Any) -> Any:
+        """Write a parameter of the driver's own, return what is read back."""
+        number = next(self._numbers)
+        mark = "?" if self.connection.dialect.name == "sqlite" else "%s"
+        with self.connection.begin_nested():
+            self.driver.execute(f"INSERT INTO probe (number, {column}) VALUES ({number}, {mark})", (parameter,))
         return self._read(column, number)
 
     def raw(self, column: str, literal: str) -> Any:
@@ -116,6 +156,13 @@ def probe_engines(postgresql_url: str, tmp_path_factory: pytest.TempPathFactory)
         yield engines
         for engine in engines.values():
             engine.dispose()
+
+
+@pytest.fixture
+def both_probes(probe_engines: dict[str, sa.Engine]) -> Iterator[dict[str, Probe]]:
+    """Yield a probe of each database, for tests that compare their answers."""
+    with ExitStack() as stack:
+        yield {name: Probe(stack.enter_context(engine.connect())) for name, engine in probe_engines.items()}
 
 
 @pytest.fixture

@@ -64,9 +64,15 @@ def departures(engine: str, admin: UUID) -> dict[str, tuple[str, str]]:
         replaced = person(1, id=admin, role="client")
         ways |= {
             "role to its default": (sql_update(engine, "users", admin, verb="UPDATE OR REPLACE", role=None), RULE),
-            "replace": (sql_insert(engine, "users", replaced, verb="REPLACE"), GONE),
-            "replace by name": (sql_insert(engine, "users", replaced | {"id": uuid4()}, verb="REPLACE"), GONE),
-            "take the name": ("UPDATE OR REPLACE users SET username = '001' WHERE username = '003'", GONE),
+            "replace": (sql_insert(engine, "users", replaced, verb="REPLACE"), "pk_users"),
+            "replace by name": (
+                sql_insert(engine, "users", replaced | {"id": uuid4()}, verb="REPLACE"),
+                "uq_users_username",
+            ),
+            "take the name": (
+                "UPDATE OR REPLACE users SET username = '001' WHERE username = '003'",
+                "uq_users_username",
+            ),
         }
     return ways
 
@@ -87,8 +93,12 @@ def test_of_two_admins_one_may_go_and_the_last_stays(db: Database, admins: list[
 
 @pytest.mark.engines("sqlite")
 @pytest.mark.parametrize("way", SQLITE_WAYS)
-def test_sqlites_own_words_do_not_remove_the_last_admin(db: Database, admins: list[UUID], way: str) -> None:
+@pytest.mark.parametrize("recursive", ["ON", "OFF"])
+def test_sqlites_own_words_do_not_remove_the_last_admin(
+    db: Database, admins: list[UUID], way: str, recursive: str
+) -> None:
     with db.raw() as connection:
+        connection.execute(f"PRAGMA recursive_triggers = {recursive}")
         connection.execute(departures(db.engine, admins[1])["delete"][0])
         statement, rule = departures(db.engine, admins[0])[way]
         with pytest.raises(Exception, match=rule):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, event
 
 from spothive.database import User, get_db_session, guards, run_all_migrations
+from spothive.database.backup import back_up, restore
 from spothive.errors import DatabaseUnavailable
 from spothive.operations.fleet import accounts, disconnect_account, import_fleet
 from spothive.operations.identity import find_actor
+from tests.factories.active_model import activate
 from tests.factories.fleets import a_day_later, answer_of, large_fleet
 from tests.torture.processes import DONE, STEP, Voice
 
@@ -45,6 +49,32 @@ def upgrade(voice: Voice, *, hangs: bool = False) -> None:
         guards.raise_all = hang  # type: ignore[assignment]  # only the argument's name differs
     voice.wait_for_start()
     run_all_migrations()
+    voice.say(DONE)
+
+
+def put_back(voice: Voice, file: Path) -> None:
+    """Restore ``file`` over the rows that are there, with a word and a short pause before whatever is done."""
+
+    def pause(*_: Any) -> None:
+        voice.say(STEP)
+        time.sleep(PAUSE)
+
+    event.listen(Engine, "before_cursor_execute", pause)
+    event.listen(Engine, "commit", pause)
+    voice.wait_for_start()
+    restore(file, replace=True, progress=pause)
+    voice.say(DONE)
+
+
+def make_backup(voice: Voice, file: Path) -> None:
+    """Make a backup, with a word and a short pause at every step."""
+
+    def pause(*_: Any) -> None:
+        voice.say(STEP)
+        time.sleep(PAUSE)
+
+    voice.wait_for_start()
+    back_up(file, progress=pause)
     voice.say(DONE)
 
 
@@ -102,3 +132,10 @@ def counted(tenant_id: UUID, user_id: UUID, seconds: float) -> int:
             session.get_one(User, user_id).failed_logins += 1
         acknowledged += 1
     return acknowledged
+
+
+def activate_each(voice: Voice, model_ids: list[UUID]) -> None:
+    """Put each model into production from a thread of its own; say how many attempts all of them took."""
+    with ThreadPoolExecutor(len(model_ids)) as threads:
+        voice.wait_for_start()
+        voice.say(sum(threads.map(activate, model_ids)))

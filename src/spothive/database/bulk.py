@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -105,11 +106,25 @@ def _copy(connection: Connection, table: Table, columns: Sequence[sa.Column[Any]
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {staged} ON COMMIT DROP AS {empty}")
     statement = f"COPY {staged} ({names}) FROM STDIN WITH (FORMAT BINARY)"
     started = time.perf_counter()
+    with copy_in(connection, statement) as copy:
+        copy.set_types([_copy_type(column, connection.dialect) for column in columns])
+        for values in _converted(connection, columns, rows):
+            copy.write_row(values)
+    monitoring.note(connection, statement, len(rows), started)
+    return staged
+
+
+@contextmanager
+def copy_in(connection: Connection, statement: str) -> Iterator[psycopg.Copy]:
+    """Run ``COPY .. FROM STDIN`` for as long as the block writes rows.
+
+    Raises:
+        RuleBroken: a row breaks a rule; raised at the end of the block.
+        DatabaseUnavailable: the connection was lost.
+    """
     try:
         with connection.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[attr-defined]  # psycopg's
-            copy.set_types([_copy_type(column, connection.dialect) for column in columns])
-            for values in _converted(connection, columns, rows):
-                copy.write_row(values)
+            yield copy
     except psycopg.Error as error:  # SQLAlchemy, which has refusals translated elsewhere, knows nothing of COPY
         raw = postgresql.read_refusal(error)
         if raw is not None:
@@ -117,8 +132,6 @@ def _copy(connection: Connection, table: Table, columns: Sequence[sa.Column[Any]
         connection.invalidate(error)
         msg = "the database went away in the middle of a bulk write: nothing was written, try again"
         raise DatabaseUnavailable(msg) from error
-    monitoring.note(connection, statement, len(rows), started)
-    return staged
 
 
 def _converted(
@@ -138,16 +151,23 @@ def _converter(column: sa.Column[Any], dialect: sa.engine.Dialect) -> Any:
 
 
 def _copy_type(column: sa.Column[Any], dialect: sa.engine.Dialect) -> str:
-    kind = column.type.dialect_impl(dialect)
-    plain = kind.impl_instance if isinstance(kind, sa.types.TypeDecorator) else kind
+    plain = plain_type(column, dialect)
     names = {
         pg.JSONB: "jsonb",
         sa.Uuid: "uuid",
         sa.Boolean: "bool",
         sa.DateTime: "timestamptz",
+        sa.Date: "date",
+        sa.LargeBinary: "bytea",
         sa.BigInteger: "int8",
         sa.Float: "float8",
         sa.Numeric: "numeric",
         sa.String: "text",
     }
     return next(name for base, name in names.items() if isinstance(plain, base))
+
+
+def plain_type(column: sa.Column[Any], dialect: sa.engine.Dialect) -> sa.types.TypeEngine[Any]:
+    """Return the type in which ``dialect`` stores ``column``, without what ours add to it."""
+    kind = column.type.dialect_impl(dialect)
+    return kind.impl_instance if isinstance(kind, sa.types.TypeDecorator) else kind

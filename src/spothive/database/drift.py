@@ -18,7 +18,7 @@ from spothive.models import Base
 from spothive.settings import get_settings
 
 Catalogue = dict[str, str]
-_LEDGERS = ("alembic_version", guards.LEDGER)
+_LEDGERS = ("alembic_version", guards.LEDGER, guards.MANIFEST)
 _SCRATCH = "spothive_scratch"
 
 _IN_SCHEMA = "CAST(:schema AS regnamespace)"
@@ -82,13 +82,23 @@ def read_both() -> tuple[Catalogue, Catalogue]:
     engine = make_owner_engine(get_settings())
     try:
         with engine.connect() as connection:
-            found = read_catalogue(connection)
-            declared = (
-                _declared_in_memory() if connection.dialect.name == "sqlite" else _declared_in_scratch(connection)
-            )
-            connection.rollback()
+            return _read_both(connection)
     finally:
         engine.dispose()
+
+
+def drift_of(connection: Connection) -> list[str]:
+    """Return what :func:`find_drift` does, as the transaction of ``connection`` sees it; nothing of it is changed."""
+    return differences(*_read_both(connection))
+
+
+def _read_both(connection: Connection) -> tuple[Catalogue, Catalogue]:
+    found = read_catalogue(connection)
+    if connection.dialect.name == "sqlite":
+        return _declared_in_memory(), found
+    with connection.begin_nested() as scratch:
+        declared = _declared_in_scratch(connection)
+        scratch.rollback()
     return declared, found
 
 

@@ -11,21 +11,24 @@ import hashlib
 from collections.abc import Iterable, Iterator, Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import Connection, Table, inspect, text
+from sqlalchemy import Connection, Table, text
 
-from spothive.database import policies, sqlite
+from spothive.database import policies, postgresql, sqlite
 from spothive.errors import MigrationFailed
 from spothive.models import Base
 from spothive.schema.detach import detachments
-from spothive.schema.refusal import Refusal
+from spothive.schema.refusal import Refusal, irreplaceable
 from spothive.schema.states import state_refusals
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
 LEDGER = "spothive_guards"
+MANIFEST = "spothive_backup"
+"""Table in which the file of a backup says what it holds; other databases have none."""
 
 
 class Migration(Protocol):
@@ -65,15 +68,23 @@ class GuardSet:
 
 def refusals_of(table: Table) -> Iterator[Refusal]:
     """Yield every trigger ``table`` declares: its state machines, its append-only rule, its own rules."""
-    yield from state_refusals(table)
+    yield from _refusals_of(table, tuple(table.info.get("refusals", ())))
+
+
+def _refusals_of(table: Table, own: tuple[Refusal, ...]) -> Iterator[Refusal]:
+    found = [*state_refusals(table), *own]
     if append_only := table.info.get("append_only"):
-        yield from append_only.refusals(table)
-    yield from table.info.get("refusals", ())
+        found += append_only.refusals(table)
+    yield from found
+    yield from irreplaceable(table, found)
 
 
 def declared(dialect: str) -> list[GuardSet]:
     """Return the guard sets of every table, in the order in which they go up."""
-    sets = [GuardSet(table.name, tuple(_guards_of(table, dialect))) for table in Base.metadata.sorted_tables]
+    sets = [
+        GuardSet(table.name, _guards_of(table, dialect, tuple(table.info.get("refusals", ()))))
+        for table in Base.metadata.sorted_tables
+    ]
     if dialect == "postgresql":
         shared = Guard(frozenset({"tenants"}), tuple(policies.shared_statements()))
         sets.insert(0, GuardSet(policies.SHARED, (shared,)))
@@ -81,15 +92,18 @@ def declared(dialect: str) -> list[GuardSet]:
     return sets
 
 
-def _guards_of(table: Table, dialect: str) -> Iterator[Guard]:
-    for refusal in refusals_of(table):
-        yield Guard(refusal.needs(table), tuple(refusal.statements(table, dialect)))
-    for needs, statements in detachments(table, dialect):
-        yield Guard(needs, statements)
+@cache  # an upgrade asks after each revision, and wording them all takes longer than raising them
+def _guards_of(table: Table, dialect: str, own: tuple[Refusal, ...]) -> tuple[Guard, ...]:
+    """Return the guards of ``table``, which declares the refusals ``own`` besides what is derived."""
+    found = [
+        Guard(refusal.needs(table), tuple(refusal.statements(table, dialect))) for refusal in _refusals_of(table, own)
+    ]
+    found += [Guard(needs, statements) for needs, statements in detachments(table, dialect)]
     if dialect == "postgresql":
         if append_only := table.info.get("append_only"):
-            yield Guard(frozenset({table.name}), tuple(append_only.stamp_statements(table)))
-        yield Guard(frozenset({table.name}), tuple(policies.statements(table)))
+            found.append(Guard(frozenset({table.name}), tuple(append_only.stamp_statements(table))))
+        found.append(Guard(frozenset({table.name}), tuple(policies.statements(table))))
+    return tuple(found)
 
 
 def raise_all(connection: Connection) -> list[str]:
@@ -118,12 +132,20 @@ def raise_anew(connection: Connection) -> None:
 
     Runs in the caller's transaction, so nobody else sees a table without its guards.
     """
+    lower_all(connection)
+    raise_all(connection)
+
+
+def lower_all(connection: Connection) -> None:
+    """Take every guard down, whatever stands and whatever the ledger says, until :func:`raise_all`.
+
+    Runs in the caller's transaction. On PostgreSQL that has every table to itself from here on.
+    """
     dialect = connection.dialect.name
     run(connection, _preamble(dialect))
     for guard_set in reversed(declared(dialect)):  # what all share goes last
         _lower(connection, guard_set.name)
     run(connection, _finish(dialect))
-    raise_all(connection)
 
 
 def script(dialect: str) -> Iterator[str]:
@@ -180,11 +202,10 @@ def emit(context: MigrationContext, statements: Iterable[str]) -> None:
 
 def run(connection: Connection, statements: Iterable[str]) -> None:
     """Execute DDL exactly as written: no parameter markers, so ``%`` and ``:`` mean themselves."""
-    dbapi_connection = connection.connection.dbapi_connection
-    assert dbapi_connection is not None  # noqa: S101 - an open connection has one
-    connection.get_transaction() or connection.begin()
+    if connection.dialect.name == "postgresql":  # takes them all in one round trip, where SQLite takes one at a time
+        statements = filter(None, [";\n".join(statements)])
     for statement in statements:
-        dbapi_connection.execute(statement)  # both drivers have it, PEP 249 does not
+        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
 def _preamble(dialect: str) -> list[str]:
@@ -218,6 +239,6 @@ def _lower(connection: Connection, name: str) -> None:
 
 def _present(connection: Connection) -> set[str]:
     """Return every table of the current schema, and its columns as ``table.column``."""
-    found = inspect(connection).get_multi_columns()
-    columns = {f"{table}.{column['name']}" for (_, table), columns in found.items() for column in columns}
-    return columns | {table for _, table in found}
+    words = postgresql if connection.dialect.name == "postgresql" else sqlite
+    found = connection.execute(text(words.COLUMNS)).all()
+    return {f"{table}.{column}" for table, column in found} | {table for table, _ in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Table, text
@@ -133,14 +134,16 @@ _LOOK_UPS = {
 }
 
 
-def look_ups() -> Iterator[tuple[str, frozenset[str], tuple[str, ...]]]:
-    """Yield (name, columns needed, DDL) of the look-ups that run before a tenant is known.
+@cache
+def look_ups() -> tuple[tuple[str, frozenset[str], tuple[str, ...]], ...]:
+    """Return (name, columns needed, DDL) of the look-ups that run before a tenant is known.
 
     Needed are the columns its query names, as ``table.column``, and no others: a later revision may add some.
 
     Each is SECURITY DEFINER, owned by ``spothive_system`` and executable by the application only: the one row it
     returns is all an unbound connection can ever see.
     """
+    found = []
     for name, (query, returns) in _LOOK_UPS.items():
         asked = query(sa.literal_column("$1", sa.Text()))
         needs = frozenset(f"{part.table.name}.{part.name}" for part in iterate(asked) if isinstance(part, sa.Column))
@@ -156,7 +159,8 @@ def look_ups() -> Iterator[tuple[str, frozenset[str], tuple[str, ...]]]:
             f"ALTER FUNCTION {name}(text) OWNER TO {SYSTEM_ROLE}",
             _on_schema(f"REVOKE CREATE ON SCHEMA %I FROM {SYSTEM_ROLE}"),
         )
-        yield name, needs, ddl
+        found.append((name, needs, ddl))
+    return tuple(found)
 
 
 def _on_schema(grant: str) -> str:

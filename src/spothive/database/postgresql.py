@@ -23,6 +23,12 @@ READONLY_ROLE = "spothive_readonly"
 SYSTEM_ROLE = "spothive_system"
 GATE_ROLE = "spothive_gate"
 TENANT_SETTING = "spothive.tenant_id"
+COLUMNS = """
+SELECT pg_class.relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped
+"""
+"""Names every table of the current schema, and its columns."""
 
 _RULES = {"23514": "check", "23505": "unique", "23503": "foreign key", "23502": "not_null"}
 _NO_PRIVILEGE = "42501"

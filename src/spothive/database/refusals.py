@@ -35,18 +35,6 @@ _UNAVAILABLE = {
     "SQLITE_FULL": "the disk is full",
     "SQLITE_IOERR": "the disk reports an error",
 }
-_SUFFIXES = {
-    "_length": "the text has the wrong length",
-    "_ascii": "it may hold lower-case ASCII letters, digits and signs only",
-    "_values": "it is not one of the known values",
-    "_utc": "it is not a moment in UTC",
-    "_money": "the amount is out of range",
-    "_range": "the number is out of range",
-    "_json": "it is not strict JSON of the right shape and size",
-    "_bool": "it is neither true nor false",
-    "_uuid": "it is not an id",
-    "_sealed": "it holds sealed values only",
-}
 
 
 _TIMEOUTS = {
@@ -179,6 +167,8 @@ def _privilege_error(raw: RawRefusal) -> errors.SpothiveError:
     table = Base.metadata.tables.get(raw.table)
     if not raw.table or (table is not None and owner_column(table) and "global" not in table.info):
         return errors.NotAllowed("the login in DATABASE_URL may not do this in the database: see `spothive doctor`")
+    if table is not None and table.info.get("system_only"):
+        return errors.NotAllowed(f"{table.name} is for system scope alone: enter system_scope(session, reason)")
     return errors.NotAllowed("the application may only read this table: write it in system_scope(session, reason)")
 
 
@@ -262,11 +252,7 @@ def rule_messages() -> dict[str, tuple[str, str]]:
     for table in Base.metadata.sorted_tables:
         for constraint in table.constraints:
             if isinstance(constraint, CheckConstraint):
-                name = str(constraint.name)
-                column = name.removeprefix(f"ck_{table.name}_")
-                suffix = next((s for s in _SUFFIXES if column.endswith(s)), "")
-                derived = f"{table.name}.{column.removesuffix(suffix)}: {_SUFFIXES.get(suffix, 'refused')}"
-                messages[name] = (table.name, constraint.info.get("message", derived))
+                messages[str(constraint.name)] = (table.name, constraint.info["message"])
         for refusal in refusals_of(table):
             messages[refusal.rule] = (table.name, refusal.message)
     return messages

@@ -12,10 +12,12 @@ from sqlalchemy import Connection, inspect, text
 
 from spothive.database import guards
 from spothive.database.connection import dispose_engine, get_read_engine, make_owner_engine
-from spothive.errors import InvalidInput, MigrationFailed, SchemaOutdated, SchemaTooNew
+from spothive.errors import InvalidInput, MigrationFailed, NotAllowed, SchemaOutdated, SchemaTooNew
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+    from spothive.settings import Settings
 
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 CURE = "run `spothive db upgrade`"
@@ -48,8 +50,12 @@ def resolve(name: str) -> str:
     return matches[0]
 
 
-def apply_migrations(name: str = "head") -> list[str]:
+def apply_migrations(name: str = "head", *, settings: Settings | None = None) -> list[str]:
     """Upgrade up to and including revision ``name``; what is applied already stays. Never downgrades.
+
+    Args:
+        name: the revision.
+        settings: say which database, if it is not that of this process.
 
     Returns:
         The revisions this very call applied, oldest first; none where another process came first.
@@ -60,17 +66,21 @@ def apply_migrations(name: str = "head") -> list[str]:
         MigrationFailed: a revision failed; the database is at the one before it.
         DatabaseUnavailable: the database cannot be reached or written.
     """
-    target = resolve(name)
-    current = current_revision()
-    if current is None or revisions().index(current) <= revisions().index(target):
-        return _alembic("upgrade", target)
-    return []
+    return _upgrade(name, settings)[0]
 
 
 def run_migration(name: str = "head") -> str:
     """Do what :func:`apply_migrations` does, with the same errors; return the revision the database is at then."""
-    apply_migrations(name)
-    return current_revision() or ""
+    return _upgrade(name)[1]
+
+
+def _upgrade(name: str, settings: Settings | None = None) -> tuple[list[str], str]:
+    """Return the revisions that were applied, and the one the database is at then."""
+    target = resolve(name)
+    current = current_revision(settings)
+    if current is None or revisions().index(current) <= revisions().index(target):
+        return _alembic("upgrade", target, settings)
+    return [], current
 
 
 def run_all_migrations() -> str:
@@ -107,9 +117,9 @@ def downgrade(name: str) -> str | None:
         InvalidInput: no such revision, or one the database has not reached.
         MigrationFailed: a revision could not be taken back.
     """
-    if revisions_after(name):
-        _alembic("downgrade", "base" if name.strip() == "base" else resolve(name))
-    return current_revision()
+    if not revisions_after(name):
+        return current_revision()
+    return _alembic("downgrade", "base" if name.strip() == "base" else resolve(name))[1] or None
 
 
 def restore_guards() -> None:
@@ -182,20 +192,23 @@ class SchemaStatus:
         return self.current == self.head
 
 
-def current_revision() -> str | None:
+def current_revision(settings: Settings | None = None) -> str | None:
     """Return the revision the database is at, asked as its owner; None when it is empty.
+
+    Args:
+        settings: say which database, if it is not that of this process.
 
     Raises:
         SchemaTooNew: this code does not know the revision.
     """
     from spothive.settings import get_settings
 
-    engine = make_owner_engine(get_settings()).execution_options(spothive_read_only=True)
+    engine = make_owner_engine(settings or get_settings()).execution_options(spothive_read_only=True)
     try:
         if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
             return None  # connecting as the owner would make the file
         with engine.connect() as connection:
-            return _read_revision(connection)
+            return read_revision(connection)
     finally:
         engine.dispose()
 
@@ -212,7 +225,7 @@ def require_head() -> SchemaStatus:
 
 
 def _require_head(connection: Connection) -> SchemaStatus:
-    status = SchemaStatus(_read_revision(connection), head())
+    status = SchemaStatus(read_revision(connection), head())
     if not status.at_head:
         found = f"at {status.current}, this spothive needs {status.head}" if status.current else "empty"
         msg = f"the database is {found}: {CURE}"
@@ -220,7 +233,12 @@ def _require_head(connection: Connection) -> SchemaStatus:
     return status
 
 
-def _read_revision(connection: Connection) -> str | None:
+def read_revision(connection: Connection) -> str | None:
+    """Return what :func:`current_revision` does, asked through ``connection``.
+
+    Raises:
+        SchemaTooNew: this code does not know the revision.
+    """
     if not inspect(connection).has_table("alembic_version"):
         return None
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -241,19 +259,23 @@ def alembic_config() -> Config:
     return config
 
 
-def _alembic(command: str, target: str) -> list[str]:
-    """Run a command of Alembic; return the revisions it applied or took back, in their order."""
+def _alembic(command: str, target: str, settings: Settings | None = None) -> tuple[list[str], str]:
+    """Run a command of Alembic.
+
+    Returns:
+        The revisions it applied or took back, in their order, and the one the database is at then; "" at base.
+    """
     from alembic import command as commands
 
-    from spothive.database.migrations.upgrade import APPLIED
+    from spothive.database.migrations.upgrade import APPLIED, REACHED, SETTINGS
 
     config = alembic_config()
     applied: list[str] = []
-    config.attributes[APPLIED] = applied
+    config.attributes.update({APPLIED: applied, SETTINGS: settings})
     with _explained(f"{command} to {target}"):
         getattr(commands, command)(config, target)
     dispose_engine()  # pooled connections may have prepared statements over the old tables
-    return applied
+    return applied, config.attributes[REACHED]
 
 
 @contextmanager
@@ -262,8 +284,9 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in {"alembic", "sqlalchemy", "psycopg", "sqlite3"}:
+        told = error.__cause__ if isinstance(error, NotAllowed) else error  # the owner hears what exactly was denied
+        if type(told).__module__.partition(".")[0] not in {"alembic", "sqlalchemy", "psycopg", "sqlite3"}:
             raise
-        reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        reason = next(iter(str(told).splitlines()), type(told).__name__)[:200]
         msg = f"{what} failed: {reason}; the database is at a whole revision"
         raise MigrationFailed(msg) from error

@@ -15,6 +15,11 @@ from spothive.database.refusals import RawRefusal
 from spothive.errors import DatabaseUnavailable, SchemaOutdated
 
 OLDEST = (3, 38)
+COLUMNS = """
+SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
+WHERE tables.type = 'table'
+"""
+"""Names every table, and its columns."""
 _COLUMNS = re.compile(r"constraint failed: ([\w., ]+)")
 _INDEX = re.compile(r"constraint failed: index '(\w+)'")
 _NO_SUCH = re.compile(r"(?:no such|table \w+ has no) (table|column|function)(?: named|:) (?:\w+\.)*(\w+)")
@@ -109,8 +114,8 @@ def _named(message: str) -> RawRefusal:
     if kind in {"tenant", "privilege"}:  # a trigger of sqlite_filter.py
         return RawRefusal(kind, "", table)
     rule = message.rpartition(": ")[2]
-    # A trigger that guards a primary key against REPLACE speaks in the name of the key.
-    return RawRefusal("unique" if rule.startswith("pk_") else "check", rule, "")
+    # A trigger that guards a key against REPLACE speaks in the name of the key.
+    return RawRefusal("unique" if rule.startswith(("pk_", "uq_")) else "check", rule, "")
 
 
 def _unique(message: str) -> RawRefusal:

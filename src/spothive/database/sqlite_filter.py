@@ -6,7 +6,7 @@ A connection of the service works for the tenant of its session, or for none, an
 Reading: the compiler writes ``FROM accounts`` as ``FROM (SELECT * FROM main.accounts WHERE tenant_id =
 spothive_tenant()) AS accounts`` wherever it meets the table, in ORM and Core and however deep. SQLite dissolves such
 a subquery and uses the same indexes. UPDATE and DELETE get the condition too. Text cannot be filtered, so it may not
-name a table that belongs to tenants.
+name a table that belongs to tenants. A table for system scope alone may not be named at all.
 
 Writing: temporary triggers, which exist for this one connection, refuse every row of another tenant and every row of
 a table that all tenants share, whatever the statement was.
@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +30,7 @@ from sqlalchemy import Alias, Connection, Delete, Dialect, Engine, Row, Select, 
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteDDLCompiler, SQLiteIdentifierPreparer
 
 from spothive.database.refusals import COMMENTS, RawRefusal, to_error
-from spothive.errors import NotAllowed, TenantNotBound
+from spothive.errors import NotAllowed, SpothiveError, TenantNotBound
 from spothive.models import Base
 from spothive.schema.tenancy import owner_column
 
@@ -51,10 +51,12 @@ class _Scope:
 
 def install(engine: Engine) -> None:
     """Make every connection of ``engine`` keep to the tenant of its session."""
-    engine.update_execution_options(**{_ALL_TENANTS: copy.copy(engine.dialect)})
+    engine.dialect.ddl_compiler = _NoDdl
+    unfiltered = copy.copy(engine.dialect)
+    unfiltered.statement_compiler = _RowsOnly
+    engine.update_execution_options(**{_ALL_TENANTS: unfiltered})
     engine.dialect.statement_compiler = TenantCompiler
     engine.dialect.identifier_preparer = _Preparer(engine.dialect)
-    engine.dialect.ddl_compiler = _NoDdl
     event.listen(engine, "commit", _on_end)
     event.listen(engine, "rollback", _on_end)
     event.listen(engine, "connect", _on_connect)
@@ -133,45 +135,65 @@ def _on_checkout(dbapi_connection: Any, record: Any, _: Any) -> None:
     present = {name for (name,) in dbapi_connection.execute(query)}
     dbapi_connection.execute("PRAGMA query_only = OFF")  # as a reading session left it
     for table in sorted(present & (_owners().keys() | _shared())):
-        for statement in _triggers(table):
-            dbapi_connection.execute(statement)
+        for trigger in _triggers(table):
+            dbapi_connection.execute(trigger)
     record.info["spothive_guarded"] = present >= set(Base.metadata.tables)
 
 
-def _triggers(table: str) -> Iterator[str]:
-    """Yield the triggers that let this connection write its tenant's rows of ``table``, or none."""
+@cache  # every connection asks for every table
+def _triggers(table: str) -> tuple[str, ...]:
+    """Return the triggers that let a connection write its tenant's rows of ``table``, or none."""
     from spothive.database.guards import refusals_of
 
     owner = None if table in _shared() else _owners().get(table)
-    for verb, row in (("INSERT", "NEW"), ("UPDATE", "OLD"), ("DELETE", "OLD")):
-        foreign = f"{row}.{owner} IS NOT spothive_tenant()" if owner else "true"
-        yield _trigger(f"{verb}_{table}", verb, table, foreign, f"{'tenant' if owner else 'privilege'} {table}")
     if owner is None:
-        return
-    given_away = f"OLD.{owner} IS spothive_tenant() AND NEW.{owner} IS NOT spothive_tenant()"
+        refused = [("true", f"privilege {table}")]
+        return tuple(_trigger(verb, table, refused) for verb in ("INSERT", "UPDATE", "DELETE"))
+    foreign = {row: (f"{row}.{owner} IS NOT spothive_tenant()", f"tenant {table}") for row in ("OLD", "NEW")}
+    update, delete = [foreign["OLD"]], [foreign["OLD"]]
     # In the words of PostgreSQL, where a trigger that guards the key speaks before the row policy does.
     rules = {refusal.rule for refusal in refusals_of(Base.metadata.tables[table])}
-    guard = next(iter({f"lc_{table}_key", f"ao_{table}_update"} & rules), f"tenant {table}")
-    yield _trigger(f"UPDATE_away_{table}", "UPDATE", table, given_away, guard)
+    given_away = next(iter({f"lc_{table}_key", f"ao_{table}_update"} & rules), f"tenant {table}")
+    update.append((foreign["NEW"][0], given_away))
     if f"ao_{table}_delete" in rules:  # the file's own trigger, which cannot ask who deletes, lets old rows go
-        mine = f"OLD.{owner} IS spothive_tenant()"
-        yield _trigger(f"DELETE_own_{table}", "DELETE", table, mine, f"ao_{table}_delete")
-
-
-def _trigger(name: str, verb: str, table: str, when: str, refusal: str) -> str:
+        delete.append(("true", f"ao_{table}_delete"))
     return (
-        f"CREATE TEMPORARY TRIGGER IF NOT EXISTS spothive_{name}\n"
-        f"BEFORE {verb} ON main.{table} WHEN ({when}) AND NOT spothive_system()\n"
-        f"BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
+        _trigger("INSERT", table, [foreign["NEW"]]),
+        _trigger("UPDATE", table, update),
+        _trigger("DELETE", table, delete),
     )
 
 
-class TenantCompiler(SQLiteCompiler):
+def _trigger(verb: str, table: str, refusals: list[tuple[str, str]]) -> str:
+    """Return the trigger that raises the first of ``refusals``, (condition, what it says), that applies."""
+    raises = " ".join(
+        f"SELECT RAISE(ABORT, '{says}') WHERE ({when}) AND NOT spothive_system();" for when, says in refusals
+    )
+    return (
+        f"CREATE TEMPORARY TRIGGER IF NOT EXISTS spothive_{verb}_{table}\n"
+        f"BEFORE {verb} ON main.{table} BEGIN {raises} END"
+    )
+
+
+class _RowsOnly(SQLiteCompiler):
+    """Write SQL for rows alone: not even in system scope does a session take the guards away."""
+
+    def visit_textclause(self, textclause: Any, *args: Any, **kw: Any) -> Any:
+        """Let text read and write rows; PRAGMA, DROP TRIGGER, ATTACH or COMMIT would take the guards away."""
+        if not self.stack and not _HARMLESS.match(textclause.text):
+            msg = "as text a session runs SELECT, WITH, VALUES, INSERT, UPDATE and DELETE only"
+            raise NotAllowed(msg)
+        return super().visit_textclause(textclause, *args, **kw)  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+
+
+class TenantCompiler(_RowsOnly):
     """Write SQL that sees the rows of one tenant. SQLAlchemy has no types for what is overridden here."""
 
     def visit_table(self, table: Any, *args: Any, **kw: Any) -> Any:
         """Read a tenant-owned table through its filter; the target of an UPDATE or DELETE stays itself."""
         name = super().visit_table(table, *args, **kw)  # type: ignore[no-untyped-call]  # see the class
+        if table.name.lower() in _system_only():
+            raise _no_privilege(table.name.lower())
         owner = _owners().get(table.name.lower())
         if owner is None or kw.get("ashint"):
             return name
@@ -200,13 +222,6 @@ class TenantCompiler(SQLiteCompiler):
     def visit_delete(self, delete_stmt: Delete, *args: Any, **kw: Any) -> Any:
         """Delete rows of this tenant."""
         return super().visit_delete(_of_this_tenant(delete_stmt), *args, **kw)  # type: ignore[no-untyped-call]  # as above
-
-    def visit_textclause(self, textclause: Any, *args: Any, **kw: Any) -> Any:
-        """Let text read and write rows; PRAGMA, DROP TRIGGER, ATTACH or COMMIT would take the guards away."""
-        if not self.stack and not _HARMLESS.match(textclause.text):
-            msg = "as text a session runs SELECT, WITH, VALUES, INSERT, UPDATE and DELETE only"
-            raise NotAllowed(msg)
-        return super().visit_textclause(textclause, *args, **kw)  # type: ignore[no-untyped-call]  # see the class
 
     def post_process_text(self, text: str) -> Any:
         """Take text as it is written, unless it names a tenant-owned table."""
@@ -246,7 +261,7 @@ def _of_this_tenant(statement: Any) -> Any:
         msg = "UPDATE and DELETE change a table or its alias: name the model"
         raise NotAllowed(msg)
     if table.name.lower() in _shared():
-        raise to_error(RawRefusal("privilege", "", table.name))
+        raise _no_privilege(table.name.lower())
     owner = _owners().get(table.name.lower())
     if owner is None:
         return statement
@@ -255,8 +270,14 @@ def _of_this_tenant(statement: Any) -> Any:
     return statement.where(target.c[owner] == func.spothive_tenant())
 
 
+def _no_privilege(table: str) -> SpothiveError:
+    return to_error(RawRefusal("privilege", "", table))
+
+
 def _refuse_mention(text: str) -> str:
-    if found := _any_owned().search(text):
+    if found := _unspeakable().search(text):
+        if found[0].lower() in _system_only():
+            raise _no_privilege(found[0].lower())
         msg = f"{found[0]} belongs to tenants: on SQLite a session reaches it through its model, not by text"
         raise TenantNotBound(msg)
     return text
@@ -277,5 +298,12 @@ def _shared() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
-def _any_owned() -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{'|'.join(_owners())})\b", re.IGNORECASE)
+def _system_only() -> frozenset[str]:
+    """Return the shared tables that not even the application may read."""
+    return frozenset(table.name for table in Base.metadata.sorted_tables if table.info.get("system_only"))
+
+
+@lru_cache(maxsize=1)
+def _unspeakable() -> re.Pattern[str]:
+    """Return what finds a table that text may not name."""
+    return re.compile(rf"\b(?:{'|'.join(_owners().keys() | _system_only())})\b", re.IGNORECASE)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spothive.database import postgresql, sqlite
 from spothive.database.connection import make_owner_engine
 from spothive.database.revisions import SchemaStatus, current_revision, head
-from spothive.settings import get_settings
+from spothive.settings import Settings, get_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,24 @@ def read_status() -> DatabaseStatus:
         DatabaseUnavailable: it cannot be reached or opened.
         SchemaTooNew: its revision is not known to this code.
     """
+    settings = get_settings()
     schema = SchemaStatus(current_revision(), head())
-    engine = make_owner_engine(get_settings())
+    url = make_owner_engine(settings).url
+    words = sqlite if url.get_backend_name() == "sqlite" else postgresql
+    return DatabaseStatus(url.get_backend_name(), words.place(url), schema, size_of(settings))
+
+
+def size_of(settings: Settings) -> int:
+    """Return the bytes on disk of the database of ``settings``.
+
+    Raises:
+        DatabaseUnavailable: it cannot be reached.
+    """
+    engine = make_owner_engine(settings)
     try:
         if engine.dialect.name == "sqlite":
-            return DatabaseStatus("sqlite", sqlite.place(engine.url), schema, sqlite.size(engine.url))
+            return sqlite.size(engine.url)
         with engine.connect() as connection:
-            return DatabaseStatus("postgresql", postgresql.place(engine.url), schema, postgresql.size(connection))
+            return postgresql.size(connection)
     finally:
         engine.dispose()

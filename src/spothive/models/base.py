@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import enum
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import MetaData, Table, event, inspect
+from sqlalchemy import CheckConstraint, Index, MetaData, Table, event, inspect, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.orm.properties import MappedColumn
 
 from spothive.clock import utc_now
 from spothive.schema.states import refuse_assignment
 from spothive.schema.tracked_json import TrackedDict, TrackedList
-from spothive.schema.types import Flag, Id, Json, UtcDateTime, derived_checks, new_id, utc_timestamp
+from spothive.schema.types import (
+    Flag,
+    Id,
+    Json,
+    NameList,
+    UtcDateTime,
+    WeekMatrix,
+    derived_checks,
+    new_id,
+    utc_timestamp,
+)
 
 PLATFORM_TENANT_ID = UUID("00000000-0000-7000-8000-000000000001")
 """The reserved tenant ``platform``: staff users, platform audit, system logs, platform datasets."""
@@ -41,7 +52,8 @@ class Base(DeclarativeBase):
     def __repr__(self) -> str:
         """Name the row by its key and state: no secrets, and no query on a closed session."""
         state = inspect(self)
-        shown = {k: v for k, v in state.dict.items() if k in {"id", "status", "state"}}
+        shown = {"id": state.identity[0]} if state.identity else {}  # known even when nothing else is loaded
+        shown |= {k: v for k, v in state.dict.items() if k in {"id", "status", "state"}}
         fields = " ".join(f"{name}={value}" for name, value in sorted(shown.items()))
         return f"<{type(self).__name__} {fields or 'unsaved'}>"
 
@@ -82,6 +94,39 @@ def json_array(**options: Any) -> MappedColumn[Any]:
         options.setdefault("default", list)
         options.setdefault("server_default", "[]")
     return mapped_column(TrackedList.as_mutable(Json("array")), **options)
+
+
+def week_matrix(**options: Any) -> MappedColumn[Any]:
+    """Return the column of a :class:`~spothive.schema.types.WeekMatrix` whose changes are noticed."""
+    return mapped_column(TrackedList.as_mutable(WeekMatrix()), **options)
+
+
+def names(enum_class: type[enum.StrEnum] | None = None, min_items: int = 0, **options: Any) -> MappedColumn[Any]:
+    """Return the column of a :class:`~spothive.schema.types.NameList` whose changes are noticed."""
+    return mapped_column(TrackedList.as_mutable(NameList(enum_class, min_items)), **options)
+
+
+def check(name: str, condition: str, message: str) -> CheckConstraint:
+    """Return the CHECK ``ck_<table>_<name>`` over one row; ``message`` says in one line what it means."""
+    return CheckConstraint(condition, name=name, info={"message": message})
+
+
+def check_each(name: str, message: str, *, postgresql: str, sqlite: str) -> tuple[CheckConstraint, CheckConstraint]:
+    """Return one such CHECK for each database, where no one condition fits both."""
+    return (
+        check(name, postgresql, message).ddl_if(dialect="postgresql"),
+        check(name, sqlite, message).ddl_if(dialect="sqlite"),
+    )
+
+
+def unique_where(name: str, *columns: str, where: str) -> Index:
+    """Return the unique index ``name`` over those rows for which ``where`` is true."""
+    return Index(name, *columns, unique=True, postgresql_where=text(where), sqlite_where=text(where))
+
+
+def index_where(name: str, *columns: Any, where: str) -> Index:
+    """Return the index ``name`` over those rows for which ``where`` is true."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
 @event.listens_for(Table, "after_parent_attach")

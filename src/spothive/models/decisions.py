@@ -1,21 +1,24 @@
-"""Decisions: the models that judge spot pools."""
+"""Decisions: what was decided about each instance and why, and the models behind it."""
 
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.clock import utc_now
-from spothive.models.base import Base, GlobalTable, Timestamped, json_object
+from spothive.models.base import Base, GlobalTable, Timestamped, check, json_array, json_object, unique_where
+from spothive.models.fleet import Account, Instance, PipelineMode
 from spothive.schema.refusal import Refusal
 from spothive.schema.states import StateMachine
-from spothive.schema.types import AsciiText, Fraction, Text, TextEnum, UtcDateTime, Whole, utc_timestamp
+from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
+from spothive.schema.types import AsciiText, Day, Fraction, Money, Text, TextEnum, UtcDateTime, Whole, utc_timestamp
 
 
 class ModelStatus(enum.StrEnum):
@@ -51,52 +54,59 @@ class MlModel(GlobalTable, Timestamped, Base):
 
     __tablename__ = "ml_models"
 
-    name: Mapped[str] = mapped_column(Text(255, 1))
-    version: Mapped[str] = mapped_column(Text(50, 1))
-    file_path: Mapped[str] = mapped_column(Text(512, 1))
+    name: Mapped[str] = mapped_column(Text(255, 1), comment="name of the model")
+    version: Mapped[str] = mapped_column(Text(50, 1), comment="version of this name")
+    file_path: Mapped[str] = mapped_column(Text(512, 1), comment="where the store keeps the file")
     file_hash: Mapped[str] = mapped_column(AsciiText(64, 64, "0-9a-f"), comment="SHA-256 of the file, hexadecimal")
     file_format: Mapped[ModelFormat] = mapped_column(
-        TextEnum(ModelFormat), default=ModelFormat.ONNX, server_default=ModelFormat.ONNX.value
+        TextEnum(ModelFormat),
+        default=ModelFormat.ONNX,
+        server_default=ModelFormat.ONNX.value,
+        comment="how the file is loaded",
     )
-    status: Mapped[ModelStatus] = MODEL_LIFE.column()
-    is_active_prod: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
-    description: Mapped[str | None] = mapped_column(Text())
+    status: Mapped[ModelStatus] = MODEL_LIFE.column(comment="how far it has come")
+    is_active_prod: Mapped[bool] = mapped_column(
+        default=False, server_default=sa.false(), comment="whether it decides in production; true for one model at most"
+    )
+    description: Mapped[str | None] = mapped_column(Text(), comment="for people")
     uploaded_by: Mapped[UUID | None] = mapped_column(comment="user; no key, the row outlives its maker")
     person_name: Mapped[str | None] = mapped_column(Text(255), comment="who uploaded it, at that time")
-    uploaded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, server_default=utc_timestamp())
-    graduated_at: Mapped[datetime | None]
-    deployed_at: Mapped[datetime | None]
-    archived_at: Mapped[datetime | None]
-    total_predictions: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0")
-    success_count: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0")
-    failure_count: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0")
-    avg_prediction_score: Mapped[float | None] = mapped_column(Fraction())
-    performance_metrics: Mapped[dict[str, Any]] = json_object()
+    uploaded_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, default=utc_now, server_default=utc_timestamp(), comment="when the file was stored (UTC)"
+    )
+    graduated_at: Mapped[datetime | None] = mapped_column(comment="when the lab passed it (UTC)")
+    deployed_at: Mapped[datetime | None] = mapped_column(comment="when it was last made active (UTC)")
+    archived_at: Mapped[datetime | None] = mapped_column(comment="when it was retired (UTC)")
+    total_predictions: Mapped[int] = mapped_column(
+        Whole(0, 2**53), default=0, server_default="0", comment="decisions it made"
+    )
+    success_count: Mapped[int] = mapped_column(
+        Whole(0, 2**53), default=0, server_default="0", comment="decisions no interruption followed within 24 h"
+    )
+    failure_count: Mapped[int] = mapped_column(
+        Whole(0, 2**53), default=0, server_default="0", comment="decisions an interruption followed within 24 h"
+    )
+    avg_prediction_score: Mapped[float | None] = mapped_column(Fraction(), comment="mean of its crash probabilities")
+    performance_metrics: Mapped[dict[str, Any]] = json_object(comment="what training and lab measured")
 
     __table_args__ = (
         UniqueConstraint("name", "version"),
-        CheckConstraint(
+        check(
+            "active",
             "NOT is_active_prod OR (status = 'ENABLED' AND deployed_at IS NOT NULL)",
-            name="active",
-            info={"message": "only an ENABLED model with a deployment time is active in production"},
+            "only an ENABLED model with a deployment time is active in production",
         ),
-        CheckConstraint(
+        check(
+            "graduated",
             "status NOT IN ('GRADUATED', 'ENABLED') OR graduated_at IS NOT NULL",
-            name="graduated",
-            info={"message": "a GRADUATED or ENABLED model says when it graduated"},
+            "a GRADUATED or ENABLED model says when it graduated",
         ),
-        CheckConstraint(
+        check(
+            "archived",
             "(status = 'ARCHIVED') = (archived_at IS NOT NULL)",
-            name="archived",
-            info={"message": "archived_at is set exactly when the model is ARCHIVED"},
+            "archived_at is set exactly when the model is ARCHIVED",
         ),
-        Index(
-            "uq_ml_models_one_active",
-            "is_active_prod",
-            unique=True,
-            postgresql_where=sa.text("is_active_prod"),
-            sqlite_where=sa.text("is_active_prod"),
-        ),
+        unique_where("uq_ml_models_one_active", "is_active_prod", where="is_active_prod"),
         {
             "info": {
                 "global": "models are managed by staff and shared by every tenant",
@@ -110,4 +120,229 @@ class MlModel(GlobalTable, Timestamped, Base):
                 ],
             }
         },
+    )
+
+
+NO_MODEL = UUID(int=0)
+"""Stands in a roll-up for decisions that no model took part in."""
+
+
+class Decision(enum.StrEnum):
+    """What was decided about an instance."""
+
+    SWITCH = "SWITCH"
+    HOLD = "HOLD"
+    FAILED = "FAILED"
+
+
+class DecisionStatus(enum.StrEnum):
+    """What became of a decision."""
+
+    RECORDED = "RECORDED"
+    ACTED = "ACTED"
+    REVERTED = "REVERTED"
+
+
+DECISION_LIFE = StateMachine(
+    DecisionStatus,
+    first={DecisionStatus.RECORDED},
+    moves={DecisionStatus.RECORDED: {DecisionStatus.ACTED}, DecisionStatus.ACTED: {DecisionStatus.REVERTED}},
+)
+
+
+class ExperimentLog(TenantOwned, Timestamped, Base):
+    """One decision about one instance, with everything it was taken from, so that it can be replayed."""
+
+    __tablename__ = "experiment_logs"
+
+    account_id: Mapped[UUID] = owned("accounts", comment="account of the instance")
+    instance_id: Mapped[UUID] = owned("instances", comment="instance it is about")
+    model_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("ml_models.id"), index=True, comment="model that judged; none if rules alone did"
+    )
+    experiment_name: Mapped[str | None] = mapped_column(Text(255), comment="lab experiment it was a part of")
+    pipeline_mode: Mapped[PipelineMode] = mapped_column(TextEnum(PipelineMode), comment="pipeline it went through")
+    is_shadow_run: Mapped[bool] = mapped_column(
+        default=False, server_default=sa.false(), comment="recorded only, never acted on"
+    )
+    prediction_score: Mapped[float | None] = mapped_column(
+        Fraction(), comment="probability that the instance is interrupted, as the model sees it"
+    )
+    decision: Mapped[Decision] = mapped_column(TextEnum(Decision), comment="what was decided")
+    decision_reason: Mapped[str] = mapped_column(Text(4000, 1), comment="why, for people")
+    execution_time: Mapped[datetime] = mapped_column(
+        UtcDateTime, default=utc_now, server_default=utc_timestamp(), comment="when it was decided, UTC"
+    )
+    execution_duration_ms: Mapped[int | None] = mapped_column(Whole(), comment="how long it took, in milliseconds")
+    candidates_evaluated: Mapped[int | None] = mapped_column(Whole(), comment="pools that were compared")
+    selected_instance_type: Mapped[str | None] = mapped_column(Text(32, 1), comment="where to go")
+    selected_availability_zone: Mapped[str | None] = mapped_column(Text(32, 1), comment="where to go")
+    old_spot_price: Mapped[Decimal | None] = mapped_column(Money(), comment="of the pool it is in, USD per hour")
+    new_spot_price: Mapped[Decimal | None] = mapped_column(Money(), comment="of the pool to go to, USD per hour")
+    projected_hourly_savings: Mapped[Decimal | None] = mapped_column(
+        Money(signed=True), comment="USD per hour; negative when safety costs"
+    )
+    features_used: Mapped[dict[str, Any]] = json_object(comment="what the model was given")
+    metrics: Mapped[dict[str, Any] | None] = json_object(nullable=True, comment="score of every candidate")
+    status: Mapped[DecisionStatus] = DECISION_LIFE.column(comment="what became of it")
+    error_message: Mapped[str | None] = mapped_column(Text(4000, 1), comment="why no decision could be taken")
+
+    account: Mapped[Account] = belongs_to("ExperimentLog.account_id")
+    instance: Mapped[Instance] = belongs_to("ExperimentLog.instance_id", back_populates="experiment_logs")
+    model: Mapped[MlModel | None] = belongs_to("ExperimentLog.model_id")
+    explanations: Mapped[list[Explanation]] = has_many("Explanation.experiment_log_id", back_populates="experiment_log")
+
+    __table_args__ = (
+        Index(None, "tenant_id", "account_id", "execution_time"),
+        Index(None, "tenant_id", "execution_time"),
+        check(
+            "failed",
+            "(decision = 'FAILED') = (error_message IS NOT NULL)",
+            "a decision that FAILED, and no other, has an error message",
+        ),
+        check(
+            "target",
+            "decision <> 'SWITCH' OR (selected_instance_type IS NOT NULL AND selected_availability_zone IS NOT NULL)",
+            "a SWITCH names the type and the zone to go to",
+        ),
+        check("shadow", "NOT is_shadow_run OR status = 'RECORDED'", "a shadow run is recorded and never acted on"),
+    )
+
+
+class DecisionRollup(TenantOwned, Timestamped, Base):
+    """The decisions of one account, model and day, counted. Equal to counting them anew, and far faster to read."""
+
+    __tablename__ = "decision_rollups"
+
+    day: Mapped[date] = mapped_column(Day(), comment="day in UTC")
+    account_id: Mapped[UUID] = owned("accounts", comment="account of the instances")
+    model_id: Mapped[UUID] = mapped_column(
+        default=NO_MODEL, server_default=NO_MODEL.hex, comment="model that judged; all zeros for none; no key"
+    )
+    decisions: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="all of them")
+    switches: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="of these SWITCH")
+    holds: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="of these HOLD")
+    failures: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="of these FAILED")
+    shadow: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="of these shadow runs")
+    projected_savings: Mapped[Decimal] = mapped_column(
+        Money(signed=True), default=Decimal(0), server_default="0", comment="sum of USD per hour"
+    )
+    score_sum: Mapped[float] = mapped_column(
+        Fraction(0, 2**53), default=0.0, server_default="0", comment="sum of the prediction scores"
+    )
+
+    account: Mapped[Account] = belongs_to("DecisionRollup.account_id")
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "day", "account_id", "model_id"),
+        check(
+            "sum",
+            "decisions = switches + holds + failures AND shadow <= decisions",
+            "decisions are the sum of switches, holds and failures",
+        ),
+    )
+
+
+class RollupWatermark(GlobalTable, Timestamped, Base):
+    """How far a roll-up has come."""
+
+    __tablename__ = "rollup_watermarks"
+
+    name: Mapped[str] = mapped_column(Text(100, 1), unique=True, comment="which roll-up")
+    position: Mapped[str] = mapped_column(Text(255), comment="last row that is counted, in the words of the roll-up")
+
+    __table_args__ = ({"info": {"global": "the fold runs over all tenants at once"}},)
+
+
+class TestType(enum.StrEnum):
+    """What a lab experiment tries out."""
+
+    __test__ = False  # pytest would take the class for one of its own
+
+    INTERRUPTION_PREDICTION = "interruption_prediction"
+    BIN_PACKING = "bin_packing"
+    LIVE_SWITCH = "live_switch"
+    PARALLEL = "parallel"
+    AB = "ab"
+
+
+class ExperimentStatus(enum.StrEnum):
+    """How far a lab experiment is."""
+
+    DRAFT = "DRAFT"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+EXPERIMENT_LIFE = StateMachine(
+    ExperimentStatus,
+    first={ExperimentStatus.DRAFT},
+    moves={
+        ExperimentStatus.DRAFT: {ExperimentStatus.RUNNING},
+        ExperimentStatus.RUNNING: {ExperimentStatus.COMPLETED, ExperimentStatus.FAILED},
+    },
+)
+
+
+class LabExperiment(TenantOwned, Timestamped, Base):
+    """A trial of a model on one instance; a model graduates only after one that was COMPLETED."""
+
+    __tablename__ = "lab_experiments"
+
+    model_id: Mapped[UUID] = mapped_column(ForeignKey("ml_models.id"), index=True, comment="model on trial")
+    cluster_id: Mapped[UUID | None] = mapped_column(comment="cluster it ran in; no key")
+    instance_id: Mapped[str] = mapped_column(Text(50, 1), comment="EC2's id of the instance it ran on; no key")
+    name: Mapped[str] = mapped_column(Text(255, 1), comment="for people")
+    notes: Mapped[str | None] = mapped_column(Text(), comment="for people")
+    test_type: Mapped[TestType] = mapped_column(TextEnum(TestType), comment="what is tried out")
+    status: Mapped[ExperimentStatus] = EXPERIMENT_LIFE.column(comment="how far it is")
+    telemetry: Mapped[dict[str, Any]] = json_object(comment="what was measured")
+    lease_token: Mapped[UUID | None] = mapped_column(comment="worker that runs it")
+    leased_until: Mapped[datetime | None] = mapped_column(comment="after this it counts as stuck, UTC")
+    started_at: Mapped[datetime | None] = mapped_column(comment="UTC")
+    completed_at: Mapped[datetime | None] = mapped_column(comment="when it ended, well or badly, UTC")
+
+    model: Mapped[MlModel] = belongs_to("LabExperiment.model_id")
+
+    __table_args__ = (
+        Index(None, "tenant_id", "status"),
+        Index(None, "tenant_id", "created_at"),
+        check("started", "(status = 'DRAFT') = (started_at IS NULL)", "started_at is set exactly when it has begun"),
+        check(
+            "completed",
+            "(status IN ('COMPLETED', 'FAILED')) = (completed_at IS NOT NULL)",
+            "completed_at is set exactly when it has ended",
+        ),
+        check(
+            "lease",
+            "(lease_token IS NULL) = (leased_until IS NULL) AND (lease_token IS NULL OR status = 'RUNNING')",
+            "only a RUNNING experiment is leased",
+        ),
+    )
+
+
+class ExplanationMethod(enum.StrEnum):
+    """How a score is attributed to features."""
+
+    SHAPLEY = "shapley"
+
+
+class Explanation(TenantOwned, Timestamped, Base):
+    """Why a model gave a decision its score: base value + attributions = score."""
+
+    __tablename__ = "explanations"
+
+    experiment_log_id: Mapped[UUID] = owned("experiment_logs", comment="decision that is explained")
+    method: Mapped[ExplanationMethod] = mapped_column(
+        TextEnum(ExplanationMethod), default=ExplanationMethod.SHAPLEY, server_default="shapley", comment="how"
+    )
+    base_value: Mapped[float] = mapped_column(Fraction(), comment="score of the stored baseline, a probability")
+    explanation_data: Mapped[list[Any]] = json_array(comment="feature, value and attribution of each")
+
+    experiment_log: Mapped[ExperimentLog] = belongs_to("Explanation.experiment_log_id", back_populates="explanations")
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "experiment_log_id", "method"),
+        Index(None, "tenant_id", "method", "created_at"),
     )

@@ -13,7 +13,7 @@ from sqlalchemy import Table
 
 def detachments(table: Table, dialect: str) -> Iterator[tuple[frozenset[str], tuple[str, ...]]]:
     """Yield (tables and ``table.column`` it needs, DDL) for every column that forgets a deleted row of ``table``."""
-    for child in table.metadata.sorted_tables:
+    for child in table.metadata.tables.values():
         for column in child.columns:
             target, _ = column.info.get("owned_by", ("", {}))
             if target == table.name and column.info.get("detach"):

@@ -7,8 +7,9 @@ A refused write fails as if the CHECK named :attr:`Refusal.rule` had failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
@@ -68,7 +69,8 @@ class Refusal:
         found = {table.name, *(f"{table.name}.{name}" for name in self.columns)}
         for part in (part for expression in asked for part in iterate(expression)):
             if isinstance(part, sa.Column):
-                found.add(f"{part.table.name}.{part.name}")
+                asked_of = getattr(part.table, "element", part.table)  # an alias stands for its table
+                found.add(f"{asked_of.name}.{part.name}")
             elif isinstance(part, sa.ColumnClause) and part.name.startswith(("old.", "new.")):
                 found.add(f"{table.name}.{part.name[4:]}")
         return frozenset(found)
@@ -159,6 +161,62 @@ def never_again(table: sa.Table) -> Refusal:
         message=f"a row of {table.name} with this id exists",
         dialects=("sqlite",),
     )
+
+
+def irreplaceable(table: sa.Table, refusals: Sequence[Refusal]) -> Iterator[Refusal]:
+    """Yield what keeps REPLACE on SQLite from deleting a row whose deletion one of ``refusals`` refuses.
+
+    REPLACE deletes every row that has a key the new one takes, and without ``PRAGMA recursive_triggers`` no delete
+    trigger sees them go. So each key of such a row refuses first, by the name by which PostgreSQL does.
+    """
+    known = {refusal.rule for refusal in refusals}
+    keepers = [refusal for refusal in refusals if "delete" in refusal.events]
+    if not keepers:
+        return
+    if not {f"lc_{table.name}_key", f"ao_{table.name}_update"} & known:
+        yield Refusal(
+            rule=f"lc_{table.name}_id",
+            events=("update",),
+            columns=("id",),
+            when=lambda old, new: old.c.id != new.c.id,
+            message=f"the id of a row of {table.name} never changes: it could take the place of another",
+        )
+    for name, columns, where in _keys(table):
+        if name not in known:
+            yield Refusal(
+                rule=name,
+                events=("insert",) if columns == ("id",) else ("insert", "update"),
+                columns=columns,
+                when=partial(_takes, table, columns, where, keepers),
+                message=f"a row of {table.name} that stays has this {', '.join(columns)}",
+                dialects=("sqlite",),
+            )
+
+
+def _takes(
+    table: sa.Table, columns: Sequence[str], where: Any, keepers: Sequence[Refusal], _: HasColumns, new: HasColumns
+) -> sa.Exists:
+    """Return the condition that the new row takes a key from a row that stays."""
+    kept = table.alias("kept")
+    same = [kept.c[name] == new.c[name] for name in columns]
+    another = [] if columns == ("id",) else [kept.c.id != new.c.id]
+    stays = sa.or_(*(keeper.when(kept, kept) for keeper in keepers))
+    partly = [] if where is None else [where]
+    return sa.exists(sa.select(sa.literal(1)).select_from(kept).where(*same, *another, stays, *partly))
+
+
+def _keys(table: sa.Table) -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    """Yield (name, columns, condition) of every key.
+
+    A partial one is taken to be over the columns of its condition, so that a row with equal columns meets it too.
+    """
+    yield str(table.primary_key.name), ("id",), None
+    keys: list[tuple[Any, Any]] = [(key, None) for key in table.constraints if isinstance(key, sa.UniqueConstraint)]
+    keys += [(index, index.dialect_options["sqlite"]["where"]) for index in table.indexes if index.unique]
+    for key, where in sorted(keys, key=lambda found: str(found[0].name)):
+        columns = tuple(column.name for column in key.columns)
+        if "id" not in columns:
+            yield str(key.name), columns, where
 
 
 class older_than(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function

@@ -60,6 +60,7 @@ class Sealed(CheckedType[str]):
             f"AND substr({column}, {colon}, 1) = ':' "
             f"AND trim({column}, '{_ALPHABET}') = '' "
             f"AND length({column}) >= {TOKEN_MIN_LENGTH} AND length({column}) <= {TOKEN_MAX_LENGTH}",
+            "it holds sealed values only",
         )
 
 

@@ -52,7 +52,9 @@ class TenantOwned:
                     Index(None, table.c.tenant_id, column)
 
 
-def owned(target: str, *, nullable: bool = False, sibling: bool = False, detach: bool = False) -> MappedColumn[Any]:
+def owned(
+    target: str, *, comment: str, nullable: bool = False, sibling: bool = False, detach: bool = False
+) -> MappedColumn[Any]:
     """Return a column that points at a row of tenant-owned table ``target`` of the same tenant.
 
     Deleting the target deletes this row too. A ``sibling`` shares a parent with its target, so a cascade from that
@@ -60,7 +62,8 @@ def owned(target: str, *, nullable: bool = False, sibling: bool = False, detach:
     NULL when the target alone is deleted (see ``schema/detach.py``).
     """
     options: dict[str, Any] = {"deferrable": True, "initially": "DEFERRED"} if sibling else {"ondelete": "CASCADE"}
-    return mapped_column(Id, nullable=nullable, info={"owned_by": (target, options), "detach": detach})
+    info = {"owned_by": (target, options), "detach": detach}
+    return mapped_column(Id, nullable=nullable, info=info, comment=comment)
 
 
 def belongs_to(column: str, **options: Any) -> Relationship[Any]:
@@ -71,6 +74,11 @@ def belongs_to(column: str, **options: Any) -> Relationship[Any]:
 def has_many(column: str, **options: Any) -> Relationship[Any]:
     """Return the one-to-many relationship over the child's ``column``; the database does the deleting."""
     return relationship(foreign_keys=column, lazy="raise", passive_deletes=True, **options)
+
+
+def has_one(column: str, **options: Any) -> Relationship[Any]:
+    """Return the one-to-one relationship over the child's unique ``column``; the database does the deleting."""
+    return has_many(column, uselist=False, **options)
 
 
 def owner_column(table: Table) -> str | None:

@@ -7,7 +7,6 @@ sees every change as SQL. A test holds them against the models and against a mig
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,11 +78,6 @@ def schema_picture(engine: str) -> str:
     return script(parts)
 
 
-def core_script(engine: str) -> str:
-    """Return the script of revision 000_core as the models stand."""
-    return script([*table_statements(engine), platform_row(engine)])
-
-
 def script(statements: list[str]) -> str:
     """Join statements in the form :func:`spothive.database.migrations.upgrade.split` takes apart."""
     return ";\n\n".join(statements) + ";\n\n"
@@ -94,11 +88,9 @@ def _tidy(ddl: str) -> str:
 
 
 def main() -> None:
-    """Write the pictures; with ``--core`` also the script of revision 000_core, until it is released."""
+    """Write the pictures."""
     for engine in ENGINES:
         (HERE / f"schema.{engine}.sql").write_text(schema_picture(engine), encoding="utf-8")
-        if "--core" in sys.argv[1:]:
-            (HERE / "versions" / f"000_core.{engine}.sql").write_text(core_script(engine), encoding="utf-8")
 
 
 if __name__ == "__main__":

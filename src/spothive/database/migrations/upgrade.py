@@ -17,14 +17,13 @@ from typing import Any
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, text
 from sqlalchemy.engine import make_url
 
 from spothive.database import guards, policies
 from spothive.database.connection import make_owner_engine, service_url
 from spothive.database.postgresql import script_limits
-from spothive.errors import InvalidInput, MigrationFailed, RuleBroken, SchemaOutdated
+from spothive.errors import InvalidInput, MigrationFailed, NotAllowed, RuleBroken, SchemaOutdated
 from spothive.settings import Settings, get_settings
 
 _log = logging.getLogger(__name__)
@@ -33,6 +32,10 @@ _POLL_SECONDS = 0.05
 _LOCK_PATIENCE = 600
 APPLIED = "spothive_applied"
 """Attribute of Alembic's configuration that lists the revisions this run has applied or taken back."""
+REACHED = "spothive_reached"
+"""Attribute of Alembic's configuration that names the revision at the end of this run; "" at base."""
+SETTINGS = "spothive_settings"
+"""Attribute of Alembic's configuration that says which database, if it is not that of this process."""
 
 
 class HeadMovedError(Exception):
@@ -60,7 +63,7 @@ def migrate(context: Any, metadata: MetaData) -> None:
     Raises:
         MigrationFailed: the lock is held for more than ten minutes.
     """
-    settings = get_settings()
+    settings = context.config.attributes.get(SETTINGS) or get_settings()
     engine = make_owner_engine(settings)
     try:
         with engine.connect() as connection:
@@ -82,7 +85,7 @@ def migrate(context: Any, metadata: MetaData) -> None:
             migration._migrations_fn = _guarded(migration, migration._migrations_fn, settings, applied)  # noqa: SLF001 - Alembic has no hook around a step
             with upgrade_lock(engine):
                 _run_until_settled(context, connection)
-                _refresh_guards(migration, connection, settings)
+                context.config.attributes[REACHED] = _refresh_guards(migration, connection, settings)
     finally:
         engine.dispose()
 
@@ -117,8 +120,8 @@ def print_script(context: Any, metadata: MetaData) -> None:
 
 
 def include_name(name: str | None, kind: str, _: Any) -> bool:
-    """Tell autogenerate which tables are its business: not the ledger of the guards."""
-    return not (kind == "table" and name == guards.LEDGER)
+    """Tell autogenerate which tables are its business: not spothive's own ledgers."""
+    return not (kind == "table" and name in {guards.LEDGER, guards.MANIFEST})
 
 
 def name_revision(_: MigrationContext, __: Any, directives: list[Any]) -> None:
@@ -136,14 +139,20 @@ def next_name(message: str) -> str:
     return "_".join([f"{int(head()[:3]) + 1:03d}", *words])[:63].rstrip("_")
 
 
-def _refresh_guards(migration: MigrationContext, connection: Connection, settings: Settings) -> None:
-    """Make the roles a new login lacks, and replace the guards whose declaration changed although no revision did."""
+def _refresh_guards(migration: MigrationContext, connection: Connection, settings: Settings) -> str:
+    """Make the roles a new login lacks, and replace the guards whose declaration changed although no revision did.
+
+    Returns:
+        The revision the database is at; "" at base.
+    """
     connection.rollback()  # ends what reading the head began
     with connection.begin():
-        if migration.get_current_heads():
+        heads = migration.get_current_heads()
+        if heads:
             if connection.dialect.name == "postgresql":
                 make_roles(connection, settings)
             guards.raise_all(connection)
+    return "".join(heads)
 
 
 def _run_until_settled(context: Any, connection: Connection) -> None:
@@ -246,7 +255,7 @@ def make_roles(connection: Connection, settings: Settings) -> None:
         return
     try:
         guards.run(connection, policies.role_statements(*logins))
-    except InsufficientPrivilege:
+    except NotAllowed:
         msg = (
             f"{owner} may not create roles or hand them out ({', '.join(missing)}): have somebody who may run the "
             "output of `spothive db roles`, then run this again; nothing was changed"

@@ -5,19 +5,22 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from spothive.models.base import Base, Timestamped, json_object
+from spothive.models.base import Base, Timestamped, check, json_object, unique_where
 from spothive.models.clusters import Cluster
 from spothive.models.fleet.accounts import Account
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
-from spothive.schema.types import Bits64, Fraction, Money, Text, TextEnum, Whole
+from spothive.schema.types import Bits64, Fraction, Id, Money, Text, TextEnum, Whole
+
+if TYPE_CHECKING:
+    from spothive.models.decisions import ExperimentLog
 
 
 class InstanceState(enum.StrEnum):
@@ -77,41 +80,60 @@ class Instance(TenantOwned, Timestamped, Base):
 
     __tablename__ = "instances"
 
-    account_id: Mapped[UUID] = owned("accounts")
-    cluster_id: Mapped[UUID | None] = owned("clusters", nullable=True, sibling=True, detach=True)
+    account_id: Mapped[UUID] = owned("accounts", comment="account it runs in")
+    cluster_id: Mapped[UUID | None] = owned(
+        "clusters", nullable=True, sibling=True, detach=True, comment="cluster it is a node of"
+    )
     instance_id: Mapped[str] = mapped_column(Text(50, 1), comment="EC2's id")
-    instance_type: Mapped[str] = mapped_column(Text(32, 1))
-    region: Mapped[str] = mapped_column(Text(32, 1))
-    availability_zone: Mapped[str] = mapped_column(Text(32, 1))
-    state: Mapped[InstanceState] = mapped_column(TextEnum(InstanceState))
-    lifecycle: Mapped[Lifecycle] = mapped_column(TextEnum(Lifecycle))
+    instance_type: Mapped[str] = mapped_column(Text(32, 1), comment="for example m5.large")
+    region: Mapped[str] = mapped_column(Text(32, 1), comment="AWS region")
+    availability_zone: Mapped[str] = mapped_column(Text(32, 1), comment="for example us-east-1a")
+    state: Mapped[InstanceState] = mapped_column(TextEnum(InstanceState), comment="what EC2 last said")
+    lifecycle: Mapped[Lifecycle] = mapped_column(TextEnum(Lifecycle), comment="how it is paid for")
     cpu: Mapped[int | None] = mapped_column(Whole(1, 100_000), comment="vCPUs")
     memory: Mapped[int | None] = mapped_column(Whole(1, 2**40), comment="MiB")
     cpu_util: Mapped[float | None] = mapped_column(Fraction(0, 100), comment="percent")
     memory_util: Mapped[float | None] = mapped_column(Fraction(0, 100), comment="percent")
     price: Mapped[Decimal | None] = mapped_column(Money(), comment="USD per hour")
     auth_status: Mapped[AuthStatus] = AUTH_LIFE.column(
-        default=AuthStatus.AUTHORIZED, server_default=AuthStatus.AUTHORIZED.value
+        default=AuthStatus.AUTHORIZED,
+        server_default=AuthStatus.AUTHORIZED.value,
+        comment="whether somebody answers for it",
     )
-    flagged_at: Mapped[datetime | None]
+    flagged_at: Mapped[datetime | None] = mapped_column(comment="since when nobody answers for it (UTC)")
     orchestrator_type: Mapped[OrchestratorType] = mapped_column(
-        TextEnum(OrchestratorType), default=OrchestratorType.STANDALONE, server_default="STANDALONE"
+        TextEnum(OrchestratorType),
+        default=OrchestratorType.STANDALONE,
+        server_default="STANDALONE",
+        comment="what runs it",
     )
     cluster_membership: Mapped[dict[str, Any] | None] = json_object(
         nullable=True, comment="cluster_name, node_group, role"
     )
     pipeline_mode: Mapped[PipelineMode] = mapped_column(
-        TextEnum(PipelineMode), default=PipelineMode.LINEAR, server_default="LINEAR"
+        TextEnum(PipelineMode),
+        default=PipelineMode.LINEAR,
+        server_default="LINEAR",
+        comment="which decisions it goes through",
     )
-    is_shadow_mode: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
-    assigned_model_id: Mapped[UUID | None] = mapped_column(ForeignKey("ml_models.id"), index=True)
-    is_replica: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
-    replica_of_id: Mapped[UUID | None] = owned("instances", nullable=True, sibling=True)
-    replica_expiry: Mapped[datetime | None]
-    launched_at: Mapped[datetime | None]
+    is_shadow_mode: Mapped[bool] = mapped_column(
+        default=False, server_default=sa.false(), comment="whether decisions are recorded only"
+    )
+    # Id is named, as the type would be taken from a table that is declared later, too late for its CHECK.
+    assigned_model_id: Mapped[UUID | None] = mapped_column(
+        Id, ForeignKey("ml_models.id"), index=True, comment="model that decides in the lab"
+    )
+    is_replica: Mapped[bool] = mapped_column(
+        default=False, server_default=sa.false(), comment="whether it stands in for another"
+    )
+    replica_of_id: Mapped[UUID | None] = owned(
+        "instances", nullable=True, sibling=True, comment="the primary it stands in for"
+    )
+    replica_expiry: Mapped[datetime | None] = mapped_column(comment="when a replica is no longer needed (UTC)")
+    launched_at: Mapped[datetime | None] = mapped_column(comment="when EC2 started it (UTC)")
     content_hash: Mapped[int] = mapped_column(Bits64, comment="of what AWS said; a re-scan writes only what differs")
-    terminated_at: Mapped[datetime | None]
-    last_evaluation: Mapped[datetime | None]
+    terminated_at: Mapped[datetime | None] = mapped_column(comment="when it was found gone (UTC)")
+    last_evaluation: Mapped[datetime | None] = mapped_column(comment="last decision about it (UTC)")
     instance_metadata: Mapped[dict[str, Any]] = json_object(comment="tags, vpc_id, subnet_id")
 
     account: Mapped[Account] = belongs_to("Instance.account_id", back_populates="instances")
@@ -119,31 +141,31 @@ class Instance(TenantOwned, Timestamped, Base):
     replica_of: Mapped[Instance | None] = belongs_to(
         "Instance.replica_of_id", remote_side="Instance.id", back_populates="replicas"
     )
+    experiment_logs: Mapped[list[ExperimentLog]] = has_many("ExperimentLog.instance_id", back_populates="instance")
     replicas: Mapped[list[Instance]] = has_many("Instance.replica_of_id", back_populates="replica_of")
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "instance_id"),
         Index(None, "tenant_id", "account_id", "state"),
         Index(None, "tenant_id", "availability_zone", "instance_type"),
-        Index(
-            "uq_instances_live_replica",
-            "tenant_id",
-            "replica_of_id",
-            unique=True,
-            postgresql_where=sa.text("is_replica AND terminated_at IS NULL"),
-            sqlite_where=sa.text("is_replica AND terminated_at IS NULL"),
+        unique_where(
+            "uq_instances_live_replica", "tenant_id", "replica_of_id", where="is_replica AND terminated_at IS NULL"
         ),
-        CheckConstraint(
-            "is_replica = (replica_of_id IS NOT NULL) AND is_replica = (replica_expiry IS NOT NULL)",
-            name="replica",
-            info={"message": "a replica names its primary and its expiry, and nothing else does"},
+        check(
+            "replica",
+            "CASE WHEN is_replica THEN replica_of_id IS NOT NULL AND replica_expiry IS NOT NULL "
+            "ELSE replica_of_id IS NULL AND replica_expiry IS NULL END",
+            "a replica names its primary and its expiry, and nothing else does",
         ),
-        CheckConstraint(
+        check(
+            "terminated",
             "(state = 'terminated') = (terminated_at IS NOT NULL)",
-            name="terminated",
-            info={"message": "terminated_at is set exactly when the instance is terminated"},
+            "terminated_at is set exactly when the instance is terminated",
         ),
-        CheckConstraint(
-            "replica_of_id <> id", name="own_replica", info={"message": "an instance is no replica of itself"}
+        check("own_replica", "replica_of_id <> id", "an instance is no replica of itself"),
+        check(
+            "flagged",
+            "(auth_status IN ('flagged', 'unauthorized')) = (flagged_at IS NOT NULL)",
+            "flagged_at is set exactly while nobody answers for the instance",
         ),
     )

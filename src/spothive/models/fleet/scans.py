@@ -8,15 +8,16 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.clock import utc_now
-from spothive.models.base import Base, Timestamped
+from spothive.models.base import Base, Timestamped, check, unique_where
+from spothive.models.fleet.accounts import Account
 from spothive.models.identity import Tenant
 from spothive.schema.refusal import HasColumns, Refusal, older_than
 from spothive.schema.states import StateMachine
-from spothive.schema.tenancy import TenantOwned, owned
+from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
 from spothive.schema.types import Text, TextEnum, UtcDateTime, Whole, utc_timestamp
 
 UNITS_KEPT_HOURS = 90 * 24
@@ -85,36 +86,37 @@ class ScanRun(TenantOwned, Timestamped, Base):
 
     __tablename__ = "scan_runs"
 
-    account_id: Mapped[UUID] = owned("accounts")
-    kind: Mapped[ScanKind] = mapped_column(TextEnum(ScanKind))
-    status: Mapped[ScanStatus] = SCAN_LIFE.column()
+    account_id: Mapped[UUID] = owned("accounts", comment="account that is looked at")
+    kind: Mapped[ScanKind] = mapped_column(TextEnum(ScanKind), comment="what it looks for")
+    status: Mapped[ScanStatus] = SCAN_LIFE.column(comment="how it ended")
     units_expected: Mapped[int] = mapped_column(Whole(1, 10_000), comment="regions x kinds that were to be looked at")
     lease_token: Mapped[UUID] = mapped_column(comment="who may write to the run")
     leased_until: Mapped[datetime] = mapped_column(comment="after this the run may be taken over")
-    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, server_default=utc_timestamp())
-    finished_at: Mapped[datetime | None]
-    seen: Mapped[int] = mapped_column(Whole(), default=0, server_default="0")
-    added: Mapped[int] = mapped_column(Whole(), default=0, server_default="0")
-    changed: Mapped[int] = mapped_column(Whole(), default=0, server_default="0")
-    vanished: Mapped[int] = mapped_column(Whole(), default=0, server_default="0")
-    error: Mapped[str | None] = mapped_column(Text())
+    started_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, default=utc_now, server_default=utc_timestamp(), comment="UTC"
+    )
+    finished_at: Mapped[datetime | None] = mapped_column(comment="UTC")
+    seen: Mapped[int] = mapped_column(Whole(), default=0, server_default="0", comment="things found")
+    added: Mapped[int] = mapped_column(Whole(), default=0, server_default="0", comment="of these, new ones")
+    changed: Mapped[int] = mapped_column(
+        Whole(), default=0, server_default="0", comment="of these, ones that differ from before"
+    )
+    vanished: Mapped[int] = mapped_column(
+        Whole(), default=0, server_default="0", comment="known things no longer there"
+    )
+    error: Mapped[str | None] = mapped_column(Text(), comment="why it is not COMPLETE, for people")
+
+    account: Mapped[Account] = belongs_to("ScanRun.account_id", back_populates="scan_runs")
+    units: Mapped[list[ScanUnit]] = has_many("ScanUnit.scan_run_id", back_populates="scan_run")
 
     __table_args__ = (
-        CheckConstraint(
+        check(
+            "finished",
             "(status = 'RUNNING') = (finished_at IS NULL)",
-            name="finished",
-            info={"message": "finished_at is set exactly when the run has ended"},
+            "finished_at is set exactly when the run has ended",
         ),
         Index(None, "tenant_id", "started_at"),
-        Index(
-            "uq_scan_runs_running",
-            "tenant_id",
-            "account_id",
-            "kind",
-            unique=True,
-            postgresql_where=sa.text("status = 'RUNNING'"),
-            sqlite_where=sa.text("status = 'RUNNING'"),
-        ),
+        unique_where("uq_scan_runs_running", "tenant_id", "account_id", "kind", where="status = 'RUNNING'"),
         {
             "info": {
                 "refusals": [
@@ -148,13 +150,15 @@ class ScanUnit(TenantOwned, Timestamped, Base):
 
     __tablename__ = "scan_units"
 
-    scan_run_id: Mapped[UUID] = owned("scan_runs")
-    region: Mapped[str] = mapped_column(Text(32, 1))
+    scan_run_id: Mapped[UUID] = owned("scan_runs", comment="look it is a part of")
+    region: Mapped[str] = mapped_column(Text(32, 1), comment="AWS region")
     resource_kind: Mapped[str] = mapped_column(Text(32, 1), comment="for example instances")
-    status: Mapped[UnitStatus] = UNIT_LIFE.column()
-    pages: Mapped[int] = mapped_column(Whole(), default=0, server_default="0")
-    items: Mapped[int] = mapped_column(Whole(), default=0, server_default="0")
-    error: Mapped[str | None] = mapped_column(Text())
+    status: Mapped[UnitStatus] = UNIT_LIFE.column(comment="how it ended")
+    pages: Mapped[int] = mapped_column(Whole(), default=0, server_default="0", comment="pages AWS gave")
+    items: Mapped[int] = mapped_column(Whole(), default=0, server_default="0", comment="things on them")
+    error: Mapped[str | None] = mapped_column(Text(), comment="why it failed, for people")
+
+    scan_run: Mapped[ScanRun] = belongs_to("ScanUnit.scan_run_id", back_populates="units")
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "scan_run_id", "region", "resource_kind"),

@@ -6,29 +6,43 @@ money, time zones) is settled here. A value that cannot be stored raises :class:
 before any SQL is sent; one that only breaks a bound is refused by the CHECK.
 """
 
-from spothive.schema.types.checked import CheckedType, Flag, derived_checks
-from spothive.schema.types.documents import JSON_MAX_BYTES, JSON_MAX_DEPTH, Json, strict_json
+from spothive.schema.types.checked import Bytes, CheckedType, Flag, derived_checks
+from spothive.schema.types.documents import (
+    JSON_MAX_BYTES,
+    JSON_MAX_DEPTH,
+    WEEK_HOURS,
+    Json,
+    NameList,
+    WeekMatrix,
+    strict_json,
+)
 from spothive.schema.types.ids import Id, new_id
-from spothive.schema.types.instants import UtcDateTime, utc_text, utc_timestamp
+from spothive.schema.types.instants import Day, UtcDateTime, utc_text, utc_timestamp
 from spothive.schema.types.numbers import MONEY_MAX, WHOLE_MAX, Bits64, Fraction, Money, Whole, exact_money
-from spothive.schema.types.texts import AsciiText, Text, TextEnum, sendable_text
+from spothive.schema.types.texts import AsciiText, Email, Text, TextEnum, sendable_text
 
 __all__ = [
     "JSON_MAX_BYTES",
     "JSON_MAX_DEPTH",
     "MONEY_MAX",
+    "WEEK_HOURS",
     "WHOLE_MAX",
     "AsciiText",
     "Bits64",
+    "Bytes",
     "CheckedType",
+    "Day",
+    "Email",
     "Flag",
     "Fraction",
     "Id",
     "Json",
     "Money",
+    "NameList",
     "Text",
     "TextEnum",
     "UtcDateTime",
+    "WeekMatrix",
     "Whole",
     "derived_checks",
     "exact_money",

@@ -16,10 +16,18 @@ _V = TypeVar("_V")
 
 
 class Check(NamedTuple):
-    """One derived CHECK: the suffix of its name, the condition, and the database it is for (None: both)."""
+    """One derived CHECK.
+
+    Attributes:
+        suffix: end of its name, after the table and the column.
+        condition: what has to be true, in SQL.
+        message: what is wrong with a value that is refused, in one line for people.
+        dialect: the database it is for; None: both.
+    """
 
     suffix: str
     condition: str
+    message: str
     dialect: str | None = None
 
 
@@ -55,7 +63,36 @@ class Flag(CheckedType[bool]):
 
     def checks(self, column: str) -> Iterator[Check]:
         """Keep other integers out of SQLite."""
-        yield Check("bool", f"{column} IN (0, 1)", "sqlite")
+        yield Check("bool", f"{column} IN (0, 1)", "it is neither true nor false", "sqlite")
+
+
+class Bytes(CheckedType[bytes]):
+    """Bytes: ``bytea`` on PostgreSQL, a blob on SQLite."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def __init__(self, max_bytes: int | None = None) -> None:
+        """Set the limit; None if a CHECK of the table knows the exact length."""
+        super().__init__()
+        self.max_bytes = max_bytes
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        """Take bytes and nothing that could be encoded in more than one way.
+
+        Raises:
+            InvalidInput: it is something else.
+        """
+        del dialect
+        if value is None or isinstance(value, bytes):
+            return value
+        msg = f"bytes expected; got {type(value).__name__}"
+        raise InvalidInput(msg)
+
+    def checks(self, column: str) -> Iterator[Check]:
+        """State the limit; a STRICT table refuses what is no blob."""
+        if self.max_bytes is not None:
+            yield Check("size", f"length({column}) <= {self.max_bytes}", f"it is longer than {self.max_bytes} bytes")
 
 
 def derived_checks(table: sa.Table) -> Iterator[sa.CheckConstraint]:
@@ -63,7 +100,11 @@ def derived_checks(table: sa.Table) -> Iterator[sa.CheckConstraint]:
     for column in table.columns:
         if isinstance(column.type, CheckedType):
             for check in column.type.checks(column.name):
-                constraint = sa.CheckConstraint(sa.text(check.condition), name=f"{column.name}_{check.suffix}")
+                constraint = sa.CheckConstraint(
+                    sa.text(check.condition),
+                    name=f"{column.name}_{check.suffix}",
+                    info={"message": f"{table.name}.{column.name}: {check.message}"},
+                )
                 yield constraint.ddl_if(dialect=check.dialect) if check.dialect else constraint
 
 
@@ -84,5 +125,7 @@ for _kind, _storage in {
     sa.Boolean: "INTEGER",
     sa.BigInteger: "INTEGER",
     sa.Float: "REAL",
+    sa.Date: "TEXT",
+    sa.LargeBinary: "BLOB",
 }.items():
     compiles(_kind, "sqlite")(_sqlite_storage(_storage))

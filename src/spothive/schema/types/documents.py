@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,8 @@ from spothive.schema.types.texts import sendable_text
 
 JSON_MAX_BYTES = 256 * 1024
 JSON_MAX_DEPTH = 64
+WEEK_HOURS = 7 * 24
+_NAME_ALPHABET = "a-zA-Z0-9._-"
 
 
 class Json(CheckedType[Any]):
@@ -54,9 +57,11 @@ class Json(CheckedType[Any]):
 
     def checks(self, column: str) -> Iterator[Check]:
         """State shape and size; SQLite has no JSON type of its own, so validity too."""
+        message = f"it is no strict JSON {self.shape} of at most {self.max_bytes // 1024} kB"
         yield Check(
             "json",
             f"jsonb_typeof({column}) = '{self.shape}' AND octet_length({column}::text) <= {self.max_bytes}",
+            message,
             "postgresql",
         )
         size = f"length(CAST({column} AS BLOB)) <= {self.max_bytes}"
@@ -65,6 +70,88 @@ class Json(CheckedType[Any]):
             "json",
             f"CASE WHEN json_valid({column}) THEN json_type({column}) = '{self.shape}' AND {size} "
             f"ELSE {column} IS NULL END",
+            message,
+            "sqlite",
+        )
+
+
+class NameList(Json):
+    """A JSON array of names: values of an enum, or words of ASCII letters, digits, ``.``, ``_`` and ``-``.
+
+    PostgreSQL has arrays of text, SQLite has not: both hold the same JSON.
+    """
+
+    cache_ok = True
+
+    def __init__(self, enum_class: type[enum.StrEnum] | None = None, min_items: int = 0) -> None:
+        """Take values of ``enum_class`` only, if one is given, and at least ``min_items`` of them."""
+        super().__init__("array")
+        self.enum_class = enum_class
+        self.min_items = min_items
+
+    def checks(self, column: str) -> Iterator[Check]:
+        """State shape, size and number, and that every element is such a name."""
+        yield from super().checks(column)
+        on_postgresql, on_sqlite = self._known_names(column) if self.enum_class else self._words(column)
+        few = f"jsonb_array_length({column}) >= {self.min_items}" if self.min_items else "true"
+        message = "it is no list of known names" if self.enum_class else "it is no list of plain ASCII names"
+        if self.min_items:
+            message += f", at least {self.min_items}"
+        yield Check(
+            "names",
+            f"CASE WHEN jsonb_typeof({column}) = 'array' THEN {few} AND {on_postgresql} END",
+            message,
+            "postgresql",
+        )
+        # Neither CASE falls through to false: what is no array is the business of the CHECK above.
+        few = f"json_array_length({column}) >= {self.min_items}"
+        flat = f"instr(substr(json({column}), 2), '[') = 0"
+        names = f"CASE WHEN json_valid({column}) THEN {few} AND {flat} AND {on_sqlite} END"
+        yield Check("names", names, message, "sqlite")
+
+    def _known_names(self, column: str) -> tuple[str, str]:
+        values = [member.value for member in self.enum_class or ()]
+        rest = f"json({column})"
+        for value in values:
+            rest = f"replace({rest}, '\"{value}\"', '')"
+        return f"{column} <@ '{json.dumps(values)}'", f"trim({rest}, '[],') = ''"
+
+    @staticmethod
+    def _words(column: str) -> tuple[str, str]:
+        """On SQLite, where no CHECK looks into an array: two quotes for each element, none empty, commas between."""
+        text, alphabet = f"json({column})", _NAME_ALPHABET
+        wrong = f'@.type() != "string" || !(@ like_regex "^[{alphabet}]+$")'
+        on_postgresql = f"NOT jsonb_path_exists({column}, 'strict $[*] ? ({wrong})')"
+        quotes = f"length({text}) - length(replace({text}, '\"', ''))"
+        commas = f"length({text}) - length(replace({text}, ',', ''))"
+        inside = f"substr({text}, 2, length({text}) - 2)"
+        on_sqlite = (
+            f"{quotes} = 2 * json_array_length({column}) AND instr({text}, '\"\"') = 0 "
+            f"AND {commas} = max(json_array_length({column}) - 1, 0) "
+            f"AND {inside} NOT GLOB '*[^\",{alphabet}]*'"
+        )
+        return on_postgresql, on_sqlite
+
+
+class WeekMatrix(Json):
+    """The 168 hours of a week as a JSON array of 0 and 1, Monday 00:00 first."""
+
+    cache_ok = True
+
+    def __init__(self) -> None:
+        """Take no options: a week is a week."""
+        super().__init__("array")
+
+    def checks(self, column: str) -> Iterator[Check]:
+        """Compare the text with 168 ones: true, "1", 1.0 and a missing hour all differ, on both databases."""
+        yield from super().checks(column)
+        ones = ["1"] * WEEK_HOURS
+        message = f"it is not the {WEEK_HOURS} hours of a week, each 0 or 1"
+        yield Check("week", f"replace({column}::text, '0', '1') = '[{', '.join(ones)}]'", message, "postgresql")
+        yield Check(
+            "week",
+            f"CASE WHEN json_valid({column}) THEN replace(json({column}), '0', '1') = '[{','.join(ones)}]' END",
+            message,
             "sqlite",
         )
 

@@ -39,4 +39,4 @@ class Id(CheckedType[UUID]):
 
     def checks(self, column: str) -> Iterator[Check]:
         """Keep other spellings out of SQLite, where they would be other ids."""
-        yield Check("uuid", f"length({column}) = 32 AND {column} NOT GLOB '*[^0-9a-f]*'", "sqlite")
+        yield Check("uuid", f"length({column}) = 32 AND {column} NOT GLOB '*[^0-9a-f]*'", "it is not an id", "sqlite")

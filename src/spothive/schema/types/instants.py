@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +16,8 @@ from spothive.schema.types.checked import Check, CheckedType
 
 _TEXT = "%04d-%02d-%02d %02d:%02d:%02d.%06d"
 _DIGITS = "[0-9]"
-_GLOB = "-".join((_DIGITS * 4, _DIGITS * 2, _DIGITS * 2)) + " " + ":".join([_DIGITS * 2] * 3) + "." + _DIGITS * 6
+_DAY_GLOB = "-".join((_DIGITS * 4, _DIGITS * 2, _DIGITS * 2))
+_GLOB = _DAY_GLOB + " " + ":".join([_DIGITS * 2] * 3) + "." + _DIGITS * 6
 
 
 class UtcDateTime(CheckedType[datetime]):
@@ -59,13 +60,56 @@ class UtcDateTime(CheckedType[datetime]):
     def checks(self, column: str) -> Iterator[Check]:
         """Keep out what Python cannot hold: infinity, years before 1 and after 9999, on SQLite any other text."""
         first, end = "0001-01-01 00:00:00+00", "10000-01-01 00:00:00+00"
-        yield Check("utc", f"{column} >= '{first}' AND {column} < '{end}'", "postgresql")
+        message = "it is not a moment in UTC of the years 1 to 9999"
+        yield Check("utc", f"{column} >= '{first}' AND {column} < '{end}'", message, "postgresql")
         # The date goes through date() and back because GLOB alone would take 30 February.
         yield Check(
             "utc",
             f"{column} GLOB '{_GLOB}' AND date(substr({column}, 1, 10), '+0 days') IS substr({column}, 1, 10) "
             f"AND substr({column}, 1, 4) > '0000' AND substr({column}, 12, 2) < '24' "
             f"AND substr({column}, 15, 2) < '60' AND substr({column}, 18, 2) < '60' OR {column} IS NULL",
+            message,
+            "sqlite",
+        )
+
+
+class Day(CheckedType[date]):
+    """A calendar day in UTC: ``date`` on PostgreSQL, ten characters of text on SQLite."""
+
+    impl = sa.Date
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text on SQLite, which sorts as time."""
+        return dialect.type_descriptor(sa.Date() if dialect.name == "postgresql" else sa.Text())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Take a date that is no datetime.
+
+        Raises:
+            InvalidInput: anything else; of a datetime nobody knows in which zone its day is meant.
+        """
+        if value is None:
+            return None
+        if not isinstance(value, date) or isinstance(value, datetime):
+            msg = f"a day is a date without time; got {type(value).__name__}"
+            raise InvalidInput(msg)
+        return value if dialect.name == "postgresql" else value.isoformat()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> date | None:
+        """Return a date."""
+        del dialect  # SQLite's driver gives text
+        return date.fromisoformat(value) if isinstance(value, str) else value
+
+    def checks(self, column: str) -> Iterator[Check]:
+        """Keep out what Python cannot hold, as :class:`UtcDateTime` does."""
+        message = "it is not a day of the years 1 to 9999"
+        yield Check("day", f"{column} >= '0001-01-01' AND {column} < '10000-01-01'", message, "postgresql")
+        yield Check(
+            "day",
+            f"{column} GLOB '{_DAY_GLOB}' AND date({column}, '+0 days') IS {column} "
+            f"AND substr({column}, 1, 4) > '0000' OR {column} IS NULL",
+            message,
             "sqlite",
         )
 
@@ -80,14 +124,20 @@ class utc_timestamp(sa.sql.functions.FunctionElement[datetime]):  # noqa: N801 -
     """The database's time of day in the form :class:`UtcDateTime` stores: microseconds, on SQLite milliseconds."""
 
     type = UtcDateTime()
-    inherit_cache = True
+    inherit_cache = False
+
+    def __init__(self, plus_hours: int = 0) -> None:
+        """Take the present, or so many hours after it."""
+        super().__init__()
+        self.plus_hours = plus_hours
 
 
 @compiles(utc_timestamp, "postgresql")
-def _utc_timestamp_postgresql(*_: Any, **__: Any) -> str:
-    return "CURRENT_TIMESTAMP"
+def _utc_timestamp_postgresql(element: utc_timestamp, *_: Any, **__: Any) -> str:
+    return "CURRENT_TIMESTAMP" + (f" + interval '{element.plus_hours} hours'" if element.plus_hours else "")
 
 
 @compiles(utc_timestamp, "sqlite")
-def _utc_timestamp_sqlite(*_: Any, **__: Any) -> str:
-    return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
+def _utc_timestamp_sqlite(element: utc_timestamp, *_: Any, **__: Any) -> str:
+    later = f", '+{element.plus_hours} hours'" if element.plus_hours else ""
+    return f"(strftime('%Y-%m-%d %H:%M:%f000', 'now'{later}))"

@@ -104,9 +104,10 @@ class Money(CheckedType[Decimal]):
     def checks(self, column: str) -> Iterator[Check]:
         """Bound both ends: on PostgreSQL NaN is greater than any number."""
         low = -MONEY_MAX if self.signed else Decimal(0)
-        yield Check("money", f"{column} >= {low} AND {column} <= {MONEY_MAX}", "postgresql")
+        message = f"the amount is not within {low} and {MONEY_MAX} USD"
+        yield Check("money", f"{column} >= {low} AND {column} <= {MONEY_MAX}", message, "postgresql")
         millionths = f"{column} >= {int(low.scaleb(6))} AND {column} <= {int(MONEY_MAX.scaleb(6))}"
-        yield Check("money", millionths, "sqlite")
+        yield Check("money", millionths, message, "sqlite")
 
 
 def exact_money(value: Decimal | int | str) -> Decimal:
@@ -162,7 +163,8 @@ class Whole(CheckedType[int]):
 
     def checks(self, column: str) -> Iterator[Check]:
         """State the range."""
-        yield Check("range", f"{column} >= {self.low} AND {column} <= {self.high}")
+        bounds = f"{column} >= {self.low} AND {column} <= {self.high}"
+        yield Check("range", bounds, f"the number is not within {self.low} and {self.high}")
 
 
 class Bits64(Whole):
@@ -216,4 +218,5 @@ class Fraction(CheckedType[float]):
 
     def checks(self, column: str) -> Iterator[Check]:
         """State the range."""
-        yield Check("range", f"{column} >= {self.low} AND {column} <= {self.high}")
+        bounds = f"{column} >= {self.low} AND {column} <= {self.high}"
+        yield Check("range", bounds, f"the number is not within {self.low} and {self.high}")

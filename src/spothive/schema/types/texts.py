@@ -52,8 +52,13 @@ class Text(CheckedType[str]):
         """Bound the length; SQLite's ``length`` stops at a NUL, so refuse one there."""
         low = f"length({column}) >= {self.min_length} AND " if self.min_length else ""
         bound = f"{low}length({column}) <= {self.max_length}"
-        yield Check("length", bound, "postgresql")
-        yield Check("length", f"{bound} AND instr({column}, char(0)) = 0", "sqlite")
+        size = f"{self.min_length} to {self.max_length}" if self.min_length else f"at most {self.max_length}"
+        message = f"the text has the wrong length: {size} characters fit"
+        yield Check("length", bound, message, "postgresql")
+        yield Check("length", f"{bound} AND instr({column}, char(0)) = 0", message, "sqlite")
+
+
+_PLAIN = "!-@[-~"
 
 
 class AsciiText(Text):
@@ -64,7 +69,7 @@ class AsciiText(Text):
 
     cache_ok = True
 
-    def __init__(self, max_length: int, min_length: int = 1, alphabet: str = "!-@[-~") -> None:
+    def __init__(self, max_length: int, min_length: int = 1, alphabet: str = _PLAIN) -> None:
         """Set the bounds and the alphabet; the default is printable ASCII without capitals and spaces."""
         super().__init__(max_length, min_length)
         self.alphabet = alphabet
@@ -72,8 +77,31 @@ class AsciiText(Text):
     def checks(self, column: str) -> Iterator[Check]:
         """Bound the length and the alphabet."""
         yield from super().checks(column)
-        yield Check("ascii", f"{column} COLLATE \"C\" ~ '^[{self.alphabet}]*$'", "postgresql")
-        yield Check("ascii", f"{column} NOT GLOB '*[^{self.alphabet}]*'", "sqlite")
+        plain = self.alphabet == _PLAIN
+        only = "lower-case ASCII letters, digits and signs" if plain else f"the characters {self.alphabet}"
+        message = f"it may hold {only} only"
+        yield Check("ascii", f"{column} COLLATE \"C\" ~ '^[{self.alphabet}]*$'", message, "postgresql")
+        yield Check("ascii", f"{column} NOT GLOB '*[^{self.alphabet}]*'", message, "sqlite")
+
+
+class Email(AsciiText):
+    """An e-mail address as it is stored everywhere: lower-case ASCII, one @ with something on either side of it."""
+
+    cache_ok = True
+
+    def __init__(self) -> None:
+        """Bound the length to what mail servers take."""
+        super().__init__(255, 3)
+
+    def checks(self, column: str) -> Iterator[Check]:
+        """State the form too."""
+        yield from super().checks(column)
+        yield Check(
+            "email",
+            f"length({column}) - length(replace({column}, '@', '')) = 1 "
+            f"AND substr({column}, 1, 1) <> '@' AND substr({column}, length({column}), 1) <> '@'",
+            "it is no e-mail address: one @, and something on either side of it",
+        )
 
 
 class TextEnum(CheckedType[enum.StrEnum]):
@@ -110,4 +138,4 @@ class TextEnum(CheckedType[enum.StrEnum]):
     def checks(self, column: str) -> Iterator[Check]:
         """List the values."""
         values = ", ".join(f"'{member.value}'" for member in self.enum_class)
-        yield Check("values", f"{column} IN ({values})")
+        yield Check("values", f"{column} IN ({values})", "it is not one of the known values")

@@ -27,7 +27,21 @@ COMMENT ON COLUMN account_logs.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN account_logs.id IS 'UUIDv7';
 
+COMMENT ON COLUMN account_logs.timestamp IS 'when it happened (UTC)';
+
 COMMENT ON COLUMN account_logs.account_id IS 'row in accounts; no key, the log outlives it';
+
+COMMENT ON COLUMN account_logs.action IS 'what happened';
+
+COMMENT ON COLUMN account_logs.from_status IS 'status before, if it changed';
+
+COMMENT ON COLUMN account_logs.to_status IS 'status after, if it changed';
+
+COMMENT ON COLUMN account_logs.details IS 'what else is known of it';
+
+COMMENT ON COLUMN account_logs.actor_id IS 'user; none for spothive itself';
+
+COMMENT ON COLUMN account_logs.actor_name IS 'who acted, by the name of that time';
 
 CREATE TABLE audit_logs (
     tenant_id UUID NOT NULL,
@@ -66,6 +80,8 @@ CREATE INDEX ix_audit_logs_tenant_id_resource ON audit_logs (tenant_id, resource
 
 CREATE INDEX ix_audit_logs_tenant_id_timestamp ON audit_logs (tenant_id, timestamp);
 
+CREATE INDEX ix_audit_logs_tenant_id_txid ON audit_logs (tenant_id, txid);
+
 COMMENT ON COLUMN audit_logs.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN audit_logs.id IS 'UUIDv7';
@@ -76,13 +92,192 @@ COMMENT ON COLUMN audit_logs.txid IS 'transaction that wrote it; 0 on SQLite';
 
 COMMENT ON COLUMN audit_logs.actor_id IS 'user; none for spothive itself';
 
+COMMENT ON COLUMN audit_logs.actor_name IS 'who acted, by the name of that time';
+
 COMMENT ON COLUMN audit_logs.event IS 'for example account.imported';
 
 COMMENT ON COLUMN audit_logs.resource IS 'id or name of the thing';
 
+COMMENT ON COLUMN audit_logs.resource_type IS 'kind of thing';
+
+COMMENT ON COLUMN audit_logs.outcome IS 'how it ended';
+
+COMMENT ON COLUMN audit_logs.ip_address IS 'where the request came from';
+
+COMMENT ON COLUMN audit_logs.user_agent IS 'program the request came from';
+
+COMMENT ON COLUMN audit_logs.request_id IS 'web request it happened in';
+
 COMMENT ON COLUMN audit_logs.diff_before IS 'canonical JSON; never a secret';
 
 COMMENT ON COLUMN audit_logs.diff_after IS 'canonical JSON; never a secret';
+
+CREATE TABLE audit_seals (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    seal_no BIGINT NOT NULL,
+    row_count BIGINT NOT NULL,
+    leaves BYTEA NOT NULL,
+    merkle_root TEXT NOT NULL,
+    previous_seal_hash TEXT NOT NULL,
+    horizon BIGINT NOT NULL,
+    sealed_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    algorithm TEXT DEFAULT 'rsa-pkcs1-sha256' NOT NULL,
+    key_id TEXT NOT NULL,
+    signature BYTEA NOT NULL,
+    CONSTRAINT pk_audit_seals PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_audit_seals_tenant_id_seal_no UNIQUE (tenant_id, seal_no),
+    CONSTRAINT uq_audit_seals_tenant_id_previous_seal_hash UNIQUE (tenant_id, previous_seal_hash),
+    CONSTRAINT ck_audit_seals_leaves CHECK (length(leaves) = row_count * 48),
+    CONSTRAINT ck_audit_seals_chain CHECK ((seal_no = 1) = (previous_seal_hash = '0000000000000000000000000000000000000000000000000000000000000000')),
+    CONSTRAINT ck_audit_seals_seal_no_range CHECK (seal_no >= 1 AND seal_no <= 9007199254740992),
+    CONSTRAINT ck_audit_seals_row_count_range CHECK (row_count >= 1 AND row_count <= 10000),
+    CONSTRAINT ck_audit_seals_merkle_root_length CHECK (length(merkle_root) >= 64 AND length(merkle_root) <= 64),
+    CONSTRAINT ck_audit_seals_merkle_root_ascii CHECK (merkle_root COLLATE "C" ~ '^[0-9a-f]*$'),
+    CONSTRAINT ck_audit_seals_previous_seal_hash_length CHECK (length(previous_seal_hash) >= 64 AND length(previous_seal_hash) <= 64),
+    CONSTRAINT ck_audit_seals_previous_seal_hash_ascii CHECK (previous_seal_hash COLLATE "C" ~ '^[0-9a-f]*$'),
+    CONSTRAINT ck_audit_seals_sealed_at_utc CHECK (sealed_at >= '0001-01-01 00:00:00+00' AND sealed_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_audit_seals_algorithm_values CHECK (algorithm IN ('rsa-pkcs1-sha256')),
+    CONSTRAINT ck_audit_seals_key_id_length CHECK (length(key_id) >= 1 AND length(key_id) <= 16),
+    CONSTRAINT ck_audit_seals_key_id_ascii CHECK (key_id COLLATE "C" ~ '^[0-9a-f]*$'),
+    CONSTRAINT ck_audit_seals_signature_size CHECK (length(signature) <= 1024),
+    CONSTRAINT uq_audit_seals_id UNIQUE (id)
+);
+
+COMMENT ON COLUMN audit_seals.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN audit_seals.id IS 'UUIDv7';
+
+COMMENT ON COLUMN audit_seals.seal_no IS 'place in the tenant''s chain, from 1';
+
+COMMENT ON COLUMN audit_seals.row_count IS 'audit rows it covers';
+
+COMMENT ON COLUMN audit_seals.leaves IS 'id (16 bytes) and leaf hash (32) of each row, in the order of the ids';
+
+COMMENT ON COLUMN audit_seals.merkle_root IS 'root over the leaves, as RFC 6962';
+
+COMMENT ON COLUMN audit_seals.previous_seal_hash IS 'SHA-256 of the seal before; all zeros for the first';
+
+COMMENT ON COLUMN audit_seals.horizon IS 'rows of older transactions are covered by this seal or one before it; 0 on SQLite';
+
+COMMENT ON COLUMN audit_seals.sealed_at IS 'UTC';
+
+COMMENT ON COLUMN audit_seals.algorithm IS 'how it is signed';
+
+COMMENT ON COLUMN audit_seals.key_id IS 'which key signed it';
+
+COMMENT ON COLUMN audit_seals.signature IS 'over the seal''s other fields';
+
+CREATE TABLE component_health (
+    id UUID NOT NULL,
+    component TEXT NOT NULL,
+    status TEXT DEFAULT 'unknown' NOT NULL,
+    last_success TIMESTAMP WITH TIME ZONE,
+    last_failure TIMESTAMP WITH TIME ZONE,
+    last_check TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    success_count_24h BIGINT DEFAULT '0' NOT NULL,
+    failure_count_24h BIGINT DEFAULT '0' NOT NULL,
+    avg_execution_time_ms BIGINT,
+    error_message TEXT,
+    component_metadata JSONB DEFAULT '{}' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_component_health PRIMARY KEY (id),
+    CONSTRAINT uq_component_health_component UNIQUE (component),
+    CONSTRAINT ck_component_health_component_length CHECK (length(component) >= 1 AND length(component) <= 50),
+    CONSTRAINT ck_component_health_status_values CHECK (status IN ('healthy', 'degraded', 'down', 'unknown')),
+    CONSTRAINT ck_component_health_last_success_utc CHECK (last_success >= '0001-01-01 00:00:00+00' AND last_success < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_component_health_last_failure_utc CHECK (last_failure >= '0001-01-01 00:00:00+00' AND last_failure < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_component_health_last_check_utc CHECK (last_check >= '0001-01-01 00:00:00+00' AND last_check < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_component_health_success_count_24h_range CHECK (success_count_24h >= 0 AND success_count_24h <= 2147483647),
+    CONSTRAINT ck_component_health_failure_count_24h_range CHECK (failure_count_24h >= 0 AND failure_count_24h <= 2147483647),
+    CONSTRAINT ck_component_health_avg_execution_time_ms_range CHECK (avg_execution_time_ms >= 0 AND avg_execution_time_ms <= 2147483647),
+    CONSTRAINT ck_component_health_error_message_length CHECK (length(error_message) <= 4000),
+    CONSTRAINT ck_component_health_component_metadata_json CHECK (jsonb_typeof(component_metadata) = 'object' AND octet_length(component_metadata::text) <= 262144),
+    CONSTRAINT ck_component_health_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_component_health_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
+);
+
+COMMENT ON COLUMN component_health.id IS 'UUIDv7';
+
+COMMENT ON COLUMN component_health.component IS 'which part';
+
+COMMENT ON COLUMN component_health.status IS 'how it does';
+
+COMMENT ON COLUMN component_health.last_success IS 'UTC';
+
+COMMENT ON COLUMN component_health.last_failure IS 'UTC';
+
+COMMENT ON COLUMN component_health.last_check IS 'UTC';
+
+COMMENT ON COLUMN component_health.success_count_24h IS 'checks that passed in the last 24 hours';
+
+COMMENT ON COLUMN component_health.failure_count_24h IS 'checks that failed in the last 24 hours';
+
+COMMENT ON COLUMN component_health.avg_execution_time_ms IS 'of a check, in milliseconds';
+
+COMMENT ON COLUMN component_health.error_message IS 'of the last check that failed';
+
+COMMENT ON COLUMN component_health.component_metadata IS 'what else the check saw';
+
+COMMENT ON COLUMN component_health.created_at IS 'UTC';
+
+COMMENT ON COLUMN component_health.updated_at IS 'UTC';
+
+CREATE TABLE global_risk_events (
+    id UUID NOT NULL,
+    timestamp TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    pool_id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    availability_zone TEXT NOT NULL,
+    instance_type TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    reported_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    source_event_id TEXT NOT NULL,
+    event_metadata JSONB DEFAULT '{}' NOT NULL,
+    CONSTRAINT pk_global_risk_events PRIMARY KEY (id),
+    CONSTRAINT ck_global_risk_events_pool CHECK (pool_id = region || ':' || availability_zone || ':' || instance_type),
+    CONSTRAINT ck_global_risk_events_expiry CHECK (expires_at = reported_at + interval '360 hours'),
+    CONSTRAINT uq_global_risk_events_source_event_id UNIQUE (source_event_id),
+    CONSTRAINT ck_global_risk_events_timestamp_utc CHECK (timestamp >= '0001-01-01 00:00:00+00' AND timestamp < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_global_risk_events_pool_id_length CHECK (length(pool_id) >= 1 AND length(pool_id) <= 128),
+    CONSTRAINT ck_global_risk_events_region_length CHECK (length(region) >= 1 AND length(region) <= 32),
+    CONSTRAINT ck_global_risk_events_availability_zone_length CHECK (length(availability_zone) >= 1 AND length(availability_zone) <= 32),
+    CONSTRAINT ck_global_risk_events_instance_type_length CHECK (length(instance_type) >= 1 AND length(instance_type) <= 32),
+    CONSTRAINT ck_global_risk_events_event_type_values CHECK (event_type IN ('rebalance_notice', 'termination_notice')),
+    CONSTRAINT ck_global_risk_events_reported_at_utc CHECK (reported_at >= '0001-01-01 00:00:00+00' AND reported_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_global_risk_events_expires_at_utc CHECK (expires_at >= '0001-01-01 00:00:00+00' AND expires_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_global_risk_events_source_event_id_length CHECK (length(source_event_id) >= 64 AND length(source_event_id) <= 64),
+    CONSTRAINT ck_global_risk_events_source_event_id_ascii CHECK (source_event_id COLLATE "C" ~ '^[0-9a-f]*$'),
+    CONSTRAINT ck_global_risk_events_event_metadata_json CHECK (jsonb_typeof(event_metadata) = 'object' AND octet_length(event_metadata::text) <= 262144)
+);
+
+CREATE INDEX ix_global_risk_events_pool_id_reported_at ON global_risk_events (pool_id, reported_at);
+
+CREATE INDEX ix_global_risk_events_reported_at ON global_risk_events (reported_at);
+
+COMMENT ON COLUMN global_risk_events.id IS 'UUIDv7';
+
+COMMENT ON COLUMN global_risk_events.timestamp IS 'when spothive wrote it down, UTC';
+
+COMMENT ON COLUMN global_risk_events.pool_id IS 'region:availability_zone:instance_type';
+
+COMMENT ON COLUMN global_risk_events.region IS 'AWS region';
+
+COMMENT ON COLUMN global_risk_events.availability_zone IS 'zone of that region';
+
+COMMENT ON COLUMN global_risk_events.instance_type IS 'EC2 instance type';
+
+COMMENT ON COLUMN global_risk_events.event_type IS 'what AWS announced';
+
+COMMENT ON COLUMN global_risk_events.reported_at IS 'when AWS said so, UTC';
+
+COMMENT ON COLUMN global_risk_events.expires_at IS 'reported_at + 360 hours: 15 days, UTC';
+
+COMMENT ON COLUMN global_risk_events.source_event_id IS 'SHA-256 of tenant and AWS''s event id: told twice, it is one';
+
+COMMENT ON COLUMN global_risk_events.event_metadata IS 'nothing that names anyone';
 
 CREATE TABLE ml_models (
     id UUID NOT NULL,
@@ -138,11 +333,43 @@ CREATE UNIQUE INDEX uq_ml_models_one_active ON ml_models (is_active_prod) WHERE 
 
 COMMENT ON COLUMN ml_models.id IS 'UUIDv7';
 
+COMMENT ON COLUMN ml_models.name IS 'name of the model';
+
+COMMENT ON COLUMN ml_models.version IS 'version of this name';
+
+COMMENT ON COLUMN ml_models.file_path IS 'where the store keeps the file';
+
 COMMENT ON COLUMN ml_models.file_hash IS 'SHA-256 of the file, hexadecimal';
+
+COMMENT ON COLUMN ml_models.file_format IS 'how the file is loaded';
+
+COMMENT ON COLUMN ml_models.status IS 'how far it has come';
+
+COMMENT ON COLUMN ml_models.is_active_prod IS 'whether it decides in production; true for one model at most';
+
+COMMENT ON COLUMN ml_models.description IS 'for people';
 
 COMMENT ON COLUMN ml_models.uploaded_by IS 'user; no key, the row outlives its maker';
 
 COMMENT ON COLUMN ml_models.person_name IS 'who uploaded it, at that time';
+
+COMMENT ON COLUMN ml_models.uploaded_at IS 'when the file was stored (UTC)';
+
+COMMENT ON COLUMN ml_models.graduated_at IS 'when the lab passed it (UTC)';
+
+COMMENT ON COLUMN ml_models.deployed_at IS 'when it was last made active (UTC)';
+
+COMMENT ON COLUMN ml_models.archived_at IS 'when it was retired (UTC)';
+
+COMMENT ON COLUMN ml_models.total_predictions IS 'decisions it made';
+
+COMMENT ON COLUMN ml_models.success_count IS 'decisions no interruption followed within 24 h';
+
+COMMENT ON COLUMN ml_models.failure_count IS 'decisions an interruption followed within 24 h';
+
+COMMENT ON COLUMN ml_models.avg_prediction_score IS 'mean of its crash probabilities';
+
+COMMENT ON COLUMN ml_models.performance_metrics IS 'what training and lab measured';
 
 COMMENT ON COLUMN ml_models.created_at IS 'UTC';
 
@@ -172,6 +399,12 @@ CREATE TABLE on_demand_prices (
 
 COMMENT ON COLUMN on_demand_prices.id IS 'UUIDv7';
 
+COMMENT ON COLUMN on_demand_prices.region IS 'AWS region';
+
+COMMENT ON COLUMN on_demand_prices.instance_type IS 'for example m5.large';
+
+COMMENT ON COLUMN on_demand_prices.os IS 'operating system the price includes';
+
 COMMENT ON COLUMN on_demand_prices.price IS 'USD per hour';
 
 COMMENT ON COLUMN on_demand_prices.source IS 'where the price was read; ''synthetic'' if it was made up';
@@ -181,6 +414,243 @@ COMMENT ON COLUMN on_demand_prices.observed_at IS 'UTC';
 COMMENT ON COLUMN on_demand_prices.created_at IS 'UTC';
 
 COMMENT ON COLUMN on_demand_prices.updated_at IS 'UTC';
+
+CREATE TABLE risk_sources (
+    id UUID NOT NULL,
+    timestamp TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    risk_event_id UUID NOT NULL,
+    source_client_id UUID NOT NULL,
+    account_id UUID NOT NULL,
+    instance_id TEXT NOT NULL,
+    CONSTRAINT pk_risk_sources PRIMARY KEY (id),
+    CONSTRAINT uq_risk_sources_risk_event_id UNIQUE (risk_event_id),
+    CONSTRAINT ck_risk_sources_timestamp_utc CHECK (timestamp >= '0001-01-01 00:00:00+00' AND timestamp < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_risk_sources_instance_id_length CHECK (length(instance_id) >= 1 AND length(instance_id) <= 50)
+);
+
+CREATE INDEX ix_risk_sources_source_client_id ON risk_sources (source_client_id);
+
+COMMENT ON COLUMN risk_sources.id IS 'UUIDv7';
+
+COMMENT ON COLUMN risk_sources.timestamp IS 'when spothive wrote it down, UTC';
+
+COMMENT ON COLUMN risk_sources.risk_event_id IS 'row in global_risk_events; no key, both are kept';
+
+COMMENT ON COLUMN risk_sources.source_client_id IS 'tenant that was hit; no key, the row outlives it';
+
+COMMENT ON COLUMN risk_sources.account_id IS 'row in accounts; no key';
+
+COMMENT ON COLUMN risk_sources.instance_id IS 'EC2''s id';
+
+CREATE TABLE rollup_watermarks (
+    id UUID NOT NULL,
+    name TEXT NOT NULL,
+    position TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_rollup_watermarks PRIMARY KEY (id),
+    CONSTRAINT uq_rollup_watermarks_name UNIQUE (name),
+    CONSTRAINT ck_rollup_watermarks_name_length CHECK (length(name) >= 1 AND length(name) <= 100),
+    CONSTRAINT ck_rollup_watermarks_position_length CHECK (length(position) <= 255),
+    CONSTRAINT ck_rollup_watermarks_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_rollup_watermarks_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
+);
+
+COMMENT ON COLUMN rollup_watermarks.id IS 'UUIDv7';
+
+COMMENT ON COLUMN rollup_watermarks.name IS 'which roll-up';
+
+COMMENT ON COLUMN rollup_watermarks.position IS 'last row that is counted, in the words of the roll-up';
+
+COMMENT ON COLUMN rollup_watermarks.created_at IS 'UTC';
+
+COMMENT ON COLUMN rollup_watermarks.updated_at IS 'UTC';
+
+CREATE TABLE spot_advisor_ratings (
+    id UUID NOT NULL,
+    region TEXT NOT NULL,
+    instance_type TEXT NOT NULL,
+    os TEXT DEFAULT 'Linux' NOT NULL,
+    interruption_band BIGINT NOT NULL,
+    savings_percent BIGINT NOT NULL,
+    source TEXT NOT NULL,
+    observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_spot_advisor_ratings PRIMARY KEY (id),
+    CONSTRAINT uq_spot_advisor_ratings_region_instance_type_os UNIQUE (region, instance_type, os),
+    CONSTRAINT ck_spot_advisor_ratings_region_length CHECK (length(region) >= 1 AND length(region) <= 32),
+    CONSTRAINT ck_spot_advisor_ratings_instance_type_length CHECK (length(instance_type) >= 1 AND length(instance_type) <= 32),
+    CONSTRAINT ck_spot_advisor_ratings_os_length CHECK (length(os) >= 1 AND length(os) <= 32),
+    CONSTRAINT ck_spot_advisor_ratings_interruption_band_range CHECK (interruption_band >= 0 AND interruption_band <= 4),
+    CONSTRAINT ck_spot_advisor_ratings_savings_percent_range CHECK (savings_percent >= 0 AND savings_percent <= 100),
+    CONSTRAINT ck_spot_advisor_ratings_source_length CHECK (length(source) >= 1 AND length(source) <= 255),
+    CONSTRAINT ck_spot_advisor_ratings_observed_at_utc CHECK (observed_at >= '0001-01-01 00:00:00+00' AND observed_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_spot_advisor_ratings_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_spot_advisor_ratings_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
+);
+
+COMMENT ON COLUMN spot_advisor_ratings.id IS 'UUIDv7';
+
+COMMENT ON COLUMN spot_advisor_ratings.region IS 'AWS region';
+
+COMMENT ON COLUMN spot_advisor_ratings.instance_type IS 'EC2 instance type';
+
+COMMENT ON COLUMN spot_advisor_ratings.os IS 'operating system';
+
+COMMENT ON COLUMN spot_advisor_ratings.interruption_band IS 'interrupted in a month: 0 under 5 %, 1 to 10 %, 2 to 15 %, 3 to 20 %, 4 more';
+
+COMMENT ON COLUMN spot_advisor_ratings.savings_percent IS 'percent below the on-demand price';
+
+COMMENT ON COLUMN spot_advisor_ratings.source IS 'where it was read; ''synthetic'' if it was made up';
+
+COMMENT ON COLUMN spot_advisor_ratings.observed_at IS 'UTC';
+
+COMMENT ON COLUMN spot_advisor_ratings.created_at IS 'UTC';
+
+COMMENT ON COLUMN spot_advisor_ratings.updated_at IS 'UTC';
+
+CREATE TABLE spot_pool_risks (
+    id UUID NOT NULL,
+    pool_id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    availability_zone TEXT NOT NULL,
+    instance_type TEXT NOT NULL,
+    is_poisoned BOOLEAN DEFAULT false NOT NULL,
+    interruption_count BIGINT DEFAULT '0' NOT NULL,
+    last_interruption TIMESTAMP WITH TIME ZONE,
+    poisoned_at TIMESTAMP WITH TIME ZONE,
+    poison_expires_at TIMESTAMP WITH TIME ZONE,
+    pool_metadata JSONB DEFAULT '{}' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_spot_pool_risks PRIMARY KEY (id),
+    CONSTRAINT ck_spot_pool_risks_pool CHECK (pool_id = region || ':' || availability_zone || ':' || instance_type),
+    CONSTRAINT ck_spot_pool_risks_poisoned CHECK (CASE WHEN is_poisoned THEN poisoned_at IS NOT NULL AND poison_expires_at IS NOT NULL ELSE poisoned_at IS NULL AND poison_expires_at IS NULL END),
+    CONSTRAINT ck_spot_pool_risks_order CHECK (poison_expires_at > poisoned_at),
+    CONSTRAINT uq_spot_pool_risks_pool_id UNIQUE (pool_id),
+    CONSTRAINT ck_spot_pool_risks_pool_id_length CHECK (length(pool_id) >= 1 AND length(pool_id) <= 128),
+    CONSTRAINT ck_spot_pool_risks_region_length CHECK (length(region) >= 1 AND length(region) <= 32),
+    CONSTRAINT ck_spot_pool_risks_availability_zone_length CHECK (length(availability_zone) >= 1 AND length(availability_zone) <= 32),
+    CONSTRAINT ck_spot_pool_risks_instance_type_length CHECK (length(instance_type) >= 1 AND length(instance_type) <= 32),
+    CONSTRAINT ck_spot_pool_risks_interruption_count_range CHECK (interruption_count >= 0 AND interruption_count <= 9007199254740992),
+    CONSTRAINT ck_spot_pool_risks_last_interruption_utc CHECK (last_interruption >= '0001-01-01 00:00:00+00' AND last_interruption < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_spot_pool_risks_poisoned_at_utc CHECK (poisoned_at >= '0001-01-01 00:00:00+00' AND poisoned_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_spot_pool_risks_poison_expires_at_utc CHECK (poison_expires_at >= '0001-01-01 00:00:00+00' AND poison_expires_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_spot_pool_risks_pool_metadata_json CHECK (jsonb_typeof(pool_metadata) = 'object' AND octet_length(pool_metadata::text) <= 262144),
+    CONSTRAINT ck_spot_pool_risks_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_spot_pool_risks_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
+);
+
+CREATE INDEX ix_spot_pool_risks_poison_expires_at ON spot_pool_risks (poison_expires_at);
+
+COMMENT ON COLUMN spot_pool_risks.id IS 'UUIDv7';
+
+COMMENT ON COLUMN spot_pool_risks.pool_id IS 'region:availability_zone:instance_type';
+
+COMMENT ON COLUMN spot_pool_risks.region IS 'AWS region';
+
+COMMENT ON COLUMN spot_pool_risks.availability_zone IS 'zone of that region';
+
+COMMENT ON COLUMN spot_pool_risks.instance_type IS 'EC2 instance type';
+
+COMMENT ON COLUMN spot_pool_risks.is_poisoned IS 'tidied late: blocked is poison_expires_at in the future';
+
+COMMENT ON COLUMN spot_pool_risks.interruption_count IS 'terminations of PROD instances ever seen';
+
+COMMENT ON COLUMN spot_pool_risks.last_interruption IS 'the latest of them, UTC';
+
+COMMENT ON COLUMN spot_pool_risks.poisoned_at IS 'since when the pool is blocked, UTC';
+
+COMMENT ON COLUMN spot_pool_risks.poison_expires_at IS 'until when, UTC';
+
+COMMENT ON COLUMN spot_pool_risks.pool_metadata IS 'nothing that names anyone';
+
+COMMENT ON COLUMN spot_pool_risks.created_at IS 'UTC';
+
+COMMENT ON COLUMN spot_pool_risks.updated_at IS 'UTC';
+
+CREATE TABLE spot_prices (
+    id UUID NOT NULL,
+    region TEXT NOT NULL,
+    availability_zone TEXT NOT NULL,
+    instance_type TEXT NOT NULL,
+    product TEXT DEFAULT 'Linux/UNIX' NOT NULL,
+    price NUMERIC(14, 6) NOT NULL,
+    observed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    source TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_spot_prices PRIMARY KEY (id),
+    CONSTRAINT uq_spot_prices_pool_observed_at UNIQUE (availability_zone, instance_type, product, observed_at),
+    CONSTRAINT ck_spot_prices_region_length CHECK (length(region) >= 1 AND length(region) <= 32),
+    CONSTRAINT ck_spot_prices_availability_zone_length CHECK (length(availability_zone) >= 1 AND length(availability_zone) <= 32),
+    CONSTRAINT ck_spot_prices_instance_type_length CHECK (length(instance_type) >= 1 AND length(instance_type) <= 32),
+    CONSTRAINT ck_spot_prices_product_length CHECK (length(product) >= 1 AND length(product) <= 64),
+    CONSTRAINT ck_spot_prices_price_money CHECK (price >= 0 AND price <= 99999999.999999),
+    CONSTRAINT ck_spot_prices_observed_at_utc CHECK (observed_at >= '0001-01-01 00:00:00+00' AND observed_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_spot_prices_source_length CHECK (length(source) >= 1 AND length(source) <= 255),
+    CONSTRAINT ck_spot_prices_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_spot_prices_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
+);
+
+CREATE INDEX ix_spot_prices_observed_at ON spot_prices (observed_at);
+
+COMMENT ON COLUMN spot_prices.id IS 'UUIDv7';
+
+COMMENT ON COLUMN spot_prices.region IS 'AWS region';
+
+COMMENT ON COLUMN spot_prices.availability_zone IS 'zone of that region';
+
+COMMENT ON COLUMN spot_prices.instance_type IS 'EC2 instance type';
+
+COMMENT ON COLUMN spot_prices.product IS 'product description, as AWS says it';
+
+COMMENT ON COLUMN spot_prices.price IS 'USD per hour';
+
+COMMENT ON COLUMN spot_prices.observed_at IS 'since when it was the price, UTC';
+
+COMMENT ON COLUMN spot_prices.source IS 'where the price was read; ''synthetic'' if it was made up';
+
+COMMENT ON COLUMN spot_prices.created_at IS 'UTC';
+
+COMMENT ON COLUMN spot_prices.updated_at IS 'UTC';
+
+CREATE TABLE sweep_leases (
+    id UUID NOT NULL,
+    name TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    leased_until TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_run_at TIMESTAMP WITH TIME ZONE,
+    last_result TEXT,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_sweep_leases PRIMARY KEY (id),
+    CONSTRAINT uq_sweep_leases_name UNIQUE (name),
+    CONSTRAINT ck_sweep_leases_name_length CHECK (length(name) >= 1 AND length(name) <= 100),
+    CONSTRAINT ck_sweep_leases_holder_length CHECK (length(holder) >= 1 AND length(holder) <= 255),
+    CONSTRAINT ck_sweep_leases_leased_until_utc CHECK (leased_until >= '0001-01-01 00:00:00+00' AND leased_until < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_sweep_leases_last_run_at_utc CHECK (last_run_at >= '0001-01-01 00:00:00+00' AND last_run_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_sweep_leases_last_result_length CHECK (length(last_result) <= 4000),
+    CONSTRAINT ck_sweep_leases_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_sweep_leases_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
+);
+
+COMMENT ON COLUMN sweep_leases.id IS 'UUIDv7';
+
+COMMENT ON COLUMN sweep_leases.name IS 'which duty';
+
+COMMENT ON COLUMN sweep_leases.holder IS 'process that has it';
+
+COMMENT ON COLUMN sweep_leases.leased_until IS 'after this another may take it, UTC';
+
+COMMENT ON COLUMN sweep_leases.last_run_at IS 'UTC';
+
+COMMENT ON COLUMN sweep_leases.last_result IS 'what came of it';
+
+COMMENT ON COLUMN sweep_leases.created_at IS 'UTC';
+
+COMMENT ON COLUMN sweep_leases.updated_at IS 'UTC';
 
 CREATE TABLE system_logs (
     tenant_id UUID NOT NULL,
@@ -214,7 +684,21 @@ COMMENT ON COLUMN system_logs.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN system_logs.id IS 'UUIDv7';
 
+COMMENT ON COLUMN system_logs.timestamp IS 'when it happened (UTC)';
+
 COMMENT ON COLUMN system_logs.user_id IS 'no key: the row outlives the user';
+
+COMMENT ON COLUMN system_logs.person_name IS 'who it was about, by the name of that time';
+
+COMMENT ON COLUMN system_logs.component IS 'part of spothive that speaks';
+
+COMMENT ON COLUMN system_logs.level IS 'how serious it is';
+
+COMMENT ON COLUMN system_logs.action IS 'what it did';
+
+COMMENT ON COLUMN system_logs.message IS 'for people; never a secret';
+
+COMMENT ON COLUMN system_logs.details IS 'for machines; never a secret';
 
 COMMENT ON COLUMN system_logs.execution_time_ms IS 'milliseconds';
 
@@ -238,7 +722,11 @@ CREATE TABLE tenants (
 
 COMMENT ON COLUMN tenants.id IS 'UUIDv7';
 
+COMMENT ON COLUMN tenants.name IS 'name of the customer';
+
 COMMENT ON COLUMN tenants.slug IS 'short name for people';
+
+COMMENT ON COLUMN tenants.is_active IS 'whether its people may sign in';
 
 COMMENT ON COLUMN tenants.settings IS 'auto_approve_low, ...';
 
@@ -279,6 +767,16 @@ COMMENT ON COLUMN datasets.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN datasets.id IS 'UUIDv7';
 
+COMMENT ON COLUMN datasets.name IS 'name for people';
+
+COMMENT ON COLUMN datasets.description IS 'for people';
+
+COMMENT ON COLUMN datasets.kind IS 'what a row of the file describes';
+
+COMMENT ON COLUMN datasets.row_count IS 'rows in the file';
+
+COMMENT ON COLUMN datasets.file_path IS 'where the store keeps the file';
+
 COMMENT ON COLUMN datasets.file_hash IS 'SHA-256 of the file, hexadecimal';
 
 COMMENT ON COLUMN datasets.columns IS 'column names in file order';
@@ -288,6 +786,194 @@ COMMENT ON COLUMN datasets.created_by IS 'user; no key, the row outlives its mak
 COMMENT ON COLUMN datasets.created_at IS 'UTC';
 
 COMMENT ON COLUMN datasets.updated_at IS 'UTC';
+
+CREATE TABLE downtime_logs (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    instance_id TEXT NOT NULL,
+    cluster_id UUID,
+    start_time TIMESTAMP WITH TIME ZONE NOT NULL,
+    end_time TIMESTAMP WITH TIME ZONE,
+    duration_seconds BIGINT,
+    cause TEXT NOT NULL,
+    cause_details TEXT,
+    decision_id UUID,
+    downtime_metadata JSONB DEFAULT '{}' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_downtime_logs PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_downtime_logs_whole_seconds CHECK (date_trunc('second', start_time) = start_time AND (end_time IS NULL OR date_trunc('second', end_time) = end_time)),
+    CONSTRAINT ck_downtime_logs_duration CHECK ((end_time IS NULL) = (duration_seconds IS NULL) AND (end_time IS NULL OR duration_seconds = extract(epoch FROM end_time - start_time))),
+    CONSTRAINT ck_downtime_logs_instance_id_length CHECK (length(instance_id) >= 1 AND length(instance_id) <= 50),
+    CONSTRAINT ck_downtime_logs_start_time_utc CHECK (start_time >= '0001-01-01 00:00:00+00' AND start_time < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_downtime_logs_end_time_utc CHECK (end_time >= '0001-01-01 00:00:00+00' AND end_time < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_downtime_logs_duration_seconds_range CHECK (duration_seconds >= 0 AND duration_seconds <= 1099511627776),
+    CONSTRAINT ck_downtime_logs_cause_values CHECK (cause IN ('emergency_switch', 'no_replica', 'optimizer_failure', 'worker_crash')),
+    CONSTRAINT ck_downtime_logs_cause_details_length CHECK (length(cause_details) <= 4000),
+    CONSTRAINT ck_downtime_logs_downtime_metadata_json CHECK (jsonb_typeof(downtime_metadata) = 'object' AND octet_length(downtime_metadata::text) <= 262144),
+    CONSTRAINT ck_downtime_logs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_downtime_logs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_downtime_logs_id UNIQUE (id),
+    CONSTRAINT fk_downtime_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_downtime_logs_tenant_id_cluster_id_start_time ON downtime_logs (tenant_id, cluster_id, start_time);
+
+CREATE INDEX ix_downtime_logs_tenant_id_instance_id ON downtime_logs (tenant_id, instance_id);
+
+CREATE INDEX ix_downtime_logs_tenant_id_start_time ON downtime_logs (tenant_id, start_time);
+
+COMMENT ON COLUMN downtime_logs.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN downtime_logs.id IS 'UUIDv7';
+
+COMMENT ON COLUMN downtime_logs.instance_id IS 'EC2''s id; no key, the log outlives the instance';
+
+COMMENT ON COLUMN downtime_logs.cluster_id IS 'cluster it worked for; no key';
+
+COMMENT ON COLUMN downtime_logs.start_time IS 'first second of the outage, UTC';
+
+COMMENT ON COLUMN downtime_logs.end_time IS 'second in which it was over, UTC; none while it lasts';
+
+COMMENT ON COLUMN downtime_logs.duration_seconds IS 'end_time - start_time, in seconds; none while it lasts';
+
+COMMENT ON COLUMN downtime_logs.cause IS 'what spothive did';
+
+COMMENT ON COLUMN downtime_logs.cause_details IS 'the same for people';
+
+COMMENT ON COLUMN downtime_logs.decision_id IS 'row in experiment_logs that led to it; no key';
+
+COMMENT ON COLUMN downtime_logs.downtime_metadata IS 'what else is known';
+
+COMMENT ON COLUMN downtime_logs.created_at IS 'UTC';
+
+COMMENT ON COLUMN downtime_logs.updated_at IS 'UTC';
+
+CREATE TABLE invitations (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    email TEXT NOT NULL,
+    role TEXT NOT NULL,
+    token_hash TEXT NOT NULL,
+    invited_by_name TEXT NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    accepted_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_invitations PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_invitations_in_time CHECK (accepted_at <= expires_at),
+    CONSTRAINT uq_invitations_token_hash UNIQUE (token_hash),
+    CONSTRAINT ck_invitations_email_length CHECK (length(email) >= 3 AND length(email) <= 255),
+    CONSTRAINT ck_invitations_email_ascii CHECK (email COLLATE "C" ~ '^[!-@[-~]*$'),
+    CONSTRAINT ck_invitations_email_email CHECK (length(email) - length(replace(email, '@', '')) = 1 AND substr(email, 1, 1) <> '@' AND substr(email, length(email), 1) <> '@'),
+    CONSTRAINT ck_invitations_role_values CHECK (role IN ('super_admin', 'admin', 'client', 'user', 'lab')),
+    CONSTRAINT ck_invitations_token_hash_length CHECK (length(token_hash) >= 64 AND length(token_hash) <= 64),
+    CONSTRAINT ck_invitations_token_hash_ascii CHECK (token_hash COLLATE "C" ~ '^[0-9a-f]*$'),
+    CONSTRAINT ck_invitations_invited_by_name_length CHECK (length(invited_by_name) >= 1 AND length(invited_by_name) <= 255),
+    CONSTRAINT ck_invitations_expires_at_utc CHECK (expires_at >= '0001-01-01 00:00:00+00' AND expires_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_invitations_accepted_at_utc CHECK (accepted_at >= '0001-01-01 00:00:00+00' AND accepted_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_invitations_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_invitations_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_invitations_id UNIQUE (id),
+    CONSTRAINT fk_invitations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_invitations_tenant_id_email ON invitations (tenant_id, email);
+
+COMMENT ON COLUMN invitations.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN invitations.id IS 'UUIDv7';
+
+COMMENT ON COLUMN invitations.email IS 'who is invited';
+
+COMMENT ON COLUMN invitations.role IS 'what they will be';
+
+COMMENT ON COLUMN invitations.token_hash IS 'SHA-256 of the token; the token is never stored';
+
+COMMENT ON COLUMN invitations.invited_by_name IS 'who invites, as of then';
+
+COMMENT ON COLUMN invitations.expires_at IS 'UTC';
+
+COMMENT ON COLUMN invitations.accepted_at IS 'UTC';
+
+COMMENT ON COLUMN invitations.created_at IS 'UTC';
+
+COMMENT ON COLUMN invitations.updated_at IS 'UTC';
+
+CREATE TABLE lab_experiments (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    model_id UUID NOT NULL,
+    cluster_id UUID,
+    instance_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    notes TEXT,
+    test_type TEXT NOT NULL,
+    status TEXT DEFAULT 'DRAFT' NOT NULL,
+    telemetry JSONB DEFAULT '{}' NOT NULL,
+    lease_token UUID,
+    leased_until TIMESTAMP WITH TIME ZONE,
+    started_at TIMESTAMP WITH TIME ZONE,
+    completed_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_lab_experiments PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_lab_experiments_started CHECK ((status = 'DRAFT') = (started_at IS NULL)),
+    CONSTRAINT ck_lab_experiments_completed CHECK ((status IN ('COMPLETED', 'FAILED')) = (completed_at IS NOT NULL)),
+    CONSTRAINT ck_lab_experiments_lease CHECK ((lease_token IS NULL) = (leased_until IS NULL) AND (lease_token IS NULL OR status = 'RUNNING')),
+    CONSTRAINT fk_lab_experiments_model_id FOREIGN KEY(model_id) REFERENCES ml_models (id),
+    CONSTRAINT ck_lab_experiments_instance_id_length CHECK (length(instance_id) >= 1 AND length(instance_id) <= 50),
+    CONSTRAINT ck_lab_experiments_name_length CHECK (length(name) >= 1 AND length(name) <= 255),
+    CONSTRAINT ck_lab_experiments_notes_length CHECK (length(notes) <= 4000),
+    CONSTRAINT ck_lab_experiments_test_type_values CHECK (test_type IN ('interruption_prediction', 'bin_packing', 'live_switch', 'parallel', 'ab')),
+    CONSTRAINT ck_lab_experiments_status_values CHECK (status IN ('DRAFT', 'RUNNING', 'COMPLETED', 'FAILED')),
+    CONSTRAINT ck_lab_experiments_telemetry_json CHECK (jsonb_typeof(telemetry) = 'object' AND octet_length(telemetry::text) <= 262144),
+    CONSTRAINT ck_lab_experiments_leased_until_utc CHECK (leased_until >= '0001-01-01 00:00:00+00' AND leased_until < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_lab_experiments_started_at_utc CHECK (started_at >= '0001-01-01 00:00:00+00' AND started_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_lab_experiments_completed_at_utc CHECK (completed_at >= '0001-01-01 00:00:00+00' AND completed_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_lab_experiments_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_lab_experiments_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_lab_experiments_id UNIQUE (id),
+    CONSTRAINT fk_lab_experiments_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_lab_experiments_model_id ON lab_experiments (model_id);
+
+CREATE INDEX ix_lab_experiments_tenant_id_created_at ON lab_experiments (tenant_id, created_at);
+
+CREATE INDEX ix_lab_experiments_tenant_id_status ON lab_experiments (tenant_id, status);
+
+COMMENT ON COLUMN lab_experiments.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN lab_experiments.id IS 'UUIDv7';
+
+COMMENT ON COLUMN lab_experiments.model_id IS 'model on trial';
+
+COMMENT ON COLUMN lab_experiments.cluster_id IS 'cluster it ran in; no key';
+
+COMMENT ON COLUMN lab_experiments.instance_id IS 'EC2''s id of the instance it ran on; no key';
+
+COMMENT ON COLUMN lab_experiments.name IS 'for people';
+
+COMMENT ON COLUMN lab_experiments.notes IS 'for people';
+
+COMMENT ON COLUMN lab_experiments.test_type IS 'what is tried out';
+
+COMMENT ON COLUMN lab_experiments.status IS 'how far it is';
+
+COMMENT ON COLUMN lab_experiments.telemetry IS 'what was measured';
+
+COMMENT ON COLUMN lab_experiments.lease_token IS 'worker that runs it';
+
+COMMENT ON COLUMN lab_experiments.leased_until IS 'after this it counts as stuck, UTC';
+
+COMMENT ON COLUMN lab_experiments.started_at IS 'UTC';
+
+COMMENT ON COLUMN lab_experiments.completed_at IS 'when it ended, well or badly, UTC';
+
+COMMENT ON COLUMN lab_experiments.created_at IS 'UTC';
+
+COMMENT ON COLUMN lab_experiments.updated_at IS 'UTC';
 
 CREATE TABLE users (
     tenant_id UUID NOT NULL,
@@ -310,6 +996,7 @@ CREATE TABLE users (
     CONSTRAINT uq_users_username UNIQUE (username),
     CONSTRAINT ck_users_email_length CHECK (length(email) >= 3 AND length(email) <= 255),
     CONSTRAINT ck_users_email_ascii CHECK (email COLLATE "C" ~ '^[!-@[-~]*$'),
+    CONSTRAINT ck_users_email_email CHECK (length(email) - length(replace(email, '@', '')) = 1 AND substr(email, 1, 1) <> '@' AND substr(email, length(email), 1) <> '@'),
     CONSTRAINT ck_users_username_length CHECK (length(username) >= 3 AND length(username) <= 50),
     CONSTRAINT ck_users_username_ascii CHECK (username COLLATE "C" ~ '^[!-@[-~]*$'),
     CONSTRAINT ck_users_password_hash_length CHECK (length(password_hash) >= 1 AND length(password_hash) <= 255),
@@ -329,11 +1016,27 @@ COMMENT ON COLUMN users.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN users.id IS 'UUIDv7';
 
+COMMENT ON COLUMN users.email IS 'address, for signing in and for mail';
+
+COMMENT ON COLUMN users.username IS 'name for signing in';
+
 COMMENT ON COLUMN users.password_hash IS 'bcrypt over base64(SHA-256); a secret';
+
+COMMENT ON COLUMN users.full_name IS 'name for people';
+
+COMMENT ON COLUMN users.role IS 'what the user may do';
+
+COMMENT ON COLUMN users.is_active IS 'whether the user may sign in';
+
+COMMENT ON COLUMN users.must_change_password IS 'whether the next sign-in asks for a new password';
 
 COMMENT ON COLUMN users.timezone IS 'IANA name';
 
+COMMENT ON COLUMN users.last_login IS 'last successful sign-in (UTC)';
+
 COMMENT ON COLUMN users.failed_logins IS 'since the last success';
+
+COMMENT ON COLUMN users.locked_until IS 'no sign-in before this (UTC)';
 
 COMMENT ON COLUMN users.created_at IS 'UTC';
 
@@ -397,7 +1100,17 @@ COMMENT ON COLUMN accounts.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN accounts.id IS 'UUIDv7';
 
+COMMENT ON COLUMN accounts.user_id IS 'who answers for it';
+
 COMMENT ON COLUMN accounts.account_id IS '12 digits once AWS has proved it, until then pending-<hex>';
+
+COMMENT ON COLUMN accounts.account_name IS 'name for people';
+
+COMMENT ON COLUMN accounts.environment_type IS 'whether its interruptions count for all (PROD)';
+
+COMMENT ON COLUMN accounts.connection_method IS 'how spothive knows of it';
+
+COMMENT ON COLUMN accounts.role_arn IS 'role that spothive assumes';
 
 COMMENT ON COLUMN accounts.external_id IS 'ours, random';
 
@@ -405,11 +1118,121 @@ COMMENT ON COLUMN accounts.aws_access_key_id IS 'sealed';
 
 COMMENT ON COLUMN accounts.aws_secret_access_key IS 'sealed';
 
+COMMENT ON COLUMN accounts.region IS 'region that is asked first';
+
+COMMENT ON COLUMN accounts.status IS 'how far it is connected';
+
+COMMENT ON COLUMN accounts.status_reason IS 'why it is failed, for people';
+
+COMMENT ON COLUMN accounts.account_metadata IS 'what else is known, such as a claimed id';
+
+COMMENT ON COLUMN accounts.last_discovered_at IS 'end of the last discovery that saw a region (UTC)';
+
 COMMENT ON COLUMN accounts.disconnecting_at IS 'tombstone: invisible, being deleted in batches';
 
 COMMENT ON COLUMN accounts.created_at IS 'UTC';
 
 COMMENT ON COLUMN accounts.updated_at IS 'UTC';
+
+CREATE TABLE node_templates (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    name TEXT NOT NULL,
+    families JSONB NOT NULL,
+    architecture TEXT DEFAULT 'x86_64' NOT NULL,
+    strategy TEXT DEFAULT 'BALANCED' NOT NULL,
+    disk_type TEXT DEFAULT 'GP3' NOT NULL,
+    disk_size BIGINT DEFAULT '100' NOT NULL,
+    is_default BOOLEAN DEFAULT false NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_node_templates PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_node_templates_tenant_id_user_id_name UNIQUE (tenant_id, user_id, name),
+    CONSTRAINT ck_node_templates_name_length CHECK (length(name) >= 1 AND length(name) <= 100),
+    CONSTRAINT ck_node_templates_families_json CHECK (jsonb_typeof(families) = 'array' AND octet_length(families::text) <= 262144),
+    CONSTRAINT ck_node_templates_families_names CHECK (CASE WHEN jsonb_typeof(families) = 'array' THEN jsonb_array_length(families) >= 1 AND NOT jsonb_path_exists(families, 'strict $[*] ? (@.type() != "string" || !(@ like_regex "^[a-zA-Z0-9._-]+$"))') END),
+    CONSTRAINT ck_node_templates_architecture_values CHECK (architecture IN ('x86_64', 'arm64')),
+    CONSTRAINT ck_node_templates_strategy_values CHECK (strategy IN ('CHEAPEST', 'BALANCED', 'PERFORMANCE')),
+    CONSTRAINT ck_node_templates_disk_type_values CHECK (disk_type IN ('GP3', 'GP2', 'IO1', 'IO2')),
+    CONSTRAINT ck_node_templates_disk_size_range CHECK (disk_size >= 10 AND disk_size <= 16000),
+    CONSTRAINT ck_node_templates_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_node_templates_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_node_templates_id UNIQUE (id),
+    CONSTRAINT fk_node_templates_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_node_templates_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE UNIQUE INDEX uq_node_templates_default ON node_templates (tenant_id, user_id) WHERE is_default;
+
+COMMENT ON COLUMN node_templates.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN node_templates.id IS 'UUIDv7';
+
+COMMENT ON COLUMN node_templates.user_id IS 'whose template it is';
+
+COMMENT ON COLUMN node_templates.name IS 'what the user calls it';
+
+COMMENT ON COLUMN node_templates.families IS 'instance families that may be used, for example m6i';
+
+COMMENT ON COLUMN node_templates.architecture IS 'processor';
+
+COMMENT ON COLUMN node_templates.strategy IS 'what to prefer';
+
+COMMENT ON COLUMN node_templates.disk_type IS 'EBS volume type';
+
+COMMENT ON COLUMN node_templates.disk_size IS 'GB';
+
+COMMENT ON COLUMN node_templates.is_default IS 'taken when nobody names one; one for each user';
+
+COMMENT ON COLUMN node_templates.created_at IS 'UTC';
+
+COMMENT ON COLUMN node_templates.updated_at IS 'UTC';
+
+CREATE TABLE user_tokens (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    purpose TEXT NOT NULL,
+    token_hash TEXT NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    used_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_user_tokens PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_user_tokens_in_time CHECK (used_at <= expires_at),
+    CONSTRAINT uq_user_tokens_token_hash UNIQUE (token_hash),
+    CONSTRAINT ck_user_tokens_purpose_values CHECK (purpose IN ('password_reset', 'email_check')),
+    CONSTRAINT ck_user_tokens_token_hash_length CHECK (length(token_hash) >= 64 AND length(token_hash) <= 64),
+    CONSTRAINT ck_user_tokens_token_hash_ascii CHECK (token_hash COLLATE "C" ~ '^[0-9a-f]*$'),
+    CONSTRAINT ck_user_tokens_expires_at_utc CHECK (expires_at >= '0001-01-01 00:00:00+00' AND expires_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_user_tokens_used_at_utc CHECK (used_at >= '0001-01-01 00:00:00+00' AND used_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_user_tokens_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_user_tokens_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_user_tokens_id UNIQUE (id),
+    CONSTRAINT fk_user_tokens_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_tokens_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_user_tokens_tenant_id_user_id ON user_tokens (tenant_id, user_id);
+
+COMMENT ON COLUMN user_tokens.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN user_tokens.id IS 'UUIDv7';
+
+COMMENT ON COLUMN user_tokens.user_id IS 'whom it was mailed to';
+
+COMMENT ON COLUMN user_tokens.purpose IS 'what it is good for';
+
+COMMENT ON COLUMN user_tokens.token_hash IS 'SHA-256 of the token; the token is never stored';
+
+COMMENT ON COLUMN user_tokens.expires_at IS 'UTC';
+
+COMMENT ON COLUMN user_tokens.used_at IS 'UTC';
+
+COMMENT ON COLUMN user_tokens.created_at IS 'UTC';
+
+COMMENT ON COLUMN user_tokens.updated_at IS 'UTC';
 
 CREATE TABLE clusters (
     tenant_id UUID NOT NULL,
@@ -451,9 +1274,94 @@ COMMENT ON COLUMN clusters.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN clusters.id IS 'UUIDv7';
 
+COMMENT ON COLUMN clusters.account_id IS 'account it runs in';
+
+COMMENT ON COLUMN clusters.name IS 'name in EKS or in the tag';
+
+COMMENT ON COLUMN clusters.region IS 'AWS region';
+
+COMMENT ON COLUMN clusters.status IS 'what discovery or the agent last said';
+
+COMMENT ON COLUMN clusters.vpc_id IS 'EC2''s id of its network';
+
+COMMENT ON COLUMN clusters.api_endpoint IS 'URL of its API server';
+
+COMMENT ON COLUMN clusters.k8s_version IS 'version of Kubernetes';
+
+COMMENT ON COLUMN clusters.agent_installed IS 'whether an agent has reported';
+
+COMMENT ON COLUMN clusters.agent_version IS 'version of the agent';
+
+COMMENT ON COLUMN clusters.last_heartbeat IS 'last report of the agent (UTC)';
+
+COMMENT ON COLUMN clusters.cluster_metadata IS 'what else discovery saw';
+
 COMMENT ON COLUMN clusters.created_at IS 'UTC';
 
 COMMENT ON COLUMN clusters.updated_at IS 'UTC';
+
+CREATE TABLE decision_rollups (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    day DATE NOT NULL,
+    account_id UUID NOT NULL,
+    model_id UUID DEFAULT '00000000000000000000000000000000' NOT NULL,
+    decisions BIGINT DEFAULT '0' NOT NULL,
+    switches BIGINT DEFAULT '0' NOT NULL,
+    holds BIGINT DEFAULT '0' NOT NULL,
+    failures BIGINT DEFAULT '0' NOT NULL,
+    shadow BIGINT DEFAULT '0' NOT NULL,
+    projected_savings NUMERIC(14, 6) DEFAULT '0' NOT NULL,
+    score_sum FLOAT(53) DEFAULT '0' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_decision_rollups PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_decision_rollups_tenant_id_day_account_id_model_id UNIQUE (tenant_id, day, account_id, model_id),
+    CONSTRAINT ck_decision_rollups_sum CHECK (decisions = switches + holds + failures AND shadow <= decisions),
+    CONSTRAINT ck_decision_rollups_day_day CHECK (day >= '0001-01-01' AND day < '10000-01-01'),
+    CONSTRAINT ck_decision_rollups_decisions_range CHECK (decisions >= 0 AND decisions <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_switches_range CHECK (switches >= 0 AND switches <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_holds_range CHECK (holds >= 0 AND holds <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_failures_range CHECK (failures >= 0 AND failures <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_shadow_range CHECK (shadow >= 0 AND shadow <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_projected_savings_money CHECK (projected_savings >= -99999999.999999 AND projected_savings <= 99999999.999999),
+    CONSTRAINT ck_decision_rollups_score_sum_range CHECK (score_sum >= 0 AND score_sum <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_decision_rollups_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_decision_rollups_id UNIQUE (id),
+    CONSTRAINT fk_decision_rollups_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_decision_rollups_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_decision_rollups_tenant_id_account_id ON decision_rollups (tenant_id, account_id);
+
+COMMENT ON COLUMN decision_rollups.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN decision_rollups.id IS 'UUIDv7';
+
+COMMENT ON COLUMN decision_rollups.day IS 'day in UTC';
+
+COMMENT ON COLUMN decision_rollups.account_id IS 'account of the instances';
+
+COMMENT ON COLUMN decision_rollups.model_id IS 'model that judged; all zeros for none; no key';
+
+COMMENT ON COLUMN decision_rollups.decisions IS 'all of them';
+
+COMMENT ON COLUMN decision_rollups.switches IS 'of these SWITCH';
+
+COMMENT ON COLUMN decision_rollups.holds IS 'of these HOLD';
+
+COMMENT ON COLUMN decision_rollups.failures IS 'of these FAILED';
+
+COMMENT ON COLUMN decision_rollups.shadow IS 'of these shadow runs';
+
+COMMENT ON COLUMN decision_rollups.projected_savings IS 'sum of USD per hour';
+
+COMMENT ON COLUMN decision_rollups.score_sum IS 'sum of the prediction scores';
+
+COMMENT ON COLUMN decision_rollups.created_at IS 'UTC';
+
+COMMENT ON COLUMN decision_rollups.updated_at IS 'UTC';
 
 CREATE TABLE onboarding_requests (
     tenant_id UUID NOT NULL,
@@ -471,6 +1379,7 @@ CREATE TABLE onboarding_requests (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_onboarding_requests PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_onboarding_requests_tenant_id_account_id UNIQUE (tenant_id, account_id),
+    CONSTRAINT ck_onboarding_requests_method CHECK (connection_method <> 'import'),
     CONSTRAINT ck_onboarding_requests_verified CHECK ((status = 'verified') = (aws_account_id IS NOT NULL) AND (status = 'verified') = (role_arn IS NOT NULL)),
     CONSTRAINT uq_onboarding_requests_request_id UNIQUE (request_id),
     CONSTRAINT uq_onboarding_requests_external_id UNIQUE (external_id),
@@ -495,11 +1404,23 @@ COMMENT ON COLUMN onboarding_requests.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN onboarding_requests.id IS 'UUIDv7';
 
+COMMENT ON COLUMN onboarding_requests.user_id IS 'who asked';
+
 COMMENT ON COLUMN onboarding_requests.request_id IS 'random';
+
+COMMENT ON COLUMN onboarding_requests.account_id IS 'the placeholder it is for';
+
+COMMENT ON COLUMN onboarding_requests.connection_method IS 'how the account is to be connected';
 
 COMMENT ON COLUMN onboarding_requests.external_id IS 'ours, random; becomes the account''s';
 
+COMMENT ON COLUMN onboarding_requests.status IS 'how far the request is';
+
 COMMENT ON COLUMN onboarding_requests.aws_account_id IS 'what AWS proved';
+
+COMMENT ON COLUMN onboarding_requests.role_arn IS 'role that was proved';
+
+COMMENT ON COLUMN onboarding_requests.expires_at IS 'no proof is taken after this (UTC)';
 
 COMMENT ON COLUMN onboarding_requests.created_at IS 'UTC';
 
@@ -553,15 +1474,127 @@ COMMENT ON COLUMN scan_runs.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN scan_runs.id IS 'UUIDv7';
 
+COMMENT ON COLUMN scan_runs.account_id IS 'account that is looked at';
+
+COMMENT ON COLUMN scan_runs.kind IS 'what it looks for';
+
+COMMENT ON COLUMN scan_runs.status IS 'how it ended';
+
 COMMENT ON COLUMN scan_runs.units_expected IS 'regions x kinds that were to be looked at';
 
 COMMENT ON COLUMN scan_runs.lease_token IS 'who may write to the run';
 
 COMMENT ON COLUMN scan_runs.leased_until IS 'after this the run may be taken over';
 
+COMMENT ON COLUMN scan_runs.started_at IS 'UTC';
+
+COMMENT ON COLUMN scan_runs.finished_at IS 'UTC';
+
+COMMENT ON COLUMN scan_runs.seen IS 'things found';
+
+COMMENT ON COLUMN scan_runs.added IS 'of these, new ones';
+
+COMMENT ON COLUMN scan_runs.changed IS 'of these, ones that differ from before';
+
+COMMENT ON COLUMN scan_runs.vanished IS 'known things no longer there';
+
+COMMENT ON COLUMN scan_runs.error IS 'why it is not COMPLETE, for people';
+
 COMMENT ON COLUMN scan_runs.created_at IS 'UTC';
 
 COMMENT ON COLUMN scan_runs.updated_at IS 'UTC';
+
+CREATE TABLE cluster_policies (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    cluster_id UUID NOT NULL,
+    config JSONB DEFAULT '{}' NOT NULL,
+    version BIGINT DEFAULT '1' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_cluster_policies PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_cluster_policies_tenant_id_cluster_id UNIQUE (tenant_id, cluster_id),
+    CONSTRAINT ck_cluster_policies_config_json CHECK (jsonb_typeof(config) = 'object' AND octet_length(config::text) <= 262144),
+    CONSTRAINT ck_cluster_policies_version_range CHECK (version >= 1 AND version <= 2147483647),
+    CONSTRAINT ck_cluster_policies_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_cluster_policies_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_cluster_policies_id UNIQUE (id),
+    CONSTRAINT fk_cluster_policies_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_cluster_policies_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+);
+
+COMMENT ON COLUMN cluster_policies.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN cluster_policies.id IS 'UUIDv7';
+
+COMMENT ON COLUMN cluster_policies.cluster_id IS 'cluster it is about';
+
+COMMENT ON COLUMN cluster_policies.config IS 'the policy; keys that spothive does not know are refused';
+
+COMMENT ON COLUMN cluster_policies.version IS 'counts changes; whoever changes names the one he has read';
+
+COMMENT ON COLUMN cluster_policies.created_at IS 'UTC';
+
+COMMENT ON COLUMN cluster_policies.updated_at IS 'UTC';
+
+CREATE TABLE hibernation_schedules (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    cluster_id UUID NOT NULL,
+    schedule_matrix JSONB NOT NULL,
+    timezone TEXT DEFAULT 'UTC' NOT NULL,
+    prewarm_enabled BOOLEAN DEFAULT false NOT NULL,
+    prewarm_minutes BIGINT DEFAULT '30' NOT NULL,
+    enabled BOOLEAN DEFAULT true NOT NULL,
+    applied_state TEXT DEFAULT 'awake' NOT NULL,
+    applied_at TIMESTAMP WITH TIME ZONE,
+    restore_state JSONB,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_hibernation_schedules PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_hibernation_schedules_tenant_id_cluster_id UNIQUE (tenant_id, cluster_id),
+    CONSTRAINT ck_hibernation_schedules_restorable CHECK (applied_state = 'awake' OR restore_state IS NOT NULL),
+    CONSTRAINT ck_hibernation_schedules_schedule_matrix_json CHECK (jsonb_typeof(schedule_matrix) = 'array' AND octet_length(schedule_matrix::text) <= 262144),
+    CONSTRAINT ck_hibernation_schedules_schedule_matrix_week CHECK (replace(schedule_matrix::text, '0', '1') = '[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]'),
+    CONSTRAINT ck_hibernation_schedules_timezone_length CHECK (length(timezone) >= 1 AND length(timezone) <= 64),
+    CONSTRAINT ck_hibernation_schedules_prewarm_minutes_range CHECK (prewarm_minutes >= 0 AND prewarm_minutes <= 120),
+    CONSTRAINT ck_hibernation_schedules_applied_state_values CHECK (applied_state IN ('awake', 'asleep')),
+    CONSTRAINT ck_hibernation_schedules_applied_at_utc CHECK (applied_at >= '0001-01-01 00:00:00+00' AND applied_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_hibernation_schedules_restore_state_json CHECK (jsonb_typeof(restore_state) = 'object' AND octet_length(restore_state::text) <= 262144),
+    CONSTRAINT ck_hibernation_schedules_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_hibernation_schedules_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_hibernation_schedules_id UNIQUE (id),
+    CONSTRAINT fk_hibernation_schedules_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_hibernation_schedules_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_hibernation_schedules_tenant_id_enabled ON hibernation_schedules (tenant_id, enabled);
+
+COMMENT ON COLUMN hibernation_schedules.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN hibernation_schedules.id IS 'UUIDv7';
+
+COMMENT ON COLUMN hibernation_schedules.cluster_id IS 'cluster it is about';
+
+COMMENT ON COLUMN hibernation_schedules.schedule_matrix IS '168 hours, Monday 00:00 first; 1 = awake, 0 = asleep';
+
+COMMENT ON COLUMN hibernation_schedules.timezone IS 'IANA name';
+
+COMMENT ON COLUMN hibernation_schedules.prewarm_enabled IS 'wake up a little early';
+
+COMMENT ON COLUMN hibernation_schedules.prewarm_minutes IS 'how early, in minutes';
+
+COMMENT ON COLUMN hibernation_schedules.enabled IS 'off: nothing is switched';
+
+COMMENT ON COLUMN hibernation_schedules.applied_state IS 'what spothive made of it last';
+
+COMMENT ON COLUMN hibernation_schedules.applied_at IS 'when that was, UTC';
+
+COMMENT ON COLUMN hibernation_schedules.restore_state IS 'sizes of the node groups to go back to';
+
+COMMENT ON COLUMN hibernation_schedules.created_at IS 'UTC';
+
+COMMENT ON COLUMN hibernation_schedules.updated_at IS 'UTC';
 
 CREATE TABLE instances (
     tenant_id UUID NOT NULL,
@@ -598,9 +1631,10 @@ CREATE TABLE instances (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_instances PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_instances_tenant_id_instance_id UNIQUE (tenant_id, instance_id),
-    CONSTRAINT ck_instances_replica CHECK (is_replica = (replica_of_id IS NOT NULL) AND is_replica = (replica_expiry IS NOT NULL)),
+    CONSTRAINT ck_instances_replica CHECK (CASE WHEN is_replica THEN replica_of_id IS NOT NULL AND replica_expiry IS NOT NULL ELSE replica_of_id IS NULL AND replica_expiry IS NULL END),
     CONSTRAINT ck_instances_terminated CHECK ((state = 'terminated') = (terminated_at IS NOT NULL)),
     CONSTRAINT ck_instances_own_replica CHECK (replica_of_id <> id),
+    CONSTRAINT ck_instances_flagged CHECK ((auth_status IN ('flagged', 'unauthorized')) = (flagged_at IS NOT NULL)),
     CONSTRAINT fk_instances_assigned_model_id FOREIGN KEY(assigned_model_id) REFERENCES ml_models (id),
     CONSTRAINT ck_instances_instance_id_length CHECK (length(instance_id) >= 1 AND length(instance_id) <= 50),
     CONSTRAINT ck_instances_instance_type_length CHECK (length(instance_type) >= 1 AND length(instance_type) <= 32),
@@ -648,7 +1682,21 @@ COMMENT ON COLUMN instances.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN instances.id IS 'UUIDv7';
 
+COMMENT ON COLUMN instances.account_id IS 'account it runs in';
+
+COMMENT ON COLUMN instances.cluster_id IS 'cluster it is a node of';
+
 COMMENT ON COLUMN instances.instance_id IS 'EC2''s id';
+
+COMMENT ON COLUMN instances.instance_type IS 'for example m5.large';
+
+COMMENT ON COLUMN instances.region IS 'AWS region';
+
+COMMENT ON COLUMN instances.availability_zone IS 'for example us-east-1a';
+
+COMMENT ON COLUMN instances.state IS 'what EC2 last said';
+
+COMMENT ON COLUMN instances.lifecycle IS 'how it is paid for';
 
 COMMENT ON COLUMN instances.cpu IS 'vCPUs';
 
@@ -660,15 +1708,98 @@ COMMENT ON COLUMN instances.memory_util IS 'percent';
 
 COMMENT ON COLUMN instances.price IS 'USD per hour';
 
+COMMENT ON COLUMN instances.auth_status IS 'whether somebody answers for it';
+
+COMMENT ON COLUMN instances.flagged_at IS 'since when nobody answers for it (UTC)';
+
+COMMENT ON COLUMN instances.orchestrator_type IS 'what runs it';
+
 COMMENT ON COLUMN instances.cluster_membership IS 'cluster_name, node_group, role';
 
+COMMENT ON COLUMN instances.pipeline_mode IS 'which decisions it goes through';
+
+COMMENT ON COLUMN instances.is_shadow_mode IS 'whether decisions are recorded only';
+
+COMMENT ON COLUMN instances.assigned_model_id IS 'model that decides in the lab';
+
+COMMENT ON COLUMN instances.is_replica IS 'whether it stands in for another';
+
+COMMENT ON COLUMN instances.replica_of_id IS 'the primary it stands in for';
+
+COMMENT ON COLUMN instances.replica_expiry IS 'when a replica is no longer needed (UTC)';
+
+COMMENT ON COLUMN instances.launched_at IS 'when EC2 started it (UTC)';
+
 COMMENT ON COLUMN instances.content_hash IS 'of what AWS said; a re-scan writes only what differs';
+
+COMMENT ON COLUMN instances.terminated_at IS 'when it was found gone (UTC)';
+
+COMMENT ON COLUMN instances.last_evaluation IS 'last decision about it (UTC)';
 
 COMMENT ON COLUMN instances.instance_metadata IS 'tags, vpc_id, subnet_id';
 
 COMMENT ON COLUMN instances.created_at IS 'UTC';
 
 COMMENT ON COLUMN instances.updated_at IS 'UTC';
+
+CREATE TABLE optimization_jobs (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    cluster_id UUID NOT NULL,
+    status TEXT DEFAULT 'QUEUED' NOT NULL,
+    lease_token UUID,
+    leased_until TIMESTAMP WITH TIME ZONE,
+    results JSONB DEFAULT '{}' NOT NULL,
+    error_message TEXT,
+    started_at TIMESTAMP WITH TIME ZONE,
+    completed_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_optimization_jobs PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_optimization_jobs_started CHECK ((status = 'QUEUED') = (started_at IS NULL)),
+    CONSTRAINT ck_optimization_jobs_completed CHECK ((status IN ('COMPLETED', 'FAILED')) = (completed_at IS NOT NULL)),
+    CONSTRAINT ck_optimization_jobs_failed CHECK ((status = 'FAILED') = (error_message IS NOT NULL)),
+    CONSTRAINT ck_optimization_jobs_lease CHECK ((status = 'RUNNING') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)),
+    CONSTRAINT ck_optimization_jobs_status_values CHECK (status IN ('QUEUED', 'RUNNING', 'COMPLETED', 'FAILED')),
+    CONSTRAINT ck_optimization_jobs_leased_until_utc CHECK (leased_until >= '0001-01-01 00:00:00+00' AND leased_until < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_optimization_jobs_results_json CHECK (jsonb_typeof(results) = 'object' AND octet_length(results::text) <= 262144),
+    CONSTRAINT ck_optimization_jobs_error_message_length CHECK (length(error_message) <= 4000),
+    CONSTRAINT ck_optimization_jobs_started_at_utc CHECK (started_at >= '0001-01-01 00:00:00+00' AND started_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_optimization_jobs_completed_at_utc CHECK (completed_at >= '0001-01-01 00:00:00+00' AND completed_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_optimization_jobs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_optimization_jobs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_optimization_jobs_id UNIQUE (id),
+    CONSTRAINT fk_optimization_jobs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_optimization_jobs_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_optimization_jobs_tenant_id_cluster_id ON optimization_jobs (tenant_id, cluster_id);
+
+CREATE INDEX ix_optimization_jobs_tenant_id_status ON optimization_jobs (tenant_id, status);
+
+COMMENT ON COLUMN optimization_jobs.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN optimization_jobs.id IS 'UUIDv7';
+
+COMMENT ON COLUMN optimization_jobs.cluster_id IS 'cluster that is optimised';
+
+COMMENT ON COLUMN optimization_jobs.status IS 'how far the job is';
+
+COMMENT ON COLUMN optimization_jobs.lease_token IS 'worker that has the job';
+
+COMMENT ON COLUMN optimization_jobs.leased_until IS 'after this another worker may take it, UTC';
+
+COMMENT ON COLUMN optimization_jobs.results IS 'what came of it';
+
+COMMENT ON COLUMN optimization_jobs.error_message IS 'why it failed';
+
+COMMENT ON COLUMN optimization_jobs.started_at IS 'UTC';
+
+COMMENT ON COLUMN optimization_jobs.completed_at IS 'when it ended, well or badly, UTC';
+
+COMMENT ON COLUMN optimization_jobs.created_at IS 'UTC';
+
+COMMENT ON COLUMN optimization_jobs.updated_at IS 'UTC';
 
 CREATE TABLE scan_units (
     tenant_id UUID NOT NULL,
@@ -701,11 +1832,551 @@ COMMENT ON COLUMN scan_units.tenant_id IS 'owner of the row';
 
 COMMENT ON COLUMN scan_units.id IS 'UUIDv7';
 
+COMMENT ON COLUMN scan_units.scan_run_id IS 'look it is a part of';
+
+COMMENT ON COLUMN scan_units.region IS 'AWS region';
+
 COMMENT ON COLUMN scan_units.resource_kind IS 'for example instances';
+
+COMMENT ON COLUMN scan_units.status IS 'how it ended';
+
+COMMENT ON COLUMN scan_units.pages IS 'pages AWS gave';
+
+COMMENT ON COLUMN scan_units.items IS 'things on them';
+
+COMMENT ON COLUMN scan_units.error IS 'why it failed, for people';
 
 COMMENT ON COLUMN scan_units.created_at IS 'UTC';
 
 COMMENT ON COLUMN scan_units.updated_at IS 'UTC';
+
+CREATE TABLE waste_resources (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    account_id UUID NOT NULL,
+    scan_run_id UUID,
+    resource_type TEXT NOT NULL,
+    resource_id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    monthly_cost NUMERIC(14, 6) NOT NULL,
+    currency TEXT DEFAULT 'USD' NOT NULL,
+    detected_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    days_unused BIGINT DEFAULT '0' NOT NULL,
+    status TEXT DEFAULT 'DETECTED' NOT NULL,
+    scheduled_deletion_date TIMESTAMP WITH TIME ZONE,
+    deleted_at TIMESTAMP WITH TIME ZONE,
+    plan_hash TEXT,
+    undo_recipe JSONB,
+    evidence JSONB DEFAULT '{}' NOT NULL,
+    resource_metadata JSONB DEFAULT '{}' NOT NULL,
+    reason TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_waste_resources PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_waste_resources_scheduled CHECK ((status = 'SCHEDULED_DELETE') = (scheduled_deletion_date IS NOT NULL)),
+    CONSTRAINT ck_waste_resources_planned CHECK (status NOT IN ('SCHEDULED_DELETE', 'DELETED') OR plan_hash IS NOT NULL),
+    CONSTRAINT ck_waste_resources_deleted CHECK ((status = 'DELETED') = (deleted_at IS NOT NULL)),
+    CONSTRAINT ck_waste_resources_seen CHECK (last_seen_at >= detected_at),
+    CONSTRAINT ck_waste_resources_resource_type_values CHECK (resource_type IN ('elastic_ip', 'ebs_volume', 'ebs_snapshot', 'ami')),
+    CONSTRAINT ck_waste_resources_resource_id_length CHECK (length(resource_id) >= 1 AND length(resource_id) <= 100),
+    CONSTRAINT ck_waste_resources_region_length CHECK (length(region) >= 1 AND length(region) <= 32),
+    CONSTRAINT ck_waste_resources_monthly_cost_money CHECK (monthly_cost >= 0 AND monthly_cost <= 99999999.999999),
+    CONSTRAINT ck_waste_resources_currency_length CHECK (length(currency) >= 3 AND length(currency) <= 3),
+    CONSTRAINT ck_waste_resources_currency_ascii CHECK (currency COLLATE "C" ~ '^[A-Z]*$'),
+    CONSTRAINT ck_waste_resources_detected_at_utc CHECK (detected_at >= '0001-01-01 00:00:00+00' AND detected_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_waste_resources_last_seen_at_utc CHECK (last_seen_at >= '0001-01-01 00:00:00+00' AND last_seen_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_waste_resources_days_unused_range CHECK (days_unused >= 0 AND days_unused <= 100000),
+    CONSTRAINT ck_waste_resources_status_values CHECK (status IN ('DETECTED', 'FLAGGED', 'SCHEDULED_DELETE', 'DELETED', 'RESOLVED')),
+    CONSTRAINT ck_waste_resources_scheduled_deletion_date_utc CHECK (scheduled_deletion_date >= '0001-01-01 00:00:00+00' AND scheduled_deletion_date < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_waste_resources_deleted_at_utc CHECK (deleted_at >= '0001-01-01 00:00:00+00' AND deleted_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_waste_resources_plan_hash_length CHECK (length(plan_hash) >= 64 AND length(plan_hash) <= 64),
+    CONSTRAINT ck_waste_resources_plan_hash_ascii CHECK (plan_hash COLLATE "C" ~ '^[0-9a-f]*$'),
+    CONSTRAINT ck_waste_resources_undo_recipe_json CHECK (jsonb_typeof(undo_recipe) = 'object' AND octet_length(undo_recipe::text) <= 262144),
+    CONSTRAINT ck_waste_resources_evidence_json CHECK (jsonb_typeof(evidence) = 'object' AND octet_length(evidence::text) <= 262144),
+    CONSTRAINT ck_waste_resources_resource_metadata_json CHECK (jsonb_typeof(resource_metadata) = 'object' AND octet_length(resource_metadata::text) <= 262144),
+    CONSTRAINT ck_waste_resources_reason_length CHECK (length(reason) >= 1 AND length(reason) <= 4000),
+    CONSTRAINT ck_waste_resources_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_waste_resources_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_waste_resources_id UNIQUE (id),
+    CONSTRAINT fk_waste_resources_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_waste_resources_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_waste_resources_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+);
+
+CREATE INDEX ix_waste_resources_tenant_id_account_id_status ON waste_resources (tenant_id, account_id, status);
+
+CREATE INDEX ix_waste_resources_tenant_id_scan_run_id ON waste_resources (tenant_id, scan_run_id);
+
+CREATE INDEX ix_waste_resources_tenant_id_status_scheduled_deletion_date ON waste_resources (tenant_id, status, scheduled_deletion_date);
+
+CREATE UNIQUE INDEX uq_waste_resources_live ON waste_resources (tenant_id, account_id, resource_type, resource_id) WHERE status IN ('DETECTED', 'FLAGGED', 'SCHEDULED_DELETE');
+
+COMMENT ON COLUMN waste_resources.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN waste_resources.id IS 'UUIDv7';
+
+COMMENT ON COLUMN waste_resources.account_id IS 'account that pays for it';
+
+COMMENT ON COLUMN waste_resources.scan_run_id IS 'scan that saw it last; deletion needs a COMPLETE one';
+
+COMMENT ON COLUMN waste_resources.resource_type IS 'kind of resource';
+
+COMMENT ON COLUMN waste_resources.resource_id IS 'AWS''s id, for example vol-0123456789abcdef0';
+
+COMMENT ON COLUMN waste_resources.region IS 'AWS region';
+
+COMMENT ON COLUMN waste_resources.monthly_cost IS 'what a month of 30 days costs, in currency';
+
+COMMENT ON COLUMN waste_resources.currency IS 'ISO 4217 code';
+
+COMMENT ON COLUMN waste_resources.detected_at IS 'first time it was seen unused, UTC';
+
+COMMENT ON COLUMN waste_resources.last_seen_at IS 'last time it was seen unused, UTC';
+
+COMMENT ON COLUMN waste_resources.days_unused IS 'days since anything used it, as far as known';
+
+COMMENT ON COLUMN waste_resources.status IS 'how far its end has come';
+
+COMMENT ON COLUMN waste_resources.scheduled_deletion_date IS 'end of the grace, UTC';
+
+COMMENT ON COLUMN waste_resources.deleted_at IS 'when AWS confirmed the deletion, UTC';
+
+COMMENT ON COLUMN waste_resources.plan_hash IS 'SHA-256 of the resource as it was when its deletion was approved';
+
+COMMENT ON COLUMN waste_resources.undo_recipe IS 'how to get it back, if at all';
+
+COMMENT ON COLUMN waste_resources.evidence IS 'references that were looked for, and not found';
+
+COMMENT ON COLUMN waste_resources.resource_metadata IS 'the resource as AWS described it';
+
+COMMENT ON COLUMN waste_resources.reason IS 'why it counts as waste, for people';
+
+COMMENT ON COLUMN waste_resources.created_at IS 'UTC';
+
+COMMENT ON COLUMN waste_resources.updated_at IS 'UTC';
+
+CREATE TABLE agent_actions (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    cluster_id UUID NOT NULL,
+    optimization_job_id UUID,
+    action_type TEXT NOT NULL,
+    payload JSONB DEFAULT '{}' NOT NULL,
+    status TEXT DEFAULT 'PENDING' NOT NULL,
+    priority BIGINT DEFAULT '5' NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    attempts BIGINT DEFAULT '0' NOT NULL,
+    max_attempts BIGINT DEFAULT '3' NOT NULL,
+    lease_token BIGINT,
+    leased_until TIMESTAMP WITH TIME ZONE,
+    available_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP + interval '1 hours' NOT NULL,
+    picked_up_at TIMESTAMP WITH TIME ZONE,
+    completed_at TIMESTAMP WITH TIME ZONE,
+    result JSONB,
+    error_message TEXT,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_agent_actions PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_agent_actions_tenant_id_cluster_id_idempotency_key UNIQUE (tenant_id, cluster_id, idempotency_key),
+    CONSTRAINT ck_agent_actions_expiry CHECK (expires_at > created_at),
+    CONSTRAINT ck_agent_actions_leased CHECK ((status = 'PICKED_UP') = (leased_until IS NOT NULL) AND (status <> 'PICKED_UP' OR (lease_token IS NOT NULL AND picked_up_at IS NOT NULL))),
+    CONSTRAINT ck_agent_actions_ended CHECK ((status IN ('COMPLETED', 'FAILED', 'EXPIRED')) = (completed_at IS NOT NULL)),
+    CONSTRAINT ck_agent_actions_tries CHECK (attempts <= max_attempts),
+    CONSTRAINT ck_agent_actions_payload_keys CHECK (CASE action_type WHEN 'EVICT_POD' THEN coalesce(jsonb_typeof(payload -> 'namespace') = 'string', false) AND coalesce(jsonb_typeof(payload -> 'pod') = 'string', false) WHEN 'CORDON_NODE' THEN coalesce(jsonb_typeof(payload -> 'node') = 'string', false) WHEN 'UNCORDON_NODE' THEN coalesce(jsonb_typeof(payload -> 'node') = 'string', false) WHEN 'DRAIN_NODE' THEN coalesce(jsonb_typeof(payload -> 'node') = 'string', false) WHEN 'LABEL_NODE' THEN coalesce(jsonb_typeof(payload -> 'node') = 'string', false) AND coalesce(jsonb_typeof(payload -> 'labels') = 'object', false) WHEN 'UPDATE_DEPLOYMENT' THEN coalesce(jsonb_typeof(payload -> 'namespace') = 'string', false) AND coalesce(jsonb_typeof(payload -> 'deployment') = 'string', false) END),
+    CONSTRAINT ck_agent_actions_action_type_values CHECK (action_type IN ('EVICT_POD', 'CORDON_NODE', 'UNCORDON_NODE', 'DRAIN_NODE', 'LABEL_NODE', 'UPDATE_DEPLOYMENT')),
+    CONSTRAINT ck_agent_actions_payload_json CHECK (jsonb_typeof(payload) = 'object' AND octet_length(payload::text) <= 262144),
+    CONSTRAINT ck_agent_actions_status_values CHECK (status IN ('PENDING', 'PICKED_UP', 'COMPLETED', 'FAILED', 'EXPIRED')),
+    CONSTRAINT ck_agent_actions_priority_range CHECK (priority >= 0 AND priority <= 9),
+    CONSTRAINT ck_agent_actions_idempotency_key_length CHECK (length(idempotency_key) >= 1 AND length(idempotency_key) <= 64),
+    CONSTRAINT ck_agent_actions_attempts_range CHECK (attempts >= 0 AND attempts <= 100),
+    CONSTRAINT ck_agent_actions_max_attempts_range CHECK (max_attempts >= 1 AND max_attempts <= 100),
+    CONSTRAINT ck_agent_actions_lease_token_range CHECK (lease_token >= 1 AND lease_token <= 9007199254740992),
+    CONSTRAINT ck_agent_actions_leased_until_utc CHECK (leased_until >= '0001-01-01 00:00:00+00' AND leased_until < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_agent_actions_available_at_utc CHECK (available_at >= '0001-01-01 00:00:00+00' AND available_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_agent_actions_expires_at_utc CHECK (expires_at >= '0001-01-01 00:00:00+00' AND expires_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_agent_actions_picked_up_at_utc CHECK (picked_up_at >= '0001-01-01 00:00:00+00' AND picked_up_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_agent_actions_completed_at_utc CHECK (completed_at >= '0001-01-01 00:00:00+00' AND completed_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_agent_actions_result_json CHECK (jsonb_typeof(result) = 'object' AND octet_length(result::text) <= 262144),
+    CONSTRAINT ck_agent_actions_error_message_length CHECK (length(error_message) <= 1024),
+    CONSTRAINT ck_agent_actions_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_agent_actions_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_agent_actions_id UNIQUE (id),
+    CONSTRAINT fk_agent_actions_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_agent_actions_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_agent_actions_tenant_id_optimization_job_id FOREIGN KEY(tenant_id, optimization_job_id) REFERENCES optimization_jobs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+);
+
+CREATE INDEX ix_agent_actions_claim ON agent_actions (tenant_id, cluster_id, priority, created_at) WHERE status = 'PENDING';
+
+CREATE INDEX ix_agent_actions_expiry ON agent_actions (tenant_id, expires_at) WHERE status IN ('PENDING', 'PICKED_UP');
+
+CREATE INDEX ix_agent_actions_tenant_id_optimization_job_id ON agent_actions (tenant_id, optimization_job_id);
+
+COMMENT ON COLUMN agent_actions.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN agent_actions.id IS 'UUIDv7';
+
+COMMENT ON COLUMN agent_actions.cluster_id IS 'cluster whose agent is to act';
+
+COMMENT ON COLUMN agent_actions.optimization_job_id IS 'job it is a part of';
+
+COMMENT ON COLUMN agent_actions.action_type IS 'what is to be done';
+
+COMMENT ON COLUMN agent_actions.payload IS 'to what: the keys depend on the type';
+
+COMMENT ON COLUMN agent_actions.status IS 'how far the action is';
+
+COMMENT ON COLUMN agent_actions.priority IS '0 is handed out first';
+
+COMMENT ON COLUMN agent_actions.idempotency_key IS 'asked for twice by this key, it is done once';
+
+COMMENT ON COLUMN agent_actions.attempts IS 'times handed out';
+
+COMMENT ON COLUMN agent_actions.max_attempts IS 'times it may be handed out before it has FAILED';
+
+COMMENT ON COLUMN agent_actions.lease_token IS 'number of the hand-out, rising; a report with an older one is void';
+
+COMMENT ON COLUMN agent_actions.leased_until IS 'until when the agent has it, UTC';
+
+COMMENT ON COLUMN agent_actions.available_at IS 'not handed out before, UTC';
+
+COMMENT ON COLUMN agent_actions.expires_at IS 'not handed out after, UTC';
+
+COMMENT ON COLUMN agent_actions.picked_up_at IS 'last hand-out, UTC';
+
+COMMENT ON COLUMN agent_actions.completed_at IS 'when it ended, well or badly, UTC';
+
+COMMENT ON COLUMN agent_actions.result IS 'what the agent reported';
+
+COMMENT ON COLUMN agent_actions.error_message IS 'what the agent reported last went wrong';
+
+COMMENT ON COLUMN agent_actions.created_at IS 'UTC';
+
+COMMENT ON COLUMN agent_actions.updated_at IS 'UTC';
+
+CREATE TABLE approval_requests (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    requester_id UUID,
+    requester_name TEXT NOT NULL,
+    decided_by TEXT,
+    approver_id UUID,
+    approver_name TEXT,
+    action_type TEXT NOT NULL,
+    instance_id UUID,
+    waste_resource_id UUID,
+    cluster_id UUID,
+    action_description TEXT NOT NULL,
+    risk_level TEXT NOT NULL,
+    action_payload JSONB DEFAULT '{}' NOT NULL,
+    plan_hash TEXT NOT NULL,
+    status TEXT DEFAULT 'PENDING' NOT NULL,
+    rejection_reason TEXT,
+    requested_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    decided_at TIMESTAMP WITH TIME ZONE,
+    executed_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_approval_requests PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_approval_requests_target CHECK ((instance_id IS NOT NULL) = (action_type IN ('SWITCH_INSTANCE', 'TERMINATE_ROGUE')) AND (waste_resource_id IS NOT NULL) = (action_type = 'DELETE_WASTE') AND (cluster_id IS NOT NULL) = (action_type = 'HIBERNATE_CLUSTER')),
+    CONSTRAINT ck_approval_requests_decided CHECK (CASE status WHEN 'PENDING' THEN decided_at IS NULL WHEN 'EXPIRED' THEN true ELSE decided_at IS NOT NULL END AND (decided_by IS NULL) = (decided_at IS NULL)),
+    CONSTRAINT ck_approval_requests_approver CHECK ((decided_by IS NOT NULL AND decided_by = 'person') = (approver_id IS NOT NULL) AND (approver_id IS NULL) = (approver_name IS NULL)),
+    CONSTRAINT ck_approval_requests_four_eyes CHECK (approver_id <> requester_id),
+    CONSTRAINT ck_approval_requests_rejection CHECK (rejection_reason IS NULL OR status = 'REJECTED'),
+    CONSTRAINT ck_approval_requests_executed CHECK (executed_at IS NULL OR status = 'APPROVED'),
+    CONSTRAINT ck_approval_requests_window CHECK (expires_at > requested_at),
+    CONSTRAINT ck_approval_requests_in_time CHECK ((decided_at IS NULL OR decided_at <= expires_at) AND (executed_at IS NULL OR executed_at <= expires_at)),
+    CONSTRAINT ck_approval_requests_requester_name_length CHECK (length(requester_name) >= 1 AND length(requester_name) <= 255),
+    CONSTRAINT ck_approval_requests_decided_by_values CHECK (decided_by IN ('person', 'policy')),
+    CONSTRAINT ck_approval_requests_approver_name_length CHECK (length(approver_name) >= 1 AND length(approver_name) <= 255),
+    CONSTRAINT ck_approval_requests_action_type_values CHECK (action_type IN ('SWITCH_INSTANCE', 'TERMINATE_ROGUE', 'DELETE_WASTE', 'HIBERNATE_CLUSTER')),
+    CONSTRAINT ck_approval_requests_action_description_length CHECK (length(action_description) >= 1 AND length(action_description) <= 4000),
+    CONSTRAINT ck_approval_requests_risk_level_values CHECK (risk_level IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
+    CONSTRAINT ck_approval_requests_action_payload_json CHECK (jsonb_typeof(action_payload) = 'object' AND octet_length(action_payload::text) <= 262144),
+    CONSTRAINT ck_approval_requests_plan_hash_length CHECK (length(plan_hash) >= 64 AND length(plan_hash) <= 64),
+    CONSTRAINT ck_approval_requests_plan_hash_ascii CHECK (plan_hash COLLATE "C" ~ '^[0-9a-f]*$'),
+    CONSTRAINT ck_approval_requests_status_values CHECK (status IN ('PENDING', 'APPROVED', 'REJECTED', 'EXPIRED')),
+    CONSTRAINT ck_approval_requests_rejection_reason_length CHECK (length(rejection_reason) <= 4000),
+    CONSTRAINT ck_approval_requests_requested_at_utc CHECK (requested_at >= '0001-01-01 00:00:00+00' AND requested_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_approval_requests_expires_at_utc CHECK (expires_at >= '0001-01-01 00:00:00+00' AND expires_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_approval_requests_decided_at_utc CHECK (decided_at >= '0001-01-01 00:00:00+00' AND decided_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_approval_requests_executed_at_utc CHECK (executed_at >= '0001-01-01 00:00:00+00' AND executed_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_approval_requests_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_approval_requests_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_approval_requests_id UNIQUE (id),
+    CONSTRAINT fk_approval_requests_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_approval_requests_tenant_id_instance_id FOREIGN KEY(tenant_id, instance_id) REFERENCES instances (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_approval_requests_tenant_id_waste_resource_id FOREIGN KEY(tenant_id, waste_resource_id) REFERENCES waste_resources (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_approval_requests_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_approval_requests_tenant_id_cluster_id ON approval_requests (tenant_id, cluster_id);
+
+CREATE INDEX ix_approval_requests_tenant_id_instance_id ON approval_requests (tenant_id, instance_id);
+
+CREATE INDEX ix_approval_requests_tenant_id_requested_at ON approval_requests (tenant_id, requested_at);
+
+CREATE INDEX ix_approval_requests_tenant_id_requester_id ON approval_requests (tenant_id, requester_id);
+
+CREATE INDEX ix_approval_requests_tenant_id_status_expires_at ON approval_requests (tenant_id, status, expires_at);
+
+CREATE INDEX ix_approval_requests_tenant_id_waste_resource_id ON approval_requests (tenant_id, waste_resource_id);
+
+CREATE UNIQUE INDEX uq_approval_requests_cluster ON approval_requests (tenant_id, cluster_id, action_type) WHERE status = 'PENDING';
+
+CREATE UNIQUE INDEX uq_approval_requests_instance ON approval_requests (tenant_id, instance_id, action_type) WHERE status = 'PENDING';
+
+CREATE UNIQUE INDEX uq_approval_requests_waste_resource ON approval_requests (tenant_id, waste_resource_id, action_type) WHERE status = 'PENDING';
+
+COMMENT ON COLUMN approval_requests.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN approval_requests.id IS 'UUIDv7';
+
+COMMENT ON COLUMN approval_requests.requester_id IS 'user who asks; none for spothive itself; no key';
+
+COMMENT ON COLUMN approval_requests.requester_name IS 'who asks, as of then';
+
+COMMENT ON COLUMN approval_requests.decided_by IS 'kind of whoever decided';
+
+COMMENT ON COLUMN approval_requests.approver_id IS 'user who approved or rejected; no key';
+
+COMMENT ON COLUMN approval_requests.approver_name IS 'who that was, as of then';
+
+COMMENT ON COLUMN approval_requests.action_type IS 'what is to be done';
+
+COMMENT ON COLUMN approval_requests.instance_id IS 'target of a switch or termination';
+
+COMMENT ON COLUMN approval_requests.waste_resource_id IS 'target of a deletion';
+
+COMMENT ON COLUMN approval_requests.cluster_id IS 'target of a hibernation';
+
+COMMENT ON COLUMN approval_requests.action_description IS 'what would happen, for people';
+
+COMMENT ON COLUMN approval_requests.risk_level IS 'how bad a mistake would be';
+
+COMMENT ON COLUMN approval_requests.action_payload IS 'what exactly is to be done';
+
+COMMENT ON COLUMN approval_requests.plan_hash IS 'SHA-256 of the payload and of the target as it was seen';
+
+COMMENT ON COLUMN approval_requests.status IS 'how far the request is';
+
+COMMENT ON COLUMN approval_requests.rejection_reason IS 'why it was rejected';
+
+COMMENT ON COLUMN approval_requests.requested_at IS 'UTC';
+
+COMMENT ON COLUMN approval_requests.expires_at IS 'neither decided nor executed after this, UTC';
+
+COMMENT ON COLUMN approval_requests.decided_at IS 'when it was approved or rejected, UTC';
+
+COMMENT ON COLUMN approval_requests.executed_at IS 'when it was executed, UTC: once';
+
+COMMENT ON COLUMN approval_requests.created_at IS 'UTC';
+
+COMMENT ON COLUMN approval_requests.updated_at IS 'UTC';
+
+CREATE TABLE experiment_logs (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    account_id UUID NOT NULL,
+    instance_id UUID NOT NULL,
+    model_id UUID,
+    experiment_name TEXT,
+    pipeline_mode TEXT NOT NULL,
+    is_shadow_run BOOLEAN DEFAULT false NOT NULL,
+    prediction_score FLOAT(53),
+    decision TEXT NOT NULL,
+    decision_reason TEXT NOT NULL,
+    execution_time TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    execution_duration_ms BIGINT,
+    candidates_evaluated BIGINT,
+    selected_instance_type TEXT,
+    selected_availability_zone TEXT,
+    old_spot_price NUMERIC(14, 6),
+    new_spot_price NUMERIC(14, 6),
+    projected_hourly_savings NUMERIC(14, 6),
+    features_used JSONB DEFAULT '{}' NOT NULL,
+    metrics JSONB,
+    status TEXT DEFAULT 'RECORDED' NOT NULL,
+    error_message TEXT,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_experiment_logs PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_experiment_logs_failed CHECK ((decision = 'FAILED') = (error_message IS NOT NULL)),
+    CONSTRAINT ck_experiment_logs_target CHECK (decision <> 'SWITCH' OR (selected_instance_type IS NOT NULL AND selected_availability_zone IS NOT NULL)),
+    CONSTRAINT ck_experiment_logs_shadow CHECK (NOT is_shadow_run OR status = 'RECORDED'),
+    CONSTRAINT fk_experiment_logs_model_id FOREIGN KEY(model_id) REFERENCES ml_models (id),
+    CONSTRAINT ck_experiment_logs_experiment_name_length CHECK (length(experiment_name) <= 255),
+    CONSTRAINT ck_experiment_logs_pipeline_mode_values CHECK (pipeline_mode IN ('CLUSTER', 'LINEAR')),
+    CONSTRAINT ck_experiment_logs_prediction_score_range CHECK (prediction_score >= 0 AND prediction_score <= 1),
+    CONSTRAINT ck_experiment_logs_decision_values CHECK (decision IN ('SWITCH', 'HOLD', 'FAILED')),
+    CONSTRAINT ck_experiment_logs_decision_reason_length CHECK (length(decision_reason) >= 1 AND length(decision_reason) <= 4000),
+    CONSTRAINT ck_experiment_logs_execution_time_utc CHECK (execution_time >= '0001-01-01 00:00:00+00' AND execution_time < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_experiment_logs_execution_duration_ms_range CHECK (execution_duration_ms >= 0 AND execution_duration_ms <= 2147483647),
+    CONSTRAINT ck_experiment_logs_candidates_evaluated_range CHECK (candidates_evaluated >= 0 AND candidates_evaluated <= 2147483647),
+    CONSTRAINT ck_experiment_logs_selected_instance_type_length CHECK (length(selected_instance_type) >= 1 AND length(selected_instance_type) <= 32),
+    CONSTRAINT ck_experiment_logs_selected_availability_zone_length CHECK (length(selected_availability_zone) >= 1 AND length(selected_availability_zone) <= 32),
+    CONSTRAINT ck_experiment_logs_old_spot_price_money CHECK (old_spot_price >= 0 AND old_spot_price <= 99999999.999999),
+    CONSTRAINT ck_experiment_logs_new_spot_price_money CHECK (new_spot_price >= 0 AND new_spot_price <= 99999999.999999),
+    CONSTRAINT ck_experiment_logs_projected_hourly_savings_money CHECK (projected_hourly_savings >= -99999999.999999 AND projected_hourly_savings <= 99999999.999999),
+    CONSTRAINT ck_experiment_logs_features_used_json CHECK (jsonb_typeof(features_used) = 'object' AND octet_length(features_used::text) <= 262144),
+    CONSTRAINT ck_experiment_logs_metrics_json CHECK (jsonb_typeof(metrics) = 'object' AND octet_length(metrics::text) <= 262144),
+    CONSTRAINT ck_experiment_logs_status_values CHECK (status IN ('RECORDED', 'ACTED', 'REVERTED')),
+    CONSTRAINT ck_experiment_logs_error_message_length CHECK (length(error_message) >= 1 AND length(error_message) <= 4000),
+    CONSTRAINT ck_experiment_logs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_experiment_logs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_experiment_logs_id UNIQUE (id),
+    CONSTRAINT fk_experiment_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_experiment_logs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_experiment_logs_tenant_id_instance_id FOREIGN KEY(tenant_id, instance_id) REFERENCES instances (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_experiment_logs_model_id ON experiment_logs (model_id);
+
+CREATE INDEX ix_experiment_logs_tenant_id_account_id_execution_time ON experiment_logs (tenant_id, account_id, execution_time);
+
+CREATE INDEX ix_experiment_logs_tenant_id_execution_time ON experiment_logs (tenant_id, execution_time);
+
+CREATE INDEX ix_experiment_logs_tenant_id_instance_id ON experiment_logs (tenant_id, instance_id);
+
+COMMENT ON COLUMN experiment_logs.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN experiment_logs.id IS 'UUIDv7';
+
+COMMENT ON COLUMN experiment_logs.account_id IS 'account of the instance';
+
+COMMENT ON COLUMN experiment_logs.instance_id IS 'instance it is about';
+
+COMMENT ON COLUMN experiment_logs.model_id IS 'model that judged; none if rules alone did';
+
+COMMENT ON COLUMN experiment_logs.experiment_name IS 'lab experiment it was a part of';
+
+COMMENT ON COLUMN experiment_logs.pipeline_mode IS 'pipeline it went through';
+
+COMMENT ON COLUMN experiment_logs.is_shadow_run IS 'recorded only, never acted on';
+
+COMMENT ON COLUMN experiment_logs.prediction_score IS 'probability that the instance is interrupted, as the model sees it';
+
+COMMENT ON COLUMN experiment_logs.decision IS 'what was decided';
+
+COMMENT ON COLUMN experiment_logs.decision_reason IS 'why, for people';
+
+COMMENT ON COLUMN experiment_logs.execution_time IS 'when it was decided, UTC';
+
+COMMENT ON COLUMN experiment_logs.execution_duration_ms IS 'how long it took, in milliseconds';
+
+COMMENT ON COLUMN experiment_logs.candidates_evaluated IS 'pools that were compared';
+
+COMMENT ON COLUMN experiment_logs.selected_instance_type IS 'where to go';
+
+COMMENT ON COLUMN experiment_logs.selected_availability_zone IS 'where to go';
+
+COMMENT ON COLUMN experiment_logs.old_spot_price IS 'of the pool it is in, USD per hour';
+
+COMMENT ON COLUMN experiment_logs.new_spot_price IS 'of the pool to go to, USD per hour';
+
+COMMENT ON COLUMN experiment_logs.projected_hourly_savings IS 'USD per hour; negative when safety costs';
+
+COMMENT ON COLUMN experiment_logs.features_used IS 'what the model was given';
+
+COMMENT ON COLUMN experiment_logs.metrics IS 'score of every candidate';
+
+COMMENT ON COLUMN experiment_logs.status IS 'what became of it';
+
+COMMENT ON COLUMN experiment_logs.error_message IS 'why no decision could be taken';
+
+COMMENT ON COLUMN experiment_logs.created_at IS 'UTC';
+
+COMMENT ON COLUMN experiment_logs.updated_at IS 'UTC';
+
+CREATE TABLE hibernation_overrides (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    schedule_id UUID NOT NULL,
+    starts_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ends_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    created_by UUID,
+    person_name TEXT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_hibernation_overrides PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_hibernation_overrides_order CHECK (ends_at > starts_at),
+    CONSTRAINT ck_hibernation_overrides_starts_at_utc CHECK (starts_at >= '0001-01-01 00:00:00+00' AND starts_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_hibernation_overrides_ends_at_utc CHECK (ends_at >= '0001-01-01 00:00:00+00' AND ends_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_hibernation_overrides_state_values CHECK (state IN ('awake', 'asleep')),
+    CONSTRAINT ck_hibernation_overrides_reason_length CHECK (length(reason) >= 1 AND length(reason) <= 255),
+    CONSTRAINT ck_hibernation_overrides_person_name_length CHECK (length(person_name) >= 1 AND length(person_name) <= 255),
+    CONSTRAINT ck_hibernation_overrides_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_hibernation_overrides_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_hibernation_overrides_id UNIQUE (id),
+    CONSTRAINT fk_hibernation_overrides_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_hibernation_overrides_tenant_id_schedule_id FOREIGN KEY(tenant_id, schedule_id) REFERENCES hibernation_schedules (tenant_id, id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_hibernation_overrides_tenant_id_schedule_id_ends_at ON hibernation_overrides (tenant_id, schedule_id, ends_at);
+
+COMMENT ON COLUMN hibernation_overrides.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN hibernation_overrides.id IS 'UUIDv7';
+
+COMMENT ON COLUMN hibernation_overrides.schedule_id IS 'schedule that does not count meanwhile';
+
+COMMENT ON COLUMN hibernation_overrides.starts_at IS 'UTC';
+
+COMMENT ON COLUMN hibernation_overrides.ends_at IS 'UTC';
+
+COMMENT ON COLUMN hibernation_overrides.state IS 'what holds instead';
+
+COMMENT ON COLUMN hibernation_overrides.reason IS 'why, for people';
+
+COMMENT ON COLUMN hibernation_overrides.created_by IS 'user; no key, the row outlives its maker';
+
+COMMENT ON COLUMN hibernation_overrides.person_name IS 'who that was, as of then';
+
+COMMENT ON COLUMN hibernation_overrides.created_at IS 'UTC';
+
+COMMENT ON COLUMN hibernation_overrides.updated_at IS 'UTC';
+
+CREATE TABLE explanations (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    experiment_log_id UUID NOT NULL,
+    method TEXT DEFAULT 'shapley' NOT NULL,
+    base_value FLOAT(53) NOT NULL,
+    explanation_data JSONB DEFAULT '[]' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_explanations PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_explanations_tenant_id_experiment_log_id_method UNIQUE (tenant_id, experiment_log_id, method),
+    CONSTRAINT ck_explanations_method_values CHECK (method IN ('shapley')),
+    CONSTRAINT ck_explanations_base_value_range CHECK (base_value >= 0 AND base_value <= 1),
+    CONSTRAINT ck_explanations_explanation_data_json CHECK (jsonb_typeof(explanation_data) = 'array' AND octet_length(explanation_data::text) <= 262144),
+    CONSTRAINT ck_explanations_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_explanations_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_explanations_id UNIQUE (id),
+    CONSTRAINT fk_explanations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_explanations_tenant_id_experiment_log_id FOREIGN KEY(tenant_id, experiment_log_id) REFERENCES experiment_logs (tenant_id, id) ON DELETE CASCADE
+);
+
+COMMENT ON COLUMN explanations.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN explanations.id IS 'UUIDv7';
+
+COMMENT ON COLUMN explanations.experiment_log_id IS 'decision that is explained';
+
+COMMENT ON COLUMN explanations.method IS 'how';
+
+COMMENT ON COLUMN explanations.base_value IS 'score of the stored baseline, a probability';
+
+COMMENT ON COLUMN explanations.explanation_data IS 'feature, value and attribution of each';
+
+COMMENT ON COLUMN explanations.created_at IS 'UTC';
+
+COMMENT ON COLUMN explanations.updated_at IS 'UTC';
 
 INSERT INTO tenants (id, name, slug) VALUES ('00000000-0000-7000-8000-000000000001', 'Platform', 'platform');
 

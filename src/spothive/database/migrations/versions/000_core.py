@@ -1,4 +1,4 @@
-"""Tenants, users, accounts, instances, scans, clusters, models, prices, datasets, audit and system log."""
+"""Every table that no later revision brings, and the reserved tenant ``platform``."""
 
 from alembic import op
 
@@ -10,20 +10,44 @@ branch_labels = None
 depends_on = None
 
 TABLES = (
-    "onboarding_requests",
+    "explanations",
+    "hibernation_overrides",
+    "experiment_logs",
+    "approval_requests",
+    "agent_actions",
+    "waste_resources",
     "scan_units",
-    "scan_runs",
+    "optimization_jobs",
     "instances",
+    "hibernation_schedules",
+    "cluster_policies",
+    "scan_runs",
+    "onboarding_requests",
+    "decision_rollups",
     "clusters",
+    "user_tokens",
+    "node_templates",
     "accounts",
-    "account_logs",
     "users",
+    "lab_experiments",
+    "invitations",
+    "downtime_logs",
     "datasets",
+    "tenants",
+    "system_logs",
+    "sweep_leases",
+    "spot_prices",
+    "spot_pool_risks",
+    "spot_advisor_ratings",
+    "rollup_watermarks",
+    "risk_sources",
     "on_demand_prices",
     "ml_models",
+    "global_risk_events",
+    "component_health",
+    "audit_seals",
     "audit_logs",
-    "system_logs",
-    "tenants",
+    "account_logs",
 )
 
 

@@ -69,6 +69,110 @@ CREATE INDEX ix_audit_logs_tenant_id_resource ON audit_logs (tenant_id, resource
 
 CREATE INDEX ix_audit_logs_tenant_id_timestamp ON audit_logs (tenant_id, timestamp);
 
+CREATE INDEX ix_audit_logs_tenant_id_txid ON audit_logs (tenant_id, txid);
+
+CREATE TABLE audit_seals (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    seal_no INTEGER NOT NULL,
+    row_count INTEGER NOT NULL,
+    leaves BLOB NOT NULL,
+    merkle_root TEXT NOT NULL,
+    previous_seal_hash TEXT NOT NULL,
+    horizon INTEGER NOT NULL,
+    sealed_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    algorithm TEXT DEFAULT 'rsa-pkcs1-sha256' NOT NULL,
+    key_id TEXT NOT NULL,
+    signature BLOB NOT NULL,
+    CONSTRAINT pk_audit_seals PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_audit_seals_tenant_id_seal_no UNIQUE (tenant_id, seal_no),
+    CONSTRAINT uq_audit_seals_tenant_id_previous_seal_hash UNIQUE (tenant_id, previous_seal_hash),
+    CONSTRAINT ck_audit_seals_leaves CHECK (length(leaves) = row_count * 48),
+    CONSTRAINT ck_audit_seals_chain CHECK ((seal_no = 1) = (previous_seal_hash = '0000000000000000000000000000000000000000000000000000000000000000')),
+    CONSTRAINT ck_audit_seals_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_audit_seals_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_audit_seals_seal_no_range CHECK (seal_no >= 1 AND seal_no <= 9007199254740992),
+    CONSTRAINT ck_audit_seals_row_count_range CHECK (row_count >= 1 AND row_count <= 10000),
+    CONSTRAINT ck_audit_seals_merkle_root_length CHECK (length(merkle_root) >= 64 AND length(merkle_root) <= 64 AND instr(merkle_root, char(0)) = 0),
+    CONSTRAINT ck_audit_seals_merkle_root_ascii CHECK (merkle_root NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_audit_seals_previous_seal_hash_length CHECK (length(previous_seal_hash) >= 64 AND length(previous_seal_hash) <= 64 AND instr(previous_seal_hash, char(0)) = 0),
+    CONSTRAINT ck_audit_seals_previous_seal_hash_ascii CHECK (previous_seal_hash NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_audit_seals_sealed_at_utc CHECK (sealed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(sealed_at, 1, 10), '+0 days') IS substr(sealed_at, 1, 10) AND substr(sealed_at, 1, 4) > '0000' AND substr(sealed_at, 12, 2) < '24' AND substr(sealed_at, 15, 2) < '60' AND substr(sealed_at, 18, 2) < '60' OR sealed_at IS NULL),
+    CONSTRAINT ck_audit_seals_algorithm_values CHECK (algorithm IN ('rsa-pkcs1-sha256')),
+    CONSTRAINT ck_audit_seals_key_id_length CHECK (length(key_id) >= 1 AND length(key_id) <= 16 AND instr(key_id, char(0)) = 0),
+    CONSTRAINT ck_audit_seals_key_id_ascii CHECK (key_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_audit_seals_signature_size CHECK (length(signature) <= 1024),
+    CONSTRAINT uq_audit_seals_id UNIQUE (id)
+)
+ STRICT;
+
+CREATE TABLE component_health (
+    id TEXT NOT NULL,
+    component TEXT NOT NULL,
+    status TEXT DEFAULT 'unknown' NOT NULL,
+    last_success TEXT,
+    last_failure TEXT,
+    last_check TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    success_count_24h INTEGER DEFAULT '0' NOT NULL,
+    failure_count_24h INTEGER DEFAULT '0' NOT NULL,
+    avg_execution_time_ms INTEGER,
+    error_message TEXT,
+    component_metadata TEXT DEFAULT '{}' NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_component_health PRIMARY KEY (id),
+    CONSTRAINT uq_component_health_component UNIQUE (component),
+    CONSTRAINT ck_component_health_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_component_health_component_length CHECK (length(component) >= 1 AND length(component) <= 50 AND instr(component, char(0)) = 0),
+    CONSTRAINT ck_component_health_status_values CHECK (status IN ('healthy', 'degraded', 'down', 'unknown')),
+    CONSTRAINT ck_component_health_last_success_utc CHECK (last_success GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_success, 1, 10), '+0 days') IS substr(last_success, 1, 10) AND substr(last_success, 1, 4) > '0000' AND substr(last_success, 12, 2) < '24' AND substr(last_success, 15, 2) < '60' AND substr(last_success, 18, 2) < '60' OR last_success IS NULL),
+    CONSTRAINT ck_component_health_last_failure_utc CHECK (last_failure GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_failure, 1, 10), '+0 days') IS substr(last_failure, 1, 10) AND substr(last_failure, 1, 4) > '0000' AND substr(last_failure, 12, 2) < '24' AND substr(last_failure, 15, 2) < '60' AND substr(last_failure, 18, 2) < '60' OR last_failure IS NULL),
+    CONSTRAINT ck_component_health_last_check_utc CHECK (last_check GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_check, 1, 10), '+0 days') IS substr(last_check, 1, 10) AND substr(last_check, 1, 4) > '0000' AND substr(last_check, 12, 2) < '24' AND substr(last_check, 15, 2) < '60' AND substr(last_check, 18, 2) < '60' OR last_check IS NULL),
+    CONSTRAINT ck_component_health_success_count_24h_range CHECK (success_count_24h >= 0 AND success_count_24h <= 2147483647),
+    CONSTRAINT ck_component_health_failure_count_24h_range CHECK (failure_count_24h >= 0 AND failure_count_24h <= 2147483647),
+    CONSTRAINT ck_component_health_avg_execution_time_ms_range CHECK (avg_execution_time_ms >= 0 AND avg_execution_time_ms <= 2147483647),
+    CONSTRAINT ck_component_health_error_message_length CHECK (length(error_message) <= 4000 AND instr(error_message, char(0)) = 0),
+    CONSTRAINT ck_component_health_component_metadata_json CHECK (CASE WHEN json_valid(component_metadata) THEN json_type(component_metadata) = 'object' AND length(CAST(component_metadata AS BLOB)) <= 262144 ELSE component_metadata IS NULL END),
+    CONSTRAINT ck_component_health_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_component_health_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
+)
+ STRICT;
+
+CREATE TABLE global_risk_events (
+    id TEXT NOT NULL,
+    timestamp TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    pool_id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    availability_zone TEXT NOT NULL,
+    instance_type TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    reported_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    source_event_id TEXT NOT NULL,
+    event_metadata TEXT DEFAULT '{}' NOT NULL,
+    CONSTRAINT pk_global_risk_events PRIMARY KEY (id),
+    CONSTRAINT ck_global_risk_events_pool CHECK (pool_id = region || ':' || availability_zone || ':' || instance_type),
+    CONSTRAINT ck_global_risk_events_expiry CHECK (reported_at IS strftime('%Y-%m-%d %H:%M:%S', substr(expires_at, 1, 19), '-360 hours') || substr(expires_at, 20)),
+    CONSTRAINT uq_global_risk_events_source_event_id UNIQUE (source_event_id),
+    CONSTRAINT ck_global_risk_events_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_global_risk_events_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 1, 4) > '0000' AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
+    CONSTRAINT ck_global_risk_events_pool_id_length CHECK (length(pool_id) >= 1 AND length(pool_id) <= 128 AND instr(pool_id, char(0)) = 0),
+    CONSTRAINT ck_global_risk_events_region_length CHECK (length(region) >= 1 AND length(region) <= 32 AND instr(region, char(0)) = 0),
+    CONSTRAINT ck_global_risk_events_availability_zone_length CHECK (length(availability_zone) >= 1 AND length(availability_zone) <= 32 AND instr(availability_zone, char(0)) = 0),
+    CONSTRAINT ck_global_risk_events_instance_type_length CHECK (length(instance_type) >= 1 AND length(instance_type) <= 32 AND instr(instance_type, char(0)) = 0),
+    CONSTRAINT ck_global_risk_events_event_type_values CHECK (event_type IN ('rebalance_notice', 'termination_notice')),
+    CONSTRAINT ck_global_risk_events_reported_at_utc CHECK (reported_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(reported_at, 1, 10), '+0 days') IS substr(reported_at, 1, 10) AND substr(reported_at, 1, 4) > '0000' AND substr(reported_at, 12, 2) < '24' AND substr(reported_at, 15, 2) < '60' AND substr(reported_at, 18, 2) < '60' OR reported_at IS NULL),
+    CONSTRAINT ck_global_risk_events_expires_at_utc CHECK (expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(expires_at, 1, 10), '+0 days') IS substr(expires_at, 1, 10) AND substr(expires_at, 1, 4) > '0000' AND substr(expires_at, 12, 2) < '24' AND substr(expires_at, 15, 2) < '60' AND substr(expires_at, 18, 2) < '60' OR expires_at IS NULL),
+    CONSTRAINT ck_global_risk_events_source_event_id_length CHECK (length(source_event_id) >= 64 AND length(source_event_id) <= 64 AND instr(source_event_id, char(0)) = 0),
+    CONSTRAINT ck_global_risk_events_source_event_id_ascii CHECK (source_event_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_global_risk_events_event_metadata_json CHECK (CASE WHEN json_valid(event_metadata) THEN json_type(event_metadata) = 'object' AND length(CAST(event_metadata AS BLOB)) <= 262144 ELSE event_metadata IS NULL END)
+)
+ STRICT;
+
+CREATE INDEX ix_global_risk_events_pool_id_reported_at ON global_risk_events (pool_id, reported_at);
+
+CREATE INDEX ix_global_risk_events_reported_at ON global_risk_events (reported_at);
+
 CREATE TABLE ml_models (
     id TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -146,6 +250,155 @@ CREATE TABLE on_demand_prices (
     CONSTRAINT ck_on_demand_prices_observed_at_utc CHECK (observed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(observed_at, 1, 10), '+0 days') IS substr(observed_at, 1, 10) AND substr(observed_at, 1, 4) > '0000' AND substr(observed_at, 12, 2) < '24' AND substr(observed_at, 15, 2) < '60' AND substr(observed_at, 18, 2) < '60' OR observed_at IS NULL),
     CONSTRAINT ck_on_demand_prices_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
     CONSTRAINT ck_on_demand_prices_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
+)
+ STRICT;
+
+CREATE TABLE risk_sources (
+    id TEXT NOT NULL,
+    timestamp TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    risk_event_id TEXT NOT NULL,
+    source_client_id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    instance_id TEXT NOT NULL,
+    CONSTRAINT pk_risk_sources PRIMARY KEY (id),
+    CONSTRAINT uq_risk_sources_risk_event_id UNIQUE (risk_event_id),
+    CONSTRAINT ck_risk_sources_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_risk_sources_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 1, 4) > '0000' AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
+    CONSTRAINT ck_risk_sources_risk_event_id_uuid CHECK (length(risk_event_id) = 32 AND risk_event_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_risk_sources_source_client_id_uuid CHECK (length(source_client_id) = 32 AND source_client_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_risk_sources_account_id_uuid CHECK (length(account_id) = 32 AND account_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_risk_sources_instance_id_length CHECK (length(instance_id) >= 1 AND length(instance_id) <= 50 AND instr(instance_id, char(0)) = 0)
+)
+ STRICT;
+
+CREATE INDEX ix_risk_sources_source_client_id ON risk_sources (source_client_id);
+
+CREATE TABLE rollup_watermarks (
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    position TEXT NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_rollup_watermarks PRIMARY KEY (id),
+    CONSTRAINT uq_rollup_watermarks_name UNIQUE (name),
+    CONSTRAINT ck_rollup_watermarks_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_rollup_watermarks_name_length CHECK (length(name) >= 1 AND length(name) <= 100 AND instr(name, char(0)) = 0),
+    CONSTRAINT ck_rollup_watermarks_position_length CHECK (length(position) <= 255 AND instr(position, char(0)) = 0),
+    CONSTRAINT ck_rollup_watermarks_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_rollup_watermarks_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
+)
+ STRICT;
+
+CREATE TABLE spot_advisor_ratings (
+    id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    instance_type TEXT NOT NULL,
+    os TEXT DEFAULT 'Linux' NOT NULL,
+    interruption_band INTEGER NOT NULL,
+    savings_percent INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    observed_at TEXT NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_spot_advisor_ratings PRIMARY KEY (id),
+    CONSTRAINT uq_spot_advisor_ratings_region_instance_type_os UNIQUE (region, instance_type, os),
+    CONSTRAINT ck_spot_advisor_ratings_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_spot_advisor_ratings_region_length CHECK (length(region) >= 1 AND length(region) <= 32 AND instr(region, char(0)) = 0),
+    CONSTRAINT ck_spot_advisor_ratings_instance_type_length CHECK (length(instance_type) >= 1 AND length(instance_type) <= 32 AND instr(instance_type, char(0)) = 0),
+    CONSTRAINT ck_spot_advisor_ratings_os_length CHECK (length(os) >= 1 AND length(os) <= 32 AND instr(os, char(0)) = 0),
+    CONSTRAINT ck_spot_advisor_ratings_interruption_band_range CHECK (interruption_band >= 0 AND interruption_band <= 4),
+    CONSTRAINT ck_spot_advisor_ratings_savings_percent_range CHECK (savings_percent >= 0 AND savings_percent <= 100),
+    CONSTRAINT ck_spot_advisor_ratings_source_length CHECK (length(source) >= 1 AND length(source) <= 255 AND instr(source, char(0)) = 0),
+    CONSTRAINT ck_spot_advisor_ratings_observed_at_utc CHECK (observed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(observed_at, 1, 10), '+0 days') IS substr(observed_at, 1, 10) AND substr(observed_at, 1, 4) > '0000' AND substr(observed_at, 12, 2) < '24' AND substr(observed_at, 15, 2) < '60' AND substr(observed_at, 18, 2) < '60' OR observed_at IS NULL),
+    CONSTRAINT ck_spot_advisor_ratings_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_spot_advisor_ratings_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
+)
+ STRICT;
+
+CREATE TABLE spot_pool_risks (
+    id TEXT NOT NULL,
+    pool_id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    availability_zone TEXT NOT NULL,
+    instance_type TEXT NOT NULL,
+    is_poisoned INTEGER DEFAULT 0 NOT NULL,
+    interruption_count INTEGER DEFAULT '0' NOT NULL,
+    last_interruption TEXT,
+    poisoned_at TEXT,
+    poison_expires_at TEXT,
+    pool_metadata TEXT DEFAULT '{}' NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_spot_pool_risks PRIMARY KEY (id),
+    CONSTRAINT ck_spot_pool_risks_pool CHECK (pool_id = region || ':' || availability_zone || ':' || instance_type),
+    CONSTRAINT ck_spot_pool_risks_poisoned CHECK (CASE WHEN is_poisoned THEN poisoned_at IS NOT NULL AND poison_expires_at IS NOT NULL ELSE poisoned_at IS NULL AND poison_expires_at IS NULL END),
+    CONSTRAINT ck_spot_pool_risks_order CHECK (poison_expires_at > poisoned_at),
+    CONSTRAINT uq_spot_pool_risks_pool_id UNIQUE (pool_id),
+    CONSTRAINT ck_spot_pool_risks_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_spot_pool_risks_pool_id_length CHECK (length(pool_id) >= 1 AND length(pool_id) <= 128 AND instr(pool_id, char(0)) = 0),
+    CONSTRAINT ck_spot_pool_risks_region_length CHECK (length(region) >= 1 AND length(region) <= 32 AND instr(region, char(0)) = 0),
+    CONSTRAINT ck_spot_pool_risks_availability_zone_length CHECK (length(availability_zone) >= 1 AND length(availability_zone) <= 32 AND instr(availability_zone, char(0)) = 0),
+    CONSTRAINT ck_spot_pool_risks_instance_type_length CHECK (length(instance_type) >= 1 AND length(instance_type) <= 32 AND instr(instance_type, char(0)) = 0),
+    CONSTRAINT ck_spot_pool_risks_is_poisoned_bool CHECK (is_poisoned IN (0, 1)),
+    CONSTRAINT ck_spot_pool_risks_interruption_count_range CHECK (interruption_count >= 0 AND interruption_count <= 9007199254740992),
+    CONSTRAINT ck_spot_pool_risks_last_interruption_utc CHECK (last_interruption GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_interruption, 1, 10), '+0 days') IS substr(last_interruption, 1, 10) AND substr(last_interruption, 1, 4) > '0000' AND substr(last_interruption, 12, 2) < '24' AND substr(last_interruption, 15, 2) < '60' AND substr(last_interruption, 18, 2) < '60' OR last_interruption IS NULL),
+    CONSTRAINT ck_spot_pool_risks_poisoned_at_utc CHECK (poisoned_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(poisoned_at, 1, 10), '+0 days') IS substr(poisoned_at, 1, 10) AND substr(poisoned_at, 1, 4) > '0000' AND substr(poisoned_at, 12, 2) < '24' AND substr(poisoned_at, 15, 2) < '60' AND substr(poisoned_at, 18, 2) < '60' OR poisoned_at IS NULL),
+    CONSTRAINT ck_spot_pool_risks_poison_expires_at_utc CHECK (poison_expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(poison_expires_at, 1, 10), '+0 days') IS substr(poison_expires_at, 1, 10) AND substr(poison_expires_at, 1, 4) > '0000' AND substr(poison_expires_at, 12, 2) < '24' AND substr(poison_expires_at, 15, 2) < '60' AND substr(poison_expires_at, 18, 2) < '60' OR poison_expires_at IS NULL),
+    CONSTRAINT ck_spot_pool_risks_pool_metadata_json CHECK (CASE WHEN json_valid(pool_metadata) THEN json_type(pool_metadata) = 'object' AND length(CAST(pool_metadata AS BLOB)) <= 262144 ELSE pool_metadata IS NULL END),
+    CONSTRAINT ck_spot_pool_risks_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_spot_pool_risks_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
+)
+ STRICT;
+
+CREATE INDEX ix_spot_pool_risks_poison_expires_at ON spot_pool_risks (poison_expires_at);
+
+CREATE TABLE spot_prices (
+    id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    availability_zone TEXT NOT NULL,
+    instance_type TEXT NOT NULL,
+    product TEXT DEFAULT 'Linux/UNIX' NOT NULL,
+    price INTEGER NOT NULL,
+    observed_at TEXT NOT NULL,
+    source TEXT NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_spot_prices PRIMARY KEY (id),
+    CONSTRAINT uq_spot_prices_pool_observed_at UNIQUE (availability_zone, instance_type, product, observed_at),
+    CONSTRAINT ck_spot_prices_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_spot_prices_region_length CHECK (length(region) >= 1 AND length(region) <= 32 AND instr(region, char(0)) = 0),
+    CONSTRAINT ck_spot_prices_availability_zone_length CHECK (length(availability_zone) >= 1 AND length(availability_zone) <= 32 AND instr(availability_zone, char(0)) = 0),
+    CONSTRAINT ck_spot_prices_instance_type_length CHECK (length(instance_type) >= 1 AND length(instance_type) <= 32 AND instr(instance_type, char(0)) = 0),
+    CONSTRAINT ck_spot_prices_product_length CHECK (length(product) >= 1 AND length(product) <= 64 AND instr(product, char(0)) = 0),
+    CONSTRAINT ck_spot_prices_price_money CHECK (price >= 0 AND price <= 99999999999999),
+    CONSTRAINT ck_spot_prices_observed_at_utc CHECK (observed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(observed_at, 1, 10), '+0 days') IS substr(observed_at, 1, 10) AND substr(observed_at, 1, 4) > '0000' AND substr(observed_at, 12, 2) < '24' AND substr(observed_at, 15, 2) < '60' AND substr(observed_at, 18, 2) < '60' OR observed_at IS NULL),
+    CONSTRAINT ck_spot_prices_source_length CHECK (length(source) >= 1 AND length(source) <= 255 AND instr(source, char(0)) = 0),
+    CONSTRAINT ck_spot_prices_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_spot_prices_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
+)
+ STRICT;
+
+CREATE INDEX ix_spot_prices_observed_at ON spot_prices (observed_at);
+
+CREATE TABLE sweep_leases (
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    leased_until TEXT NOT NULL,
+    last_run_at TEXT,
+    last_result TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_sweep_leases PRIMARY KEY (id),
+    CONSTRAINT uq_sweep_leases_name UNIQUE (name),
+    CONSTRAINT ck_sweep_leases_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_sweep_leases_name_length CHECK (length(name) >= 1 AND length(name) <= 100 AND instr(name, char(0)) = 0),
+    CONSTRAINT ck_sweep_leases_holder_length CHECK (length(holder) >= 1 AND length(holder) <= 255 AND instr(holder, char(0)) = 0),
+    CONSTRAINT ck_sweep_leases_leased_until_utc CHECK (leased_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(leased_until, 1, 10), '+0 days') IS substr(leased_until, 1, 10) AND substr(leased_until, 1, 4) > '0000' AND substr(leased_until, 12, 2) < '24' AND substr(leased_until, 15, 2) < '60' AND substr(leased_until, 18, 2) < '60' OR leased_until IS NULL),
+    CONSTRAINT ck_sweep_leases_last_run_at_utc CHECK (last_run_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_run_at, 1, 10), '+0 days') IS substr(last_run_at, 1, 10) AND substr(last_run_at, 1, 4) > '0000' AND substr(last_run_at, 12, 2) < '24' AND substr(last_run_at, 15, 2) < '60' AND substr(last_run_at, 18, 2) < '60' OR last_run_at IS NULL),
+    CONSTRAINT ck_sweep_leases_last_result_length CHECK (length(last_result) <= 4000 AND instr(last_result, char(0)) = 0),
+    CONSTRAINT ck_sweep_leases_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_sweep_leases_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -235,6 +488,130 @@ CREATE TABLE datasets (
 )
  STRICT;
 
+CREATE TABLE downtime_logs (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    instance_id TEXT NOT NULL,
+    cluster_id TEXT,
+    start_time TEXT NOT NULL,
+    end_time TEXT,
+    duration_seconds INTEGER,
+    cause TEXT NOT NULL,
+    cause_details TEXT,
+    decision_id TEXT,
+    downtime_metadata TEXT DEFAULT '{}' NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_downtime_logs PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_downtime_logs_whole_seconds CHECK (substr(start_time, 20) = '.000000' AND (end_time IS NULL OR substr(end_time, 20) = '.000000')),
+    CONSTRAINT ck_downtime_logs_duration CHECK ((end_time IS NULL) = (duration_seconds IS NULL) AND (end_time IS NULL OR duration_seconds = unixepoch(end_time) - unixepoch(start_time))),
+    CONSTRAINT ck_downtime_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_downtime_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_downtime_logs_instance_id_length CHECK (length(instance_id) >= 1 AND length(instance_id) <= 50 AND instr(instance_id, char(0)) = 0),
+    CONSTRAINT ck_downtime_logs_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_downtime_logs_start_time_utc CHECK (start_time GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(start_time, 1, 10), '+0 days') IS substr(start_time, 1, 10) AND substr(start_time, 1, 4) > '0000' AND substr(start_time, 12, 2) < '24' AND substr(start_time, 15, 2) < '60' AND substr(start_time, 18, 2) < '60' OR start_time IS NULL),
+    CONSTRAINT ck_downtime_logs_end_time_utc CHECK (end_time GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(end_time, 1, 10), '+0 days') IS substr(end_time, 1, 10) AND substr(end_time, 1, 4) > '0000' AND substr(end_time, 12, 2) < '24' AND substr(end_time, 15, 2) < '60' AND substr(end_time, 18, 2) < '60' OR end_time IS NULL),
+    CONSTRAINT ck_downtime_logs_duration_seconds_range CHECK (duration_seconds >= 0 AND duration_seconds <= 1099511627776),
+    CONSTRAINT ck_downtime_logs_cause_values CHECK (cause IN ('emergency_switch', 'no_replica', 'optimizer_failure', 'worker_crash')),
+    CONSTRAINT ck_downtime_logs_cause_details_length CHECK (length(cause_details) <= 4000 AND instr(cause_details, char(0)) = 0),
+    CONSTRAINT ck_downtime_logs_decision_id_uuid CHECK (length(decision_id) = 32 AND decision_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_downtime_logs_downtime_metadata_json CHECK (CASE WHEN json_valid(downtime_metadata) THEN json_type(downtime_metadata) = 'object' AND length(CAST(downtime_metadata AS BLOB)) <= 262144 ELSE downtime_metadata IS NULL END),
+    CONSTRAINT ck_downtime_logs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_downtime_logs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_downtime_logs_id UNIQUE (id),
+    CONSTRAINT fk_downtime_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE INDEX ix_downtime_logs_tenant_id_cluster_id_start_time ON downtime_logs (tenant_id, cluster_id, start_time);
+
+CREATE INDEX ix_downtime_logs_tenant_id_instance_id ON downtime_logs (tenant_id, instance_id);
+
+CREATE INDEX ix_downtime_logs_tenant_id_start_time ON downtime_logs (tenant_id, start_time);
+
+CREATE TABLE invitations (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    email TEXT NOT NULL,
+    role TEXT NOT NULL,
+    token_hash TEXT NOT NULL,
+    invited_by_name TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    accepted_at TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_invitations PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_invitations_in_time CHECK (accepted_at <= expires_at),
+    CONSTRAINT uq_invitations_token_hash UNIQUE (token_hash),
+    CONSTRAINT ck_invitations_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_invitations_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_invitations_email_length CHECK (length(email) >= 3 AND length(email) <= 255 AND instr(email, char(0)) = 0),
+    CONSTRAINT ck_invitations_email_ascii CHECK (email NOT GLOB '*[^!-@[-~]*'),
+    CONSTRAINT ck_invitations_email_email CHECK (length(email) - length(replace(email, '@', '')) = 1 AND substr(email, 1, 1) <> '@' AND substr(email, length(email), 1) <> '@'),
+    CONSTRAINT ck_invitations_role_values CHECK (role IN ('super_admin', 'admin', 'client', 'user', 'lab')),
+    CONSTRAINT ck_invitations_token_hash_length CHECK (length(token_hash) >= 64 AND length(token_hash) <= 64 AND instr(token_hash, char(0)) = 0),
+    CONSTRAINT ck_invitations_token_hash_ascii CHECK (token_hash NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_invitations_invited_by_name_length CHECK (length(invited_by_name) >= 1 AND length(invited_by_name) <= 255 AND instr(invited_by_name, char(0)) = 0),
+    CONSTRAINT ck_invitations_expires_at_utc CHECK (expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(expires_at, 1, 10), '+0 days') IS substr(expires_at, 1, 10) AND substr(expires_at, 1, 4) > '0000' AND substr(expires_at, 12, 2) < '24' AND substr(expires_at, 15, 2) < '60' AND substr(expires_at, 18, 2) < '60' OR expires_at IS NULL),
+    CONSTRAINT ck_invitations_accepted_at_utc CHECK (accepted_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(accepted_at, 1, 10), '+0 days') IS substr(accepted_at, 1, 10) AND substr(accepted_at, 1, 4) > '0000' AND substr(accepted_at, 12, 2) < '24' AND substr(accepted_at, 15, 2) < '60' AND substr(accepted_at, 18, 2) < '60' OR accepted_at IS NULL),
+    CONSTRAINT ck_invitations_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_invitations_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_invitations_id UNIQUE (id),
+    CONSTRAINT fk_invitations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE INDEX ix_invitations_tenant_id_email ON invitations (tenant_id, email);
+
+CREATE TABLE lab_experiments (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    model_id TEXT NOT NULL,
+    cluster_id TEXT,
+    instance_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    notes TEXT,
+    test_type TEXT NOT NULL,
+    status TEXT DEFAULT 'DRAFT' NOT NULL,
+    telemetry TEXT DEFAULT '{}' NOT NULL,
+    lease_token TEXT,
+    leased_until TEXT,
+    started_at TEXT,
+    completed_at TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_lab_experiments PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_lab_experiments_started CHECK ((status = 'DRAFT') = (started_at IS NULL)),
+    CONSTRAINT ck_lab_experiments_completed CHECK ((status IN ('COMPLETED', 'FAILED')) = (completed_at IS NOT NULL)),
+    CONSTRAINT ck_lab_experiments_lease CHECK ((lease_token IS NULL) = (leased_until IS NULL) AND (lease_token IS NULL OR status = 'RUNNING')),
+    CONSTRAINT fk_lab_experiments_model_id FOREIGN KEY(model_id) REFERENCES ml_models (id),
+    CONSTRAINT ck_lab_experiments_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_lab_experiments_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_lab_experiments_model_id_uuid CHECK (length(model_id) = 32 AND model_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_lab_experiments_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_lab_experiments_instance_id_length CHECK (length(instance_id) >= 1 AND length(instance_id) <= 50 AND instr(instance_id, char(0)) = 0),
+    CONSTRAINT ck_lab_experiments_name_length CHECK (length(name) >= 1 AND length(name) <= 255 AND instr(name, char(0)) = 0),
+    CONSTRAINT ck_lab_experiments_notes_length CHECK (length(notes) <= 4000 AND instr(notes, char(0)) = 0),
+    CONSTRAINT ck_lab_experiments_test_type_values CHECK (test_type IN ('interruption_prediction', 'bin_packing', 'live_switch', 'parallel', 'ab')),
+    CONSTRAINT ck_lab_experiments_status_values CHECK (status IN ('DRAFT', 'RUNNING', 'COMPLETED', 'FAILED')),
+    CONSTRAINT ck_lab_experiments_telemetry_json CHECK (CASE WHEN json_valid(telemetry) THEN json_type(telemetry) = 'object' AND length(CAST(telemetry AS BLOB)) <= 262144 ELSE telemetry IS NULL END),
+    CONSTRAINT ck_lab_experiments_lease_token_uuid CHECK (length(lease_token) = 32 AND lease_token NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_lab_experiments_leased_until_utc CHECK (leased_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(leased_until, 1, 10), '+0 days') IS substr(leased_until, 1, 10) AND substr(leased_until, 1, 4) > '0000' AND substr(leased_until, 12, 2) < '24' AND substr(leased_until, 15, 2) < '60' AND substr(leased_until, 18, 2) < '60' OR leased_until IS NULL),
+    CONSTRAINT ck_lab_experiments_started_at_utc CHECK (started_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(started_at, 1, 10), '+0 days') IS substr(started_at, 1, 10) AND substr(started_at, 1, 4) > '0000' AND substr(started_at, 12, 2) < '24' AND substr(started_at, 15, 2) < '60' AND substr(started_at, 18, 2) < '60' OR started_at IS NULL),
+    CONSTRAINT ck_lab_experiments_completed_at_utc CHECK (completed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(completed_at, 1, 10), '+0 days') IS substr(completed_at, 1, 10) AND substr(completed_at, 1, 4) > '0000' AND substr(completed_at, 12, 2) < '24' AND substr(completed_at, 15, 2) < '60' AND substr(completed_at, 18, 2) < '60' OR completed_at IS NULL),
+    CONSTRAINT ck_lab_experiments_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_lab_experiments_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_lab_experiments_id UNIQUE (id),
+    CONSTRAINT fk_lab_experiments_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE INDEX ix_lab_experiments_model_id ON lab_experiments (model_id);
+
+CREATE INDEX ix_lab_experiments_tenant_id_created_at ON lab_experiments (tenant_id, created_at);
+
+CREATE INDEX ix_lab_experiments_tenant_id_status ON lab_experiments (tenant_id, status);
+
 CREATE TABLE users (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -258,6 +635,7 @@ CREATE TABLE users (
     CONSTRAINT ck_users_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_users_email_length CHECK (length(email) >= 3 AND length(email) <= 255 AND instr(email, char(0)) = 0),
     CONSTRAINT ck_users_email_ascii CHECK (email NOT GLOB '*[^!-@[-~]*'),
+    CONSTRAINT ck_users_email_email CHECK (length(email) - length(replace(email, '@', '')) = 1 AND substr(email, 1, 1) <> '@' AND substr(email, length(email), 1) <> '@'),
     CONSTRAINT ck_users_username_length CHECK (length(username) >= 3 AND length(username) <= 50 AND instr(username, char(0)) = 0),
     CONSTRAINT ck_users_username_ascii CHECK (username NOT GLOB '*[^!-@[-~]*'),
     CONSTRAINT ck_users_password_hash_length CHECK (length(password_hash) >= 1 AND length(password_hash) <= 255 AND instr(password_hash, char(0)) = 0),
@@ -334,6 +712,73 @@ CREATE INDEX ix_accounts_tenant_id_status ON accounts (tenant_id, status);
 
 CREATE INDEX ix_accounts_tenant_id_user_id ON accounts (tenant_id, user_id);
 
+CREATE TABLE node_templates (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    families TEXT NOT NULL,
+    architecture TEXT DEFAULT 'x86_64' NOT NULL,
+    strategy TEXT DEFAULT 'BALANCED' NOT NULL,
+    disk_type TEXT DEFAULT 'GP3' NOT NULL,
+    disk_size INTEGER DEFAULT '100' NOT NULL,
+    is_default INTEGER DEFAULT 0 NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_node_templates PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_node_templates_tenant_id_user_id_name UNIQUE (tenant_id, user_id, name),
+    CONSTRAINT ck_node_templates_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_node_templates_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_node_templates_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_node_templates_name_length CHECK (length(name) >= 1 AND length(name) <= 100 AND instr(name, char(0)) = 0),
+    CONSTRAINT ck_node_templates_families_json CHECK (CASE WHEN json_valid(families) THEN json_type(families) = 'array' AND length(CAST(families AS BLOB)) <= 262144 ELSE families IS NULL END),
+    CONSTRAINT ck_node_templates_families_names CHECK (CASE WHEN json_valid(families) THEN json_array_length(families) >= 1 AND instr(substr(json(families), 2), '[') = 0 AND length(json(families)) - length(replace(json(families), '"', '')) = 2 * json_array_length(families) AND instr(json(families), '""') = 0 AND length(json(families)) - length(replace(json(families), ',', '')) = max(json_array_length(families) - 1, 0) AND substr(json(families), 2, length(json(families)) - 2) NOT GLOB '*[^",a-zA-Z0-9._-]*' END),
+    CONSTRAINT ck_node_templates_architecture_values CHECK (architecture IN ('x86_64', 'arm64')),
+    CONSTRAINT ck_node_templates_strategy_values CHECK (strategy IN ('CHEAPEST', 'BALANCED', 'PERFORMANCE')),
+    CONSTRAINT ck_node_templates_disk_type_values CHECK (disk_type IN ('GP3', 'GP2', 'IO1', 'IO2')),
+    CONSTRAINT ck_node_templates_disk_size_range CHECK (disk_size >= 10 AND disk_size <= 16000),
+    CONSTRAINT ck_node_templates_is_default_bool CHECK (is_default IN (0, 1)),
+    CONSTRAINT ck_node_templates_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_node_templates_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_node_templates_id UNIQUE (id),
+    CONSTRAINT fk_node_templates_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_node_templates_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE UNIQUE INDEX uq_node_templates_default ON node_templates (tenant_id, user_id) WHERE is_default;
+
+CREATE TABLE user_tokens (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    token_hash TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    used_at TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_user_tokens PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_user_tokens_in_time CHECK (used_at <= expires_at),
+    CONSTRAINT uq_user_tokens_token_hash UNIQUE (token_hash),
+    CONSTRAINT ck_user_tokens_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_user_tokens_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_user_tokens_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_user_tokens_purpose_values CHECK (purpose IN ('password_reset', 'email_check')),
+    CONSTRAINT ck_user_tokens_token_hash_length CHECK (length(token_hash) >= 64 AND length(token_hash) <= 64 AND instr(token_hash, char(0)) = 0),
+    CONSTRAINT ck_user_tokens_token_hash_ascii CHECK (token_hash NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_user_tokens_expires_at_utc CHECK (expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(expires_at, 1, 10), '+0 days') IS substr(expires_at, 1, 10) AND substr(expires_at, 1, 4) > '0000' AND substr(expires_at, 12, 2) < '24' AND substr(expires_at, 15, 2) < '60' AND substr(expires_at, 18, 2) < '60' OR expires_at IS NULL),
+    CONSTRAINT ck_user_tokens_used_at_utc CHECK (used_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(used_at, 1, 10), '+0 days') IS substr(used_at, 1, 10) AND substr(used_at, 1, 4) > '0000' AND substr(used_at, 12, 2) < '24' AND substr(used_at, 15, 2) < '60' AND substr(used_at, 18, 2) < '60' OR used_at IS NULL),
+    CONSTRAINT ck_user_tokens_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_user_tokens_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_user_tokens_id UNIQUE (id),
+    CONSTRAINT fk_user_tokens_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_tokens_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE INDEX ix_user_tokens_tenant_id_user_id ON user_tokens (tenant_id, user_id);
+
 CREATE TABLE clusters (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -375,6 +820,46 @@ CREATE TABLE clusters (
 
 CREATE INDEX ix_clusters_tenant_id_status ON clusters (tenant_id, status);
 
+CREATE TABLE decision_rollups (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    day TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    model_id TEXT DEFAULT '00000000000000000000000000000000' NOT NULL,
+    decisions INTEGER DEFAULT '0' NOT NULL,
+    switches INTEGER DEFAULT '0' NOT NULL,
+    holds INTEGER DEFAULT '0' NOT NULL,
+    failures INTEGER DEFAULT '0' NOT NULL,
+    shadow INTEGER DEFAULT '0' NOT NULL,
+    projected_savings INTEGER DEFAULT '0' NOT NULL,
+    score_sum REAL DEFAULT '0' NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_decision_rollups PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_decision_rollups_tenant_id_day_account_id_model_id UNIQUE (tenant_id, day, account_id, model_id),
+    CONSTRAINT ck_decision_rollups_sum CHECK (decisions = switches + holds + failures AND shadow <= decisions),
+    CONSTRAINT ck_decision_rollups_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_decision_rollups_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_decision_rollups_day_day CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' AND date(day, '+0 days') IS day AND substr(day, 1, 4) > '0000' OR day IS NULL),
+    CONSTRAINT ck_decision_rollups_account_id_uuid CHECK (length(account_id) = 32 AND account_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_decision_rollups_model_id_uuid CHECK (length(model_id) = 32 AND model_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_decision_rollups_decisions_range CHECK (decisions >= 0 AND decisions <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_switches_range CHECK (switches >= 0 AND switches <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_holds_range CHECK (holds >= 0 AND holds <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_failures_range CHECK (failures >= 0 AND failures <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_shadow_range CHECK (shadow >= 0 AND shadow <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_projected_savings_money CHECK (projected_savings >= -99999999999999 AND projected_savings <= 99999999999999),
+    CONSTRAINT ck_decision_rollups_score_sum_range CHECK (score_sum >= 0 AND score_sum <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_decision_rollups_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_decision_rollups_id UNIQUE (id),
+    CONSTRAINT fk_decision_rollups_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_decision_rollups_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE INDEX ix_decision_rollups_tenant_id_account_id ON decision_rollups (tenant_id, account_id);
+
 CREATE TABLE onboarding_requests (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -391,6 +876,7 @@ CREATE TABLE onboarding_requests (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_onboarding_requests PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_onboarding_requests_tenant_id_account_id UNIQUE (tenant_id, account_id),
+    CONSTRAINT ck_onboarding_requests_method CHECK (connection_method <> 'import'),
     CONSTRAINT ck_onboarding_requests_verified CHECK ((status = 'verified') = (aws_account_id IS NOT NULL) AND (status = 'verified') = (role_arn IS NOT NULL)),
     CONSTRAINT uq_onboarding_requests_request_id UNIQUE (request_id),
     CONSTRAINT uq_onboarding_requests_external_id UNIQUE (external_id),
@@ -465,6 +951,68 @@ CREATE INDEX ix_scan_runs_tenant_id_started_at ON scan_runs (tenant_id, started_
 
 CREATE UNIQUE INDEX uq_scan_runs_running ON scan_runs (tenant_id, account_id, kind) WHERE status = 'RUNNING';
 
+CREATE TABLE cluster_policies (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    cluster_id TEXT NOT NULL,
+    config TEXT DEFAULT '{}' NOT NULL,
+    version INTEGER DEFAULT '1' NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_cluster_policies PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_cluster_policies_tenant_id_cluster_id UNIQUE (tenant_id, cluster_id),
+    CONSTRAINT ck_cluster_policies_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_cluster_policies_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_cluster_policies_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_cluster_policies_config_json CHECK (CASE WHEN json_valid(config) THEN json_type(config) = 'object' AND length(CAST(config AS BLOB)) <= 262144 ELSE config IS NULL END),
+    CONSTRAINT ck_cluster_policies_version_range CHECK (version >= 1 AND version <= 2147483647),
+    CONSTRAINT ck_cluster_policies_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_cluster_policies_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_cluster_policies_id UNIQUE (id),
+    CONSTRAINT fk_cluster_policies_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_cluster_policies_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE TABLE hibernation_schedules (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    cluster_id TEXT NOT NULL,
+    schedule_matrix TEXT NOT NULL,
+    timezone TEXT DEFAULT 'UTC' NOT NULL,
+    prewarm_enabled INTEGER DEFAULT 0 NOT NULL,
+    prewarm_minutes INTEGER DEFAULT '30' NOT NULL,
+    enabled INTEGER DEFAULT 1 NOT NULL,
+    applied_state TEXT DEFAULT 'awake' NOT NULL,
+    applied_at TEXT,
+    restore_state TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_hibernation_schedules PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_hibernation_schedules_tenant_id_cluster_id UNIQUE (tenant_id, cluster_id),
+    CONSTRAINT ck_hibernation_schedules_restorable CHECK (applied_state = 'awake' OR restore_state IS NOT NULL),
+    CONSTRAINT ck_hibernation_schedules_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_hibernation_schedules_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_hibernation_schedules_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_hibernation_schedules_schedule_matrix_json CHECK (CASE WHEN json_valid(schedule_matrix) THEN json_type(schedule_matrix) = 'array' AND length(CAST(schedule_matrix AS BLOB)) <= 262144 ELSE schedule_matrix IS NULL END),
+    CONSTRAINT ck_hibernation_schedules_schedule_matrix_week CHECK (CASE WHEN json_valid(schedule_matrix) THEN replace(json(schedule_matrix), '0', '1') = '[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]' END),
+    CONSTRAINT ck_hibernation_schedules_timezone_length CHECK (length(timezone) >= 1 AND length(timezone) <= 64 AND instr(timezone, char(0)) = 0),
+    CONSTRAINT ck_hibernation_schedules_prewarm_enabled_bool CHECK (prewarm_enabled IN (0, 1)),
+    CONSTRAINT ck_hibernation_schedules_prewarm_minutes_range CHECK (prewarm_minutes >= 0 AND prewarm_minutes <= 120),
+    CONSTRAINT ck_hibernation_schedules_enabled_bool CHECK (enabled IN (0, 1)),
+    CONSTRAINT ck_hibernation_schedules_applied_state_values CHECK (applied_state IN ('awake', 'asleep')),
+    CONSTRAINT ck_hibernation_schedules_applied_at_utc CHECK (applied_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(applied_at, 1, 10), '+0 days') IS substr(applied_at, 1, 10) AND substr(applied_at, 1, 4) > '0000' AND substr(applied_at, 12, 2) < '24' AND substr(applied_at, 15, 2) < '60' AND substr(applied_at, 18, 2) < '60' OR applied_at IS NULL),
+    CONSTRAINT ck_hibernation_schedules_restore_state_json CHECK (CASE WHEN json_valid(restore_state) THEN json_type(restore_state) = 'object' AND length(CAST(restore_state AS BLOB)) <= 262144 ELSE restore_state IS NULL END),
+    CONSTRAINT ck_hibernation_schedules_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_hibernation_schedules_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_hibernation_schedules_id UNIQUE (id),
+    CONSTRAINT fk_hibernation_schedules_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_hibernation_schedules_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE INDEX ix_hibernation_schedules_tenant_id_enabled ON hibernation_schedules (tenant_id, enabled);
+
 CREATE TABLE instances (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -500,9 +1048,10 @@ CREATE TABLE instances (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_instances PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_instances_tenant_id_instance_id UNIQUE (tenant_id, instance_id),
-    CONSTRAINT ck_instances_replica CHECK (is_replica = (replica_of_id IS NOT NULL) AND is_replica = (replica_expiry IS NOT NULL)),
+    CONSTRAINT ck_instances_replica CHECK (CASE WHEN is_replica THEN replica_of_id IS NOT NULL AND replica_expiry IS NOT NULL ELSE replica_of_id IS NULL AND replica_expiry IS NULL END),
     CONSTRAINT ck_instances_terminated CHECK ((state = 'terminated') = (terminated_at IS NOT NULL)),
     CONSTRAINT ck_instances_own_replica CHECK (replica_of_id <> id),
+    CONSTRAINT ck_instances_flagged CHECK ((auth_status IN ('flagged', 'unauthorized')) = (flagged_at IS NOT NULL)),
     CONSTRAINT fk_instances_assigned_model_id FOREIGN KEY(assigned_model_id) REFERENCES ml_models (id),
     CONSTRAINT ck_instances_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_instances_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
@@ -555,6 +1104,46 @@ CREATE INDEX ix_instances_tenant_id_replica_of_id ON instances (tenant_id, repli
 
 CREATE UNIQUE INDEX uq_instances_live_replica ON instances (tenant_id, replica_of_id) WHERE is_replica AND terminated_at IS NULL;
 
+CREATE TABLE optimization_jobs (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    cluster_id TEXT NOT NULL,
+    status TEXT DEFAULT 'QUEUED' NOT NULL,
+    lease_token TEXT,
+    leased_until TEXT,
+    results TEXT DEFAULT '{}' NOT NULL,
+    error_message TEXT,
+    started_at TEXT,
+    completed_at TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_optimization_jobs PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_optimization_jobs_started CHECK ((status = 'QUEUED') = (started_at IS NULL)),
+    CONSTRAINT ck_optimization_jobs_completed CHECK ((status IN ('COMPLETED', 'FAILED')) = (completed_at IS NOT NULL)),
+    CONSTRAINT ck_optimization_jobs_failed CHECK ((status = 'FAILED') = (error_message IS NOT NULL)),
+    CONSTRAINT ck_optimization_jobs_lease CHECK ((status = 'RUNNING') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)),
+    CONSTRAINT ck_optimization_jobs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_optimization_jobs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_optimization_jobs_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_optimization_jobs_status_values CHECK (status IN ('QUEUED', 'RUNNING', 'COMPLETED', 'FAILED')),
+    CONSTRAINT ck_optimization_jobs_lease_token_uuid CHECK (length(lease_token) = 32 AND lease_token NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_optimization_jobs_leased_until_utc CHECK (leased_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(leased_until, 1, 10), '+0 days') IS substr(leased_until, 1, 10) AND substr(leased_until, 1, 4) > '0000' AND substr(leased_until, 12, 2) < '24' AND substr(leased_until, 15, 2) < '60' AND substr(leased_until, 18, 2) < '60' OR leased_until IS NULL),
+    CONSTRAINT ck_optimization_jobs_results_json CHECK (CASE WHEN json_valid(results) THEN json_type(results) = 'object' AND length(CAST(results AS BLOB)) <= 262144 ELSE results IS NULL END),
+    CONSTRAINT ck_optimization_jobs_error_message_length CHECK (length(error_message) <= 4000 AND instr(error_message, char(0)) = 0),
+    CONSTRAINT ck_optimization_jobs_started_at_utc CHECK (started_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(started_at, 1, 10), '+0 days') IS substr(started_at, 1, 10) AND substr(started_at, 1, 4) > '0000' AND substr(started_at, 12, 2) < '24' AND substr(started_at, 15, 2) < '60' AND substr(started_at, 18, 2) < '60' OR started_at IS NULL),
+    CONSTRAINT ck_optimization_jobs_completed_at_utc CHECK (completed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(completed_at, 1, 10), '+0 days') IS substr(completed_at, 1, 10) AND substr(completed_at, 1, 4) > '0000' AND substr(completed_at, 12, 2) < '24' AND substr(completed_at, 15, 2) < '60' AND substr(completed_at, 18, 2) < '60' OR completed_at IS NULL),
+    CONSTRAINT ck_optimization_jobs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_optimization_jobs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_optimization_jobs_id UNIQUE (id),
+    CONSTRAINT fk_optimization_jobs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_optimization_jobs_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE INDEX ix_optimization_jobs_tenant_id_cluster_id ON optimization_jobs (tenant_id, cluster_id);
+
+CREATE INDEX ix_optimization_jobs_tenant_id_status ON optimization_jobs (tenant_id, status);
+
 CREATE TABLE scan_units (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -583,6 +1172,348 @@ CREATE TABLE scan_units (
     CONSTRAINT uq_scan_units_id UNIQUE (id),
     CONSTRAINT fk_scan_units_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_scan_units_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE TABLE waste_resources (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    scan_run_id TEXT,
+    resource_type TEXT NOT NULL,
+    resource_id TEXT NOT NULL,
+    region TEXT NOT NULL,
+    monthly_cost INTEGER NOT NULL,
+    currency TEXT DEFAULT 'USD' NOT NULL,
+    detected_at TEXT NOT NULL,
+    last_seen_at TEXT NOT NULL,
+    days_unused INTEGER DEFAULT '0' NOT NULL,
+    status TEXT DEFAULT 'DETECTED' NOT NULL,
+    scheduled_deletion_date TEXT,
+    deleted_at TEXT,
+    plan_hash TEXT,
+    undo_recipe TEXT,
+    evidence TEXT DEFAULT '{}' NOT NULL,
+    resource_metadata TEXT DEFAULT '{}' NOT NULL,
+    reason TEXT NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_waste_resources PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_waste_resources_scheduled CHECK ((status = 'SCHEDULED_DELETE') = (scheduled_deletion_date IS NOT NULL)),
+    CONSTRAINT ck_waste_resources_planned CHECK (status NOT IN ('SCHEDULED_DELETE', 'DELETED') OR plan_hash IS NOT NULL),
+    CONSTRAINT ck_waste_resources_deleted CHECK ((status = 'DELETED') = (deleted_at IS NOT NULL)),
+    CONSTRAINT ck_waste_resources_seen CHECK (last_seen_at >= detected_at),
+    CONSTRAINT ck_waste_resources_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_waste_resources_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_waste_resources_account_id_uuid CHECK (length(account_id) = 32 AND account_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_waste_resources_scan_run_id_uuid CHECK (length(scan_run_id) = 32 AND scan_run_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_waste_resources_resource_type_values CHECK (resource_type IN ('elastic_ip', 'ebs_volume', 'ebs_snapshot', 'ami')),
+    CONSTRAINT ck_waste_resources_resource_id_length CHECK (length(resource_id) >= 1 AND length(resource_id) <= 100 AND instr(resource_id, char(0)) = 0),
+    CONSTRAINT ck_waste_resources_region_length CHECK (length(region) >= 1 AND length(region) <= 32 AND instr(region, char(0)) = 0),
+    CONSTRAINT ck_waste_resources_monthly_cost_money CHECK (monthly_cost >= 0 AND monthly_cost <= 99999999999999),
+    CONSTRAINT ck_waste_resources_currency_length CHECK (length(currency) >= 3 AND length(currency) <= 3 AND instr(currency, char(0)) = 0),
+    CONSTRAINT ck_waste_resources_currency_ascii CHECK (currency NOT GLOB '*[^A-Z]*'),
+    CONSTRAINT ck_waste_resources_detected_at_utc CHECK (detected_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(detected_at, 1, 10), '+0 days') IS substr(detected_at, 1, 10) AND substr(detected_at, 1, 4) > '0000' AND substr(detected_at, 12, 2) < '24' AND substr(detected_at, 15, 2) < '60' AND substr(detected_at, 18, 2) < '60' OR detected_at IS NULL),
+    CONSTRAINT ck_waste_resources_last_seen_at_utc CHECK (last_seen_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_seen_at, 1, 10), '+0 days') IS substr(last_seen_at, 1, 10) AND substr(last_seen_at, 1, 4) > '0000' AND substr(last_seen_at, 12, 2) < '24' AND substr(last_seen_at, 15, 2) < '60' AND substr(last_seen_at, 18, 2) < '60' OR last_seen_at IS NULL),
+    CONSTRAINT ck_waste_resources_days_unused_range CHECK (days_unused >= 0 AND days_unused <= 100000),
+    CONSTRAINT ck_waste_resources_status_values CHECK (status IN ('DETECTED', 'FLAGGED', 'SCHEDULED_DELETE', 'DELETED', 'RESOLVED')),
+    CONSTRAINT ck_waste_resources_scheduled_deletion_date_utc CHECK (scheduled_deletion_date GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(scheduled_deletion_date, 1, 10), '+0 days') IS substr(scheduled_deletion_date, 1, 10) AND substr(scheduled_deletion_date, 1, 4) > '0000' AND substr(scheduled_deletion_date, 12, 2) < '24' AND substr(scheduled_deletion_date, 15, 2) < '60' AND substr(scheduled_deletion_date, 18, 2) < '60' OR scheduled_deletion_date IS NULL),
+    CONSTRAINT ck_waste_resources_deleted_at_utc CHECK (deleted_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(deleted_at, 1, 10), '+0 days') IS substr(deleted_at, 1, 10) AND substr(deleted_at, 1, 4) > '0000' AND substr(deleted_at, 12, 2) < '24' AND substr(deleted_at, 15, 2) < '60' AND substr(deleted_at, 18, 2) < '60' OR deleted_at IS NULL),
+    CONSTRAINT ck_waste_resources_plan_hash_length CHECK (length(plan_hash) >= 64 AND length(plan_hash) <= 64 AND instr(plan_hash, char(0)) = 0),
+    CONSTRAINT ck_waste_resources_plan_hash_ascii CHECK (plan_hash NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_waste_resources_undo_recipe_json CHECK (CASE WHEN json_valid(undo_recipe) THEN json_type(undo_recipe) = 'object' AND length(CAST(undo_recipe AS BLOB)) <= 262144 ELSE undo_recipe IS NULL END),
+    CONSTRAINT ck_waste_resources_evidence_json CHECK (CASE WHEN json_valid(evidence) THEN json_type(evidence) = 'object' AND length(CAST(evidence AS BLOB)) <= 262144 ELSE evidence IS NULL END),
+    CONSTRAINT ck_waste_resources_resource_metadata_json CHECK (CASE WHEN json_valid(resource_metadata) THEN json_type(resource_metadata) = 'object' AND length(CAST(resource_metadata AS BLOB)) <= 262144 ELSE resource_metadata IS NULL END),
+    CONSTRAINT ck_waste_resources_reason_length CHECK (length(reason) >= 1 AND length(reason) <= 4000 AND instr(reason, char(0)) = 0),
+    CONSTRAINT ck_waste_resources_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_waste_resources_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_waste_resources_id UNIQUE (id),
+    CONSTRAINT fk_waste_resources_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_waste_resources_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_waste_resources_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+)
+ STRICT;
+
+CREATE INDEX ix_waste_resources_tenant_id_account_id_status ON waste_resources (tenant_id, account_id, status);
+
+CREATE INDEX ix_waste_resources_tenant_id_scan_run_id ON waste_resources (tenant_id, scan_run_id);
+
+CREATE INDEX ix_waste_resources_tenant_id_status_scheduled_deletion_date ON waste_resources (tenant_id, status, scheduled_deletion_date);
+
+CREATE UNIQUE INDEX uq_waste_resources_live ON waste_resources (tenant_id, account_id, resource_type, resource_id) WHERE status IN ('DETECTED', 'FLAGGED', 'SCHEDULED_DELETE');
+
+CREATE TABLE agent_actions (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    cluster_id TEXT NOT NULL,
+    optimization_job_id TEXT,
+    action_type TEXT NOT NULL,
+    payload TEXT DEFAULT '{}' NOT NULL,
+    status TEXT DEFAULT 'PENDING' NOT NULL,
+    priority INTEGER DEFAULT '5' NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    attempts INTEGER DEFAULT '0' NOT NULL,
+    max_attempts INTEGER DEFAULT '3' NOT NULL,
+    lease_token INTEGER,
+    leased_until TEXT,
+    available_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    expires_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now', '+1 hours')) NOT NULL,
+    picked_up_at TEXT,
+    completed_at TEXT,
+    result TEXT,
+    error_message TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_agent_actions PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_agent_actions_tenant_id_cluster_id_idempotency_key UNIQUE (tenant_id, cluster_id, idempotency_key),
+    CONSTRAINT ck_agent_actions_expiry CHECK (expires_at > created_at),
+    CONSTRAINT ck_agent_actions_leased CHECK ((status = 'PICKED_UP') = (leased_until IS NOT NULL) AND (status <> 'PICKED_UP' OR (lease_token IS NOT NULL AND picked_up_at IS NOT NULL))),
+    CONSTRAINT ck_agent_actions_ended CHECK ((status IN ('COMPLETED', 'FAILED', 'EXPIRED')) = (completed_at IS NOT NULL)),
+    CONSTRAINT ck_agent_actions_tries CHECK (attempts <= max_attempts),
+    CONSTRAINT ck_agent_actions_payload_keys CHECK (CASE action_type WHEN 'EVICT_POD' THEN coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.namespace') = 'text', 0) AND coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.pod') = 'text', 0) WHEN 'CORDON_NODE' THEN coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.node') = 'text', 0) WHEN 'UNCORDON_NODE' THEN coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.node') = 'text', 0) WHEN 'DRAIN_NODE' THEN coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.node') = 'text', 0) WHEN 'LABEL_NODE' THEN coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.node') = 'text', 0) AND coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.labels') = 'object', 0) WHEN 'UPDATE_DEPLOYMENT' THEN coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.namespace') = 'text', 0) AND coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.deployment') = 'text', 0) END),
+    CONSTRAINT ck_agent_actions_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_agent_actions_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_agent_actions_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_agent_actions_optimization_job_id_uuid CHECK (length(optimization_job_id) = 32 AND optimization_job_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_agent_actions_action_type_values CHECK (action_type IN ('EVICT_POD', 'CORDON_NODE', 'UNCORDON_NODE', 'DRAIN_NODE', 'LABEL_NODE', 'UPDATE_DEPLOYMENT')),
+    CONSTRAINT ck_agent_actions_payload_json CHECK (CASE WHEN json_valid(payload) THEN json_type(payload) = 'object' AND length(CAST(payload AS BLOB)) <= 262144 ELSE payload IS NULL END),
+    CONSTRAINT ck_agent_actions_status_values CHECK (status IN ('PENDING', 'PICKED_UP', 'COMPLETED', 'FAILED', 'EXPIRED')),
+    CONSTRAINT ck_agent_actions_priority_range CHECK (priority >= 0 AND priority <= 9),
+    CONSTRAINT ck_agent_actions_idempotency_key_length CHECK (length(idempotency_key) >= 1 AND length(idempotency_key) <= 64 AND instr(idempotency_key, char(0)) = 0),
+    CONSTRAINT ck_agent_actions_attempts_range CHECK (attempts >= 0 AND attempts <= 100),
+    CONSTRAINT ck_agent_actions_max_attempts_range CHECK (max_attempts >= 1 AND max_attempts <= 100),
+    CONSTRAINT ck_agent_actions_lease_token_range CHECK (lease_token >= 1 AND lease_token <= 9007199254740992),
+    CONSTRAINT ck_agent_actions_leased_until_utc CHECK (leased_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(leased_until, 1, 10), '+0 days') IS substr(leased_until, 1, 10) AND substr(leased_until, 1, 4) > '0000' AND substr(leased_until, 12, 2) < '24' AND substr(leased_until, 15, 2) < '60' AND substr(leased_until, 18, 2) < '60' OR leased_until IS NULL),
+    CONSTRAINT ck_agent_actions_available_at_utc CHECK (available_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(available_at, 1, 10), '+0 days') IS substr(available_at, 1, 10) AND substr(available_at, 1, 4) > '0000' AND substr(available_at, 12, 2) < '24' AND substr(available_at, 15, 2) < '60' AND substr(available_at, 18, 2) < '60' OR available_at IS NULL),
+    CONSTRAINT ck_agent_actions_expires_at_utc CHECK (expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(expires_at, 1, 10), '+0 days') IS substr(expires_at, 1, 10) AND substr(expires_at, 1, 4) > '0000' AND substr(expires_at, 12, 2) < '24' AND substr(expires_at, 15, 2) < '60' AND substr(expires_at, 18, 2) < '60' OR expires_at IS NULL),
+    CONSTRAINT ck_agent_actions_picked_up_at_utc CHECK (picked_up_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(picked_up_at, 1, 10), '+0 days') IS substr(picked_up_at, 1, 10) AND substr(picked_up_at, 1, 4) > '0000' AND substr(picked_up_at, 12, 2) < '24' AND substr(picked_up_at, 15, 2) < '60' AND substr(picked_up_at, 18, 2) < '60' OR picked_up_at IS NULL),
+    CONSTRAINT ck_agent_actions_completed_at_utc CHECK (completed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(completed_at, 1, 10), '+0 days') IS substr(completed_at, 1, 10) AND substr(completed_at, 1, 4) > '0000' AND substr(completed_at, 12, 2) < '24' AND substr(completed_at, 15, 2) < '60' AND substr(completed_at, 18, 2) < '60' OR completed_at IS NULL),
+    CONSTRAINT ck_agent_actions_result_json CHECK (CASE WHEN json_valid(result) THEN json_type(result) = 'object' AND length(CAST(result AS BLOB)) <= 262144 ELSE result IS NULL END),
+    CONSTRAINT ck_agent_actions_error_message_length CHECK (length(error_message) <= 1024 AND instr(error_message, char(0)) = 0),
+    CONSTRAINT ck_agent_actions_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_agent_actions_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_agent_actions_id UNIQUE (id),
+    CONSTRAINT fk_agent_actions_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_agent_actions_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_agent_actions_tenant_id_optimization_job_id FOREIGN KEY(tenant_id, optimization_job_id) REFERENCES optimization_jobs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+)
+ STRICT;
+
+CREATE INDEX ix_agent_actions_claim ON agent_actions (tenant_id, cluster_id, priority, created_at) WHERE status = 'PENDING';
+
+CREATE INDEX ix_agent_actions_expiry ON agent_actions (tenant_id, expires_at) WHERE status IN ('PENDING', 'PICKED_UP');
+
+CREATE INDEX ix_agent_actions_tenant_id_optimization_job_id ON agent_actions (tenant_id, optimization_job_id);
+
+CREATE TABLE approval_requests (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    requester_id TEXT,
+    requester_name TEXT NOT NULL,
+    decided_by TEXT,
+    approver_id TEXT,
+    approver_name TEXT,
+    action_type TEXT NOT NULL,
+    instance_id TEXT,
+    waste_resource_id TEXT,
+    cluster_id TEXT,
+    action_description TEXT NOT NULL,
+    risk_level TEXT NOT NULL,
+    action_payload TEXT DEFAULT '{}' NOT NULL,
+    plan_hash TEXT NOT NULL,
+    status TEXT DEFAULT 'PENDING' NOT NULL,
+    rejection_reason TEXT,
+    requested_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    expires_at TEXT NOT NULL,
+    decided_at TEXT,
+    executed_at TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_approval_requests PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_approval_requests_target CHECK ((instance_id IS NOT NULL) = (action_type IN ('SWITCH_INSTANCE', 'TERMINATE_ROGUE')) AND (waste_resource_id IS NOT NULL) = (action_type = 'DELETE_WASTE') AND (cluster_id IS NOT NULL) = (action_type = 'HIBERNATE_CLUSTER')),
+    CONSTRAINT ck_approval_requests_decided CHECK (CASE status WHEN 'PENDING' THEN decided_at IS NULL WHEN 'EXPIRED' THEN true ELSE decided_at IS NOT NULL END AND (decided_by IS NULL) = (decided_at IS NULL)),
+    CONSTRAINT ck_approval_requests_approver CHECK ((decided_by IS NOT NULL AND decided_by = 'person') = (approver_id IS NOT NULL) AND (approver_id IS NULL) = (approver_name IS NULL)),
+    CONSTRAINT ck_approval_requests_four_eyes CHECK (approver_id <> requester_id),
+    CONSTRAINT ck_approval_requests_rejection CHECK (rejection_reason IS NULL OR status = 'REJECTED'),
+    CONSTRAINT ck_approval_requests_executed CHECK (executed_at IS NULL OR status = 'APPROVED'),
+    CONSTRAINT ck_approval_requests_window CHECK (expires_at > requested_at),
+    CONSTRAINT ck_approval_requests_in_time CHECK ((decided_at IS NULL OR decided_at <= expires_at) AND (executed_at IS NULL OR executed_at <= expires_at)),
+    CONSTRAINT ck_approval_requests_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_approval_requests_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_approval_requests_requester_id_uuid CHECK (length(requester_id) = 32 AND requester_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_approval_requests_requester_name_length CHECK (length(requester_name) >= 1 AND length(requester_name) <= 255 AND instr(requester_name, char(0)) = 0),
+    CONSTRAINT ck_approval_requests_decided_by_values CHECK (decided_by IN ('person', 'policy')),
+    CONSTRAINT ck_approval_requests_approver_id_uuid CHECK (length(approver_id) = 32 AND approver_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_approval_requests_approver_name_length CHECK (length(approver_name) >= 1 AND length(approver_name) <= 255 AND instr(approver_name, char(0)) = 0),
+    CONSTRAINT ck_approval_requests_action_type_values CHECK (action_type IN ('SWITCH_INSTANCE', 'TERMINATE_ROGUE', 'DELETE_WASTE', 'HIBERNATE_CLUSTER')),
+    CONSTRAINT ck_approval_requests_instance_id_uuid CHECK (length(instance_id) = 32 AND instance_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_approval_requests_waste_resource_id_uuid CHECK (length(waste_resource_id) = 32 AND waste_resource_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_approval_requests_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_approval_requests_action_description_length CHECK (length(action_description) >= 1 AND length(action_description) <= 4000 AND instr(action_description, char(0)) = 0),
+    CONSTRAINT ck_approval_requests_risk_level_values CHECK (risk_level IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
+    CONSTRAINT ck_approval_requests_action_payload_json CHECK (CASE WHEN json_valid(action_payload) THEN json_type(action_payload) = 'object' AND length(CAST(action_payload AS BLOB)) <= 262144 ELSE action_payload IS NULL END),
+    CONSTRAINT ck_approval_requests_plan_hash_length CHECK (length(plan_hash) >= 64 AND length(plan_hash) <= 64 AND instr(plan_hash, char(0)) = 0),
+    CONSTRAINT ck_approval_requests_plan_hash_ascii CHECK (plan_hash NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_approval_requests_status_values CHECK (status IN ('PENDING', 'APPROVED', 'REJECTED', 'EXPIRED')),
+    CONSTRAINT ck_approval_requests_rejection_reason_length CHECK (length(rejection_reason) <= 4000 AND instr(rejection_reason, char(0)) = 0),
+    CONSTRAINT ck_approval_requests_requested_at_utc CHECK (requested_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(requested_at, 1, 10), '+0 days') IS substr(requested_at, 1, 10) AND substr(requested_at, 1, 4) > '0000' AND substr(requested_at, 12, 2) < '24' AND substr(requested_at, 15, 2) < '60' AND substr(requested_at, 18, 2) < '60' OR requested_at IS NULL),
+    CONSTRAINT ck_approval_requests_expires_at_utc CHECK (expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(expires_at, 1, 10), '+0 days') IS substr(expires_at, 1, 10) AND substr(expires_at, 1, 4) > '0000' AND substr(expires_at, 12, 2) < '24' AND substr(expires_at, 15, 2) < '60' AND substr(expires_at, 18, 2) < '60' OR expires_at IS NULL),
+    CONSTRAINT ck_approval_requests_decided_at_utc CHECK (decided_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(decided_at, 1, 10), '+0 days') IS substr(decided_at, 1, 10) AND substr(decided_at, 1, 4) > '0000' AND substr(decided_at, 12, 2) < '24' AND substr(decided_at, 15, 2) < '60' AND substr(decided_at, 18, 2) < '60' OR decided_at IS NULL),
+    CONSTRAINT ck_approval_requests_executed_at_utc CHECK (executed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(executed_at, 1, 10), '+0 days') IS substr(executed_at, 1, 10) AND substr(executed_at, 1, 4) > '0000' AND substr(executed_at, 12, 2) < '24' AND substr(executed_at, 15, 2) < '60' AND substr(executed_at, 18, 2) < '60' OR executed_at IS NULL),
+    CONSTRAINT ck_approval_requests_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_approval_requests_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_approval_requests_id UNIQUE (id),
+    CONSTRAINT fk_approval_requests_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_approval_requests_tenant_id_instance_id FOREIGN KEY(tenant_id, instance_id) REFERENCES instances (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_approval_requests_tenant_id_waste_resource_id FOREIGN KEY(tenant_id, waste_resource_id) REFERENCES waste_resources (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_approval_requests_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE INDEX ix_approval_requests_tenant_id_cluster_id ON approval_requests (tenant_id, cluster_id);
+
+CREATE INDEX ix_approval_requests_tenant_id_instance_id ON approval_requests (tenant_id, instance_id);
+
+CREATE INDEX ix_approval_requests_tenant_id_requested_at ON approval_requests (tenant_id, requested_at);
+
+CREATE INDEX ix_approval_requests_tenant_id_requester_id ON approval_requests (tenant_id, requester_id);
+
+CREATE INDEX ix_approval_requests_tenant_id_status_expires_at ON approval_requests (tenant_id, status, expires_at);
+
+CREATE INDEX ix_approval_requests_tenant_id_waste_resource_id ON approval_requests (tenant_id, waste_resource_id);
+
+CREATE UNIQUE INDEX uq_approval_requests_cluster ON approval_requests (tenant_id, cluster_id, action_type) WHERE status = 'PENDING';
+
+CREATE UNIQUE INDEX uq_approval_requests_instance ON approval_requests (tenant_id, instance_id, action_type) WHERE status = 'PENDING';
+
+CREATE UNIQUE INDEX uq_approval_requests_waste_resource ON approval_requests (tenant_id, waste_resource_id, action_type) WHERE status = 'PENDING';
+
+CREATE TABLE experiment_logs (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    instance_id TEXT NOT NULL,
+    model_id TEXT,
+    experiment_name TEXT,
+    pipeline_mode TEXT NOT NULL,
+    is_shadow_run INTEGER DEFAULT 0 NOT NULL,
+    prediction_score REAL,
+    decision TEXT NOT NULL,
+    decision_reason TEXT NOT NULL,
+    execution_time TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    execution_duration_ms INTEGER,
+    candidates_evaluated INTEGER,
+    selected_instance_type TEXT,
+    selected_availability_zone TEXT,
+    old_spot_price INTEGER,
+    new_spot_price INTEGER,
+    projected_hourly_savings INTEGER,
+    features_used TEXT DEFAULT '{}' NOT NULL,
+    metrics TEXT,
+    status TEXT DEFAULT 'RECORDED' NOT NULL,
+    error_message TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_experiment_logs PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_experiment_logs_failed CHECK ((decision = 'FAILED') = (error_message IS NOT NULL)),
+    CONSTRAINT ck_experiment_logs_target CHECK (decision <> 'SWITCH' OR (selected_instance_type IS NOT NULL AND selected_availability_zone IS NOT NULL)),
+    CONSTRAINT ck_experiment_logs_shadow CHECK (NOT is_shadow_run OR status = 'RECORDED'),
+    CONSTRAINT fk_experiment_logs_model_id FOREIGN KEY(model_id) REFERENCES ml_models (id),
+    CONSTRAINT ck_experiment_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_experiment_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_experiment_logs_account_id_uuid CHECK (length(account_id) = 32 AND account_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_experiment_logs_instance_id_uuid CHECK (length(instance_id) = 32 AND instance_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_experiment_logs_model_id_uuid CHECK (length(model_id) = 32 AND model_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_experiment_logs_experiment_name_length CHECK (length(experiment_name) <= 255 AND instr(experiment_name, char(0)) = 0),
+    CONSTRAINT ck_experiment_logs_pipeline_mode_values CHECK (pipeline_mode IN ('CLUSTER', 'LINEAR')),
+    CONSTRAINT ck_experiment_logs_is_shadow_run_bool CHECK (is_shadow_run IN (0, 1)),
+    CONSTRAINT ck_experiment_logs_prediction_score_range CHECK (prediction_score >= 0 AND prediction_score <= 1),
+    CONSTRAINT ck_experiment_logs_decision_values CHECK (decision IN ('SWITCH', 'HOLD', 'FAILED')),
+    CONSTRAINT ck_experiment_logs_decision_reason_length CHECK (length(decision_reason) >= 1 AND length(decision_reason) <= 4000 AND instr(decision_reason, char(0)) = 0),
+    CONSTRAINT ck_experiment_logs_execution_time_utc CHECK (execution_time GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(execution_time, 1, 10), '+0 days') IS substr(execution_time, 1, 10) AND substr(execution_time, 1, 4) > '0000' AND substr(execution_time, 12, 2) < '24' AND substr(execution_time, 15, 2) < '60' AND substr(execution_time, 18, 2) < '60' OR execution_time IS NULL),
+    CONSTRAINT ck_experiment_logs_execution_duration_ms_range CHECK (execution_duration_ms >= 0 AND execution_duration_ms <= 2147483647),
+    CONSTRAINT ck_experiment_logs_candidates_evaluated_range CHECK (candidates_evaluated >= 0 AND candidates_evaluated <= 2147483647),
+    CONSTRAINT ck_experiment_logs_selected_instance_type_length CHECK (length(selected_instance_type) >= 1 AND length(selected_instance_type) <= 32 AND instr(selected_instance_type, char(0)) = 0),
+    CONSTRAINT ck_experiment_logs_selected_availability_zone_length CHECK (length(selected_availability_zone) >= 1 AND length(selected_availability_zone) <= 32 AND instr(selected_availability_zone, char(0)) = 0),
+    CONSTRAINT ck_experiment_logs_old_spot_price_money CHECK (old_spot_price >= 0 AND old_spot_price <= 99999999999999),
+    CONSTRAINT ck_experiment_logs_new_spot_price_money CHECK (new_spot_price >= 0 AND new_spot_price <= 99999999999999),
+    CONSTRAINT ck_experiment_logs_projected_hourly_savings_money CHECK (projected_hourly_savings >= -99999999999999 AND projected_hourly_savings <= 99999999999999),
+    CONSTRAINT ck_experiment_logs_features_used_json CHECK (CASE WHEN json_valid(features_used) THEN json_type(features_used) = 'object' AND length(CAST(features_used AS BLOB)) <= 262144 ELSE features_used IS NULL END),
+    CONSTRAINT ck_experiment_logs_metrics_json CHECK (CASE WHEN json_valid(metrics) THEN json_type(metrics) = 'object' AND length(CAST(metrics AS BLOB)) <= 262144 ELSE metrics IS NULL END),
+    CONSTRAINT ck_experiment_logs_status_values CHECK (status IN ('RECORDED', 'ACTED', 'REVERTED')),
+    CONSTRAINT ck_experiment_logs_error_message_length CHECK (length(error_message) >= 1 AND length(error_message) <= 4000 AND instr(error_message, char(0)) = 0),
+    CONSTRAINT ck_experiment_logs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_experiment_logs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_experiment_logs_id UNIQUE (id),
+    CONSTRAINT fk_experiment_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_experiment_logs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_experiment_logs_tenant_id_instance_id FOREIGN KEY(tenant_id, instance_id) REFERENCES instances (tenant_id, id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE INDEX ix_experiment_logs_model_id ON experiment_logs (model_id);
+
+CREATE INDEX ix_experiment_logs_tenant_id_account_id_execution_time ON experiment_logs (tenant_id, account_id, execution_time);
+
+CREATE INDEX ix_experiment_logs_tenant_id_execution_time ON experiment_logs (tenant_id, execution_time);
+
+CREATE INDEX ix_experiment_logs_tenant_id_instance_id ON experiment_logs (tenant_id, instance_id);
+
+CREATE TABLE hibernation_overrides (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    schedule_id TEXT NOT NULL,
+    starts_at TEXT NOT NULL,
+    ends_at TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    created_by TEXT,
+    person_name TEXT NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_hibernation_overrides PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_hibernation_overrides_order CHECK (ends_at > starts_at),
+    CONSTRAINT ck_hibernation_overrides_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_hibernation_overrides_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_hibernation_overrides_schedule_id_uuid CHECK (length(schedule_id) = 32 AND schedule_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_hibernation_overrides_starts_at_utc CHECK (starts_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(starts_at, 1, 10), '+0 days') IS substr(starts_at, 1, 10) AND substr(starts_at, 1, 4) > '0000' AND substr(starts_at, 12, 2) < '24' AND substr(starts_at, 15, 2) < '60' AND substr(starts_at, 18, 2) < '60' OR starts_at IS NULL),
+    CONSTRAINT ck_hibernation_overrides_ends_at_utc CHECK (ends_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(ends_at, 1, 10), '+0 days') IS substr(ends_at, 1, 10) AND substr(ends_at, 1, 4) > '0000' AND substr(ends_at, 12, 2) < '24' AND substr(ends_at, 15, 2) < '60' AND substr(ends_at, 18, 2) < '60' OR ends_at IS NULL),
+    CONSTRAINT ck_hibernation_overrides_state_values CHECK (state IN ('awake', 'asleep')),
+    CONSTRAINT ck_hibernation_overrides_reason_length CHECK (length(reason) >= 1 AND length(reason) <= 255 AND instr(reason, char(0)) = 0),
+    CONSTRAINT ck_hibernation_overrides_created_by_uuid CHECK (length(created_by) = 32 AND created_by NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_hibernation_overrides_person_name_length CHECK (length(person_name) >= 1 AND length(person_name) <= 255 AND instr(person_name, char(0)) = 0),
+    CONSTRAINT ck_hibernation_overrides_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_hibernation_overrides_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_hibernation_overrides_id UNIQUE (id),
+    CONSTRAINT fk_hibernation_overrides_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_hibernation_overrides_tenant_id_schedule_id FOREIGN KEY(tenant_id, schedule_id) REFERENCES hibernation_schedules (tenant_id, id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE INDEX ix_hibernation_overrides_tenant_id_schedule_id_ends_at ON hibernation_overrides (tenant_id, schedule_id, ends_at);
+
+CREATE TABLE explanations (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    experiment_log_id TEXT NOT NULL,
+    method TEXT DEFAULT 'shapley' NOT NULL,
+    base_value REAL NOT NULL,
+    explanation_data TEXT DEFAULT '[]' NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_explanations PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_explanations_tenant_id_experiment_log_id_method UNIQUE (tenant_id, experiment_log_id, method),
+    CONSTRAINT ck_explanations_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_explanations_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_explanations_experiment_log_id_uuid CHECK (length(experiment_log_id) = 32 AND experiment_log_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_explanations_method_values CHECK (method IN ('shapley')),
+    CONSTRAINT ck_explanations_base_value_range CHECK (base_value >= 0 AND base_value <= 1),
+    CONSTRAINT ck_explanations_explanation_data_json CHECK (CASE WHEN json_valid(explanation_data) THEN json_type(explanation_data) = 'array' AND length(CAST(explanation_data AS BLOB)) <= 262144 ELSE explanation_data IS NULL END),
+    CONSTRAINT ck_explanations_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_explanations_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_explanations_id UNIQUE (id),
+    CONSTRAINT fk_explanations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_explanations_tenant_id_experiment_log_id FOREIGN KEY(tenant_id, experiment_log_id) REFERENCES experiment_logs (tenant_id, id) ON DELETE CASCADE
 )
  STRICT;
 

@@ -1,0 +1,20 @@
+"""Where webhooks go."""
+
+from alembic import op
+
+from spothive.database.migrations.upgrade import run_sql_file
+
+revision = "005_add_webhook_configurations"
+down_revision = "004_add_email_digest_queue"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the table."""
+    run_sql_file(op, __file__)
+
+
+def downgrade() -> None:
+    """Drop the table."""
+    op.drop_table("webhook_configurations")

@@ -1,0 +1,96 @@
+CREATE TABLE dataset_generations (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    dataset_id TEXT,
+    name TEXT NOT NULL,
+    config TEXT DEFAULT '{}' NOT NULL,
+    status TEXT DEFAULT 'pending' NOT NULL,
+    lease_token TEXT,
+    leased_until TEXT,
+    progress INTEGER DEFAULT '0' NOT NULL,
+    rows INTEGER DEFAULT '0' NOT NULL,
+    output_path TEXT,
+    error_message TEXT,
+    started_at TEXT,
+    completed_at TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_dataset_generations PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_dataset_generations_started CHECK (CASE status WHEN 'pending' THEN started_at IS NULL WHEN 'cancelled' THEN true ELSE started_at IS NOT NULL END),
+    CONSTRAINT ck_dataset_generations_completed CHECK ((status IN ('completed', 'failed', 'cancelled')) = (completed_at IS NOT NULL)),
+    CONSTRAINT ck_dataset_generations_failed CHECK ((status = 'failed') = (error_message IS NOT NULL)),
+    CONSTRAINT ck_dataset_generations_lease CHECK ((status = 'running') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)),
+    CONSTRAINT ck_dataset_generations_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_dataset_generations_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_dataset_generations_dataset_id_uuid CHECK (length(dataset_id) = 32 AND dataset_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_dataset_generations_name_length CHECK (length(name) >= 1 AND length(name) <= 255 AND instr(name, char(0)) = 0),
+    CONSTRAINT ck_dataset_generations_config_json CHECK (CASE WHEN json_valid(config) THEN json_type(config) = 'object' AND length(CAST(config AS BLOB)) <= 262144 ELSE config IS NULL END),
+    CONSTRAINT ck_dataset_generations_status_values CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled')),
+    CONSTRAINT ck_dataset_generations_lease_token_uuid CHECK (length(lease_token) = 32 AND lease_token NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_dataset_generations_leased_until_utc CHECK (leased_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(leased_until, 1, 10), '+0 days') IS substr(leased_until, 1, 10) AND substr(leased_until, 1, 4) > '0000' AND substr(leased_until, 12, 2) < '24' AND substr(leased_until, 15, 2) < '60' AND substr(leased_until, 18, 2) < '60' OR leased_until IS NULL),
+    CONSTRAINT ck_dataset_generations_progress_range CHECK (progress >= 0 AND progress <= 100),
+    CONSTRAINT ck_dataset_generations_rows_range CHECK (rows >= 0 AND rows <= 9007199254740992),
+    CONSTRAINT ck_dataset_generations_output_path_length CHECK (length(output_path) <= 512 AND instr(output_path, char(0)) = 0),
+    CONSTRAINT ck_dataset_generations_error_message_length CHECK (length(error_message) >= 1 AND length(error_message) <= 4000 AND instr(error_message, char(0)) = 0),
+    CONSTRAINT ck_dataset_generations_started_at_utc CHECK (started_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(started_at, 1, 10), '+0 days') IS substr(started_at, 1, 10) AND substr(started_at, 1, 4) > '0000' AND substr(started_at, 12, 2) < '24' AND substr(started_at, 15, 2) < '60' AND substr(started_at, 18, 2) < '60' OR started_at IS NULL),
+    CONSTRAINT ck_dataset_generations_completed_at_utc CHECK (completed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(completed_at, 1, 10), '+0 days') IS substr(completed_at, 1, 10) AND substr(completed_at, 1, 4) > '0000' AND substr(completed_at, 12, 2) < '24' AND substr(completed_at, 15, 2) < '60' AND substr(completed_at, 18, 2) < '60' OR completed_at IS NULL),
+    CONSTRAINT ck_dataset_generations_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_dataset_generations_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_dataset_generations_id UNIQUE (id),
+    CONSTRAINT fk_dataset_generations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_dataset_generations_tenant_id_dataset_id FOREIGN KEY(tenant_id, dataset_id) REFERENCES datasets (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+)
+ STRICT;
+
+CREATE INDEX ix_dataset_generations_tenant_id_dataset_id ON dataset_generations (tenant_id, dataset_id);
+
+CREATE INDEX ix_dataset_generations_tenant_id_status ON dataset_generations (tenant_id, status);
+
+CREATE TABLE dataset_imports (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    dataset_id TEXT,
+    name TEXT NOT NULL,
+    config TEXT DEFAULT '{}' NOT NULL,
+    status TEXT DEFAULT 'pending' NOT NULL,
+    lease_token TEXT,
+    leased_until TEXT,
+    progress INTEGER DEFAULT '0' NOT NULL,
+    rows INTEGER DEFAULT '0' NOT NULL,
+    output_path TEXT,
+    error_message TEXT,
+    started_at TEXT,
+    completed_at TEXT,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_dataset_imports PRIMARY KEY (tenant_id, id),
+    CONSTRAINT ck_dataset_imports_started CHECK (CASE status WHEN 'pending' THEN started_at IS NULL WHEN 'cancelled' THEN true ELSE started_at IS NOT NULL END),
+    CONSTRAINT ck_dataset_imports_completed CHECK ((status IN ('completed', 'failed', 'cancelled')) = (completed_at IS NOT NULL)),
+    CONSTRAINT ck_dataset_imports_failed CHECK ((status = 'failed') = (error_message IS NOT NULL)),
+    CONSTRAINT ck_dataset_imports_lease CHECK ((status = 'running') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)),
+    CONSTRAINT ck_dataset_imports_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_dataset_imports_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_dataset_imports_dataset_id_uuid CHECK (length(dataset_id) = 32 AND dataset_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_dataset_imports_name_length CHECK (length(name) >= 1 AND length(name) <= 255 AND instr(name, char(0)) = 0),
+    CONSTRAINT ck_dataset_imports_config_json CHECK (CASE WHEN json_valid(config) THEN json_type(config) = 'object' AND length(CAST(config AS BLOB)) <= 262144 ELSE config IS NULL END),
+    CONSTRAINT ck_dataset_imports_status_values CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled')),
+    CONSTRAINT ck_dataset_imports_lease_token_uuid CHECK (length(lease_token) = 32 AND lease_token NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_dataset_imports_leased_until_utc CHECK (leased_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(leased_until, 1, 10), '+0 days') IS substr(leased_until, 1, 10) AND substr(leased_until, 1, 4) > '0000' AND substr(leased_until, 12, 2) < '24' AND substr(leased_until, 15, 2) < '60' AND substr(leased_until, 18, 2) < '60' OR leased_until IS NULL),
+    CONSTRAINT ck_dataset_imports_progress_range CHECK (progress >= 0 AND progress <= 100),
+    CONSTRAINT ck_dataset_imports_rows_range CHECK (rows >= 0 AND rows <= 9007199254740992),
+    CONSTRAINT ck_dataset_imports_output_path_length CHECK (length(output_path) <= 512 AND instr(output_path, char(0)) = 0),
+    CONSTRAINT ck_dataset_imports_error_message_length CHECK (length(error_message) >= 1 AND length(error_message) <= 4000 AND instr(error_message, char(0)) = 0),
+    CONSTRAINT ck_dataset_imports_started_at_utc CHECK (started_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(started_at, 1, 10), '+0 days') IS substr(started_at, 1, 10) AND substr(started_at, 1, 4) > '0000' AND substr(started_at, 12, 2) < '24' AND substr(started_at, 15, 2) < '60' AND substr(started_at, 18, 2) < '60' OR started_at IS NULL),
+    CONSTRAINT ck_dataset_imports_completed_at_utc CHECK (completed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(completed_at, 1, 10), '+0 days') IS substr(completed_at, 1, 10) AND substr(completed_at, 1, 4) > '0000' AND substr(completed_at, 12, 2) < '24' AND substr(completed_at, 15, 2) < '60' AND substr(completed_at, 18, 2) < '60' OR completed_at IS NULL),
+    CONSTRAINT ck_dataset_imports_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_dataset_imports_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_dataset_imports_id UNIQUE (id),
+    CONSTRAINT fk_dataset_imports_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_dataset_imports_tenant_id_dataset_id FOREIGN KEY(tenant_id, dataset_id) REFERENCES datasets (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+)
+ STRICT;
+
+CREATE INDEX ix_dataset_imports_tenant_id_dataset_id ON dataset_imports (tenant_id, dataset_id);
+
+CREATE INDEX ix_dataset_imports_tenant_id_status ON dataset_imports (tenant_id, status);
+

@@ -1,0 +1,243 @@
+"""Jobs: what the optimiser works on, and what agents in the clusters are asked to do."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from spothive.clock import utc_now
+from spothive.models.base import Base, Timestamped, check, check_each, index_where, json_object
+from spothive.schema.refusal import Refusal, older_than
+from spothive.schema.states import StateMachine
+from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
+from spothive.schema.types import Text, TextEnum, UtcDateTime, Whole, utc_timestamp
+
+if TYPE_CHECKING:
+    from spothive.models.clusters import Cluster
+
+ACTION_HOURS = 1
+"""Hours after which an action that nobody has finished is not worth doing any more, unless it says otherwise."""
+
+
+class JobStatus(enum.StrEnum):
+    """How far an optimisation is."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class ActionType(enum.StrEnum):
+    """What an agent can do in its cluster."""
+
+    EVICT_POD = "EVICT_POD"
+    CORDON_NODE = "CORDON_NODE"
+    UNCORDON_NODE = "UNCORDON_NODE"
+    DRAIN_NODE = "DRAIN_NODE"
+    LABEL_NODE = "LABEL_NODE"
+    UPDATE_DEPLOYMENT = "UPDATE_DEPLOYMENT"
+
+
+class ActionStatus(enum.StrEnum):
+    """How far an action is."""
+
+    PENDING = "PENDING"
+    PICKED_UP = "PICKED_UP"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+
+
+JOB_LIFE = StateMachine(
+    JobStatus,
+    first={JobStatus.QUEUED},
+    moves={JobStatus.QUEUED: {JobStatus.RUNNING}, JobStatus.RUNNING: {JobStatus.COMPLETED, JobStatus.FAILED}},
+)
+ACTION_LIFE = StateMachine(
+    ActionStatus,
+    first={ActionStatus.PENDING},
+    moves={
+        ActionStatus.PENDING: {ActionStatus.PICKED_UP, ActionStatus.EXPIRED},
+        ActionStatus.PICKED_UP: {
+            ActionStatus.COMPLETED,
+            ActionStatus.FAILED,
+            ActionStatus.PENDING,
+            ActionStatus.EXPIRED,
+        },
+    },
+)
+
+PAYLOAD_KEYS: dict[ActionType, dict[str, str]] = {
+    ActionType.EVICT_POD: {"namespace": "string", "pod": "string"},
+    ActionType.CORDON_NODE: {"node": "string"},
+    ActionType.UNCORDON_NODE: {"node": "string"},
+    ActionType.DRAIN_NODE: {"node": "string"},
+    ActionType.LABEL_NODE: {"node": "string", "labels": "object"},
+    ActionType.UPDATE_DEPLOYMENT: {"namespace": "string", "deployment": "string"},
+}
+"""Keys without which an agent could not act, with their JSON types; there may be others."""
+
+
+def _payload(has: str, names: dict[str, str]) -> str:
+    """Return the condition that a payload has its keys; ``has`` asks for one key and its type."""
+    kinds = (
+        f"WHEN '{action}' THEN "
+        + " AND ".join(has.format(key=key, type=names.get(kind, kind)) for key, kind in keys.items())
+        for action, keys in PAYLOAD_KEYS.items()
+    )
+    return f"CASE action_type {' '.join(kinds)} END"
+
+
+class OptimizationJob(TenantOwned, Timestamped, Base):
+    """One run of the optimiser over a cluster; done when all its actions are."""
+
+    __tablename__ = "optimization_jobs"
+
+    cluster_id: Mapped[UUID] = owned("clusters", comment="cluster that is optimised")
+    status: Mapped[JobStatus] = JOB_LIFE.column(comment="how far the job is")
+    lease_token: Mapped[UUID | None] = mapped_column(comment="worker that has the job")
+    leased_until: Mapped[datetime | None] = mapped_column(comment="after this another worker may take it, UTC")
+    results: Mapped[dict[str, Any]] = json_object(comment="what came of it")
+    error_message: Mapped[str | None] = mapped_column(Text(), comment="why it failed")
+    started_at: Mapped[datetime | None] = mapped_column(comment="UTC")
+    completed_at: Mapped[datetime | None] = mapped_column(comment="when it ended, well or badly, UTC")
+
+    cluster: Mapped[Cluster] = belongs_to("OptimizationJob.cluster_id")
+    actions: Mapped[list[AgentAction]] = has_many("AgentAction.optimization_job_id", back_populates="optimization_job")
+
+    __table_args__ = (
+        Index(None, "tenant_id", "status"),
+        check(
+            "started", "(status = 'QUEUED') = (started_at IS NULL)", "started_at is set exactly when the job has begun"
+        ),
+        check(
+            "completed",
+            "(status IN ('COMPLETED', 'FAILED')) = (completed_at IS NOT NULL)",
+            "completed_at is set exactly when the job has ended",
+        ),
+        check(
+            "failed",
+            "(status = 'FAILED') = (error_message IS NOT NULL)",
+            "a job that failed, and no other, says why",
+        ),
+        check(
+            "lease",
+            "(status = 'RUNNING') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)",
+            "a job is leased exactly while it is RUNNING",
+        ),
+    )
+
+
+class AgentAction(TenantOwned, Timestamped, Base):
+    """One thing for a cluster's agent to do, handed out at least once; only the latest hand-out may report on it."""
+
+    __tablename__ = "agent_actions"
+
+    cluster_id: Mapped[UUID] = owned("clusters", comment="cluster whose agent is to act")
+    optimization_job_id: Mapped[UUID | None] = owned(
+        "optimization_jobs", nullable=True, sibling=True, comment="job it is a part of"
+    )
+    action_type: Mapped[ActionType] = mapped_column(TextEnum(ActionType), comment="what is to be done")
+    payload: Mapped[dict[str, Any]] = json_object(comment="to what: the keys depend on the type")
+    status: Mapped[ActionStatus] = ACTION_LIFE.column(comment="how far the action is")
+    priority: Mapped[int] = mapped_column(Whole(0, 9), default=5, server_default="5", comment="0 is handed out first")
+    idempotency_key: Mapped[str] = mapped_column(Text(64, 1), comment="asked for twice by this key, it is done once")
+    attempts: Mapped[int] = mapped_column(Whole(0, 100), default=0, server_default="0", comment="times handed out")
+    max_attempts: Mapped[int] = mapped_column(
+        Whole(1, 100), default=3, server_default="3", comment="times it may be handed out before it has FAILED"
+    )
+    lease_token: Mapped[int | None] = mapped_column(
+        Whole(1, 2**53), comment="number of the hand-out, rising; a report with an older one is void"
+    )
+    leased_until: Mapped[datetime | None] = mapped_column(comment="until when the agent has it, UTC")
+    available_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, default=utc_now, server_default=utc_timestamp(), comment="not handed out before, UTC"
+    )
+    expires_at: Mapped[datetime] = mapped_column(
+        UtcDateTime,
+        default=lambda: utc_now() + timedelta(hours=ACTION_HOURS),
+        server_default=utc_timestamp(plus_hours=ACTION_HOURS),
+        comment="not handed out after, UTC",
+    )
+    picked_up_at: Mapped[datetime | None] = mapped_column(comment="last hand-out, UTC")
+    completed_at: Mapped[datetime | None] = mapped_column(comment="when it ended, well or badly, UTC")
+    result: Mapped[dict[str, Any] | None] = json_object(nullable=True, comment="what the agent reported")
+    error_message: Mapped[str | None] = mapped_column(Text(1024), comment="what the agent reported last went wrong")
+
+    cluster: Mapped[Cluster] = belongs_to("AgentAction.cluster_id")
+    optimization_job: Mapped[OptimizationJob | None] = belongs_to(
+        "AgentAction.optimization_job_id", back_populates="actions"
+    )
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "cluster_id", "idempotency_key"),
+        index_where(
+            "ix_agent_actions_claim",
+            "tenant_id",
+            "cluster_id",
+            "priority",
+            "created_at",
+            where="status = 'PENDING'",
+        ),
+        index_where("ix_agent_actions_expiry", "tenant_id", "expires_at", where="status IN ('PENDING', 'PICKED_UP')"),
+        check("expiry", "expires_at > created_at", "an action expires after it was asked for"),
+        check(
+            "leased",
+            "(status = 'PICKED_UP') = (leased_until IS NOT NULL) "
+            "AND (status <> 'PICKED_UP' OR (lease_token IS NOT NULL AND picked_up_at IS NOT NULL))",
+            "an action is leased exactly while it is PICKED_UP",
+        ),
+        check(
+            "ended",
+            "(status IN ('COMPLETED', 'FAILED', 'EXPIRED')) = (completed_at IS NOT NULL)",
+            "completed_at is set exactly when the action has ended",
+        ),
+        check("tries", "attempts <= max_attempts", "an action is handed out max_attempts times at most"),
+        *check_each(
+            "payload_keys",
+            "the payload lacks a key that this type of action needs",
+            postgresql=_payload("coalesce(jsonb_typeof(payload -> '{key}') = '{type}', false)", {}),
+            sqlite=_payload(
+                "coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.{key}') = '{type}', 0)",
+                {"string": "text"},
+            ),
+        ),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_agent_actions_lease",
+                        events=("update",),
+                        columns=("status",),
+                        when=lambda old, new: sa.and_(
+                            old.c.status == ActionStatus.PICKED_UP,
+                            new.c.status == ActionStatus.EXPIRED,
+                            sa.not_(older_than(old.c.leased_until, 0)),
+                        ),
+                        message="an action that an agent has expires after its lease, not before",
+                    ),
+                    Refusal(
+                        rule="lc_agent_actions_token",
+                        events=("update",),
+                        columns=("status", "lease_token"),
+                        when=lambda old, new: sa.or_(
+                            sa.func.coalesce(new.c.lease_token, 0) < sa.func.coalesce(old.c.lease_token, 0),
+                            sa.and_(
+                                new.c.status == ActionStatus.PICKED_UP,
+                                old.c.status != ActionStatus.PICKED_UP,
+                                sa.func.coalesce(new.c.lease_token, 0) == sa.func.coalesce(old.c.lease_token, 0),
+                            ),
+                        ),
+                        message="the lease token of an action rises with every hand-out, and never falls",
+                    ),
+                ]
+            }
+        },
+    )

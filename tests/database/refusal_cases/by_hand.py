@@ -1,0 +1,225 @@
+"""Violations of the rules that a street has written itself: several columns, several rows, two states of a row."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from spothive.clock import utc_now
+from spothive.models import PLATFORM_TENANT_ID
+from tests.database.refusal_cases.case import FOREIGN_KEY, Act, Case, add, change, remove, walk
+from tests.factories.graph import Graph
+from tests.factories.lives import NOW, WORKER, entering
+from tests.factories.samples import Row
+
+SOON = NOW + timedelta(hours=1)
+
+
+def _replica(graph: Graph, number: int) -> Graph:
+    primary = graph.rows["instances"]["id"]
+    graph.add("instances", number, is_replica=True, replica_of_id=primary, replica_expiry=NOW)
+    return graph
+
+
+def an_admin(graph: Graph) -> Row:
+    """Add an admin of ``platform``, who is then the last."""
+    return graph.add("users", 3, tenant_id=PLATFORM_TENANT_ID, role="admin", is_active=True)
+
+
+IDENTITY: dict[str, Act] = {
+    "ck_api_keys_owner": change("api_keys", user_id=None),
+    "ck_api_keys_revoked": change("api_keys", revoked_reason="lost"),
+    "ck_backup_codes_used": change("backup_codes", ip_address="127.0.0.1"),
+    "ck_invitations_in_time": change("invitations", expires_at=NOW, accepted_at=SOON),
+    "ck_login_history_reason": add("login_history", success=False),
+    "ck_session_logs_revoked": change("session_logs", revoked_reason="lost"),
+    "ck_user_tokens_in_time": change("user_tokens", expires_at=NOW, used_at=SOON),
+    "ck_users_totp": change("users", totp_enabled=True),
+    "lc_tenants_platform": lambda g: g.change("tenants", PLATFORM_TENANT_ID, is_active=False),
+    "lc_users_last_admin": lambda g: g.change("users", an_admin(g)["id"], role="user"),
+    "lc_users_last_admin_gone": lambda g: g.remove("users", an_admin(g)["id"]),
+}
+
+FLEET: dict[str, Act] = {
+    "ck_accounts_account_id_form": change("accounts", account_id="12345"),
+    "ck_accounts_import_unproven": add("accounts", connection_method="import"),
+    "ck_accounts_key_proof": change("accounts", connection_method="access_keys", status="connected"),
+    "ck_accounts_prod_proven": change("accounts", environment_type="PROD"),
+    "ck_accounts_role_proof": change("accounts", status="connected", role_arn=None),
+    "ck_instances_flagged": change("instances", flagged_at=NOW),
+    "ck_instances_own_replica": lambda g: g.change(
+        "instances", is_replica=True, replica_of_id=g.rows["instances"]["id"], replica_expiry=NOW
+    ),
+    "ck_instances_replica": change("instances", is_replica=True),
+    "ck_instances_terminated": change("instances", state="terminated"),
+    "ck_onboarding_requests_method": change("onboarding_requests", connection_method="import"),
+    "ck_onboarding_requests_verified": change("onboarding_requests", role_arn="arn:aws:iam::000000000000:role/r"),
+    "ck_scan_runs_finished": change("scan_runs", status="FAILED"),
+    "uq_instances_live_replica": lambda g: _replica(_replica(g, 2), 3),
+    "uq_scan_runs_running": lambda g: g.add("scan_runs", kind=g.rows["scan_runs"]["kind"]),
+    "lc_scan_runs_complete": change("scan_runs", status="COMPLETE", finished_at=NOW),
+    "lc_scan_runs_ended": lambda g: g.walk("scan_runs", "FAILED").change("scan_runs", seen=1),
+    "lc_scan_units_frozen": lambda g: g.walk("scan_runs", "FAILED").add("scan_units"),
+    "lc_scan_units_kept": remove("scan_units"),
+    "lc_scan_units_run": lambda g: g.change("scan_units", scan_run_id=g.add("scan_runs")["id"]),
+}
+
+CLUSTERS: dict[str, Act] = {
+    "ck_hibernation_overrides_order": change("hibernation_overrides", starts_at=NOW, ends_at=NOW),
+    "ck_hibernation_schedules_restorable": change("hibernation_schedules", applied_state="asleep"),
+    "uq_node_templates_default": lambda g: g.change("node_templates", is_default=True).add(
+        "node_templates", is_default=True
+    ),
+}
+
+RISK: dict[str, Act] = {
+    "ck_global_risk_events_expiry": add("global_risk_events", expires_at=NOW),
+    "ck_global_risk_events_pool": add("global_risk_events", pool_id="elsewhere"),
+    "ck_spot_pool_risks_order": change("spot_pool_risks", is_poisoned=True, poisoned_at=NOW, poison_expires_at=NOW),
+    "ck_spot_pool_risks_poisoned": change("spot_pool_risks", is_poisoned=True),
+    "ck_spot_pool_risks_pool": change("spot_pool_risks", pool_id="elsewhere"),
+}
+
+
+def _two_active_models(graph: Graph) -> None:
+    for model in (graph.rows["ml_models"]["id"], graph.add("ml_models")["id"]):
+        graph.walk("ml_models", "ENABLED", model, deployed_at=NOW, is_active_prod=True)
+
+
+DECISIONS: dict[str, Act] = {
+    "ck_decision_rollups_sum": change("decision_rollups", decisions=1),
+    "ck_experiment_logs_failed": change("experiment_logs", error_message="no prices"),
+    "ck_experiment_logs_shadow": walk("experiment_logs", "ACTED", is_shadow_run=True),
+    "ck_experiment_logs_target": change("experiment_logs", decision="SWITCH"),
+    "ck_lab_experiments_completed": change("lab_experiments", completed_at=NOW),
+    "ck_lab_experiments_lease": change("lab_experiments", lease_token=WORKER, leased_until=NOW),
+    "ck_lab_experiments_started": change("lab_experiments", started_at=NOW),
+    "ck_ml_models_active": change("ml_models", is_active_prod=True),
+    "ck_ml_models_archived": change("ml_models", status="ARCHIVED"),
+    "ck_ml_models_graduated": walk("ml_models", "GRADUATED", graduated_at=None),
+    "uq_ml_models_one_active": _two_active_models,
+    "lc_ml_models_kept": remove("ml_models"),
+}
+
+
+def _approve_own(graph: Graph) -> None:
+    person = uuid4()
+    graph.change("approval_requests", requester_id=person)
+    graph.walk("approval_requests", "APPROVED", decided_by="person", approver_id=person, approver_name="Ann")
+
+
+def _ask_twice(graph: Graph, **target: Any) -> None:
+    for number in (2, 3):
+        graph.add("approval_requests", number, **target)
+
+
+def _execute_twice(graph: Graph) -> None:
+    graph.walk("approval_requests", "APPROVED", executed_at=NOW).change("approval_requests", executed_at=None)
+
+
+WASTE_AND_APPROVALS: dict[str, Act] = {
+    "ck_approval_requests_approver": walk("approval_requests", "APPROVED", decided_by="person"),
+    "ck_approval_requests_decided": change("approval_requests", decided_at=NOW, decided_by="policy"),
+    "ck_approval_requests_executed": change("approval_requests", executed_at=NOW),
+    "ck_approval_requests_four_eyes": _approve_own,
+    "ck_approval_requests_in_time": walk(
+        "approval_requests", "APPROVED", requested_at=NOW, expires_at=SOON, decided_at=SOON + timedelta(seconds=1)
+    ),
+    "ck_approval_requests_rejection": change("approval_requests", rejection_reason="no"),
+    "ck_approval_requests_target": change("approval_requests", instance_id=None),
+    "ck_approval_requests_window": change("approval_requests", requested_at=NOW, expires_at=NOW),
+    "uq_approval_requests_cluster": lambda g: _ask_twice(
+        g, action_type="HIBERNATE_CLUSTER", instance_id=None, cluster_id=g.rows["clusters"]["id"]
+    ),
+    "uq_approval_requests_instance": add("approval_requests", action_type="SWITCH_INSTANCE"),
+    "uq_approval_requests_waste_resource": lambda g: _ask_twice(
+        g, action_type="DELETE_WASTE", instance_id=None, waste_resource_id=g.rows["waste_resources"]["id"]
+    ),
+    "lc_approval_requests_once": _execute_twice,
+    "ck_waste_resources_deleted": change("waste_resources", deleted_at=NOW),
+    "ck_waste_resources_planned": walk("waste_resources", "SCHEDULED_DELETE", plan_hash=None),
+    "ck_waste_resources_scheduled": change("waste_resources", scheduled_deletion_date=NOW),
+    "ck_waste_resources_seen": change("waste_resources", detected_at=SOON, last_seen_at=NOW),
+    "uq_waste_resources_live": lambda g: g.add("waste_resources", resource_id=g.rows["waste_resources"]["resource_id"]),
+    "lc_waste_resources_complete": lambda g: g.walk("waste_resources", "FLAGGED").change(
+        "waste_resources", **entering("waste_resources", "SCHEDULED_DELETE")
+    ),
+}
+
+
+def _hand_out_again(graph: Graph) -> None:
+    for state in ("PICKED_UP", "PENDING", "PICKED_UP"):  # with the token of the first hand-out
+        graph.change("agent_actions", **entering("agent_actions", state))
+
+
+def _expire_while_leased(graph: Graph) -> None:
+    graph.walk("agent_actions", "PICKED_UP", leased_until=utc_now() + timedelta(hours=1))
+    graph.change("agent_actions", **entering("agent_actions", "EXPIRED"))
+
+
+_JOB: dict[str, Row] = {
+    "completed": {"completed_at": NOW},
+    "failed": {"error_message": "no"},
+    "lease": {"lease_token": WORKER, "leased_until": NOW},
+    "started": {"started_at": NOW},
+}
+JOBS_AND_SLA: dict[str, Act] = {
+    "ck_agent_actions_ended": change("agent_actions", completed_at=NOW),
+    "ck_agent_actions_expiry": change("agent_actions", created_at=NOW, expires_at=NOW),
+    "ck_agent_actions_leased": change("agent_actions", leased_until=NOW),
+    "ck_agent_actions_payload_keys": change("agent_actions", payload={}),
+    "ck_agent_actions_tries": change("agent_actions", attempts=4),
+    "lc_agent_actions_lease": _expire_while_leased,
+    "lc_agent_actions_token": _hand_out_again,
+    "ck_downtime_logs_duration": change("downtime_logs", duration_seconds=1),
+    "ck_downtime_logs_whole_seconds": change("downtime_logs", start_time=NOW + timedelta(microseconds=1)),
+    **{
+        f"ck_{table}_{rule}": change(table, **values)
+        for table in ("optimization_jobs", "dataset_generations", "dataset_imports")
+        for rule, values in _JOB.items()
+    },
+}
+
+AUDIT_AND_NOTIFICATIONS: dict[str, Act] = {
+    "ck_audit_seals_chain": add("audit_seals", tenant_id=uuid4(), seal_no=1),
+    "ck_audit_seals_leaves": add("audit_seals", leaves=b"one leaf"),
+    "ck_email_logs_sent": change("email_logs", sent_at=NOW),
+    "ck_email_logs_waiting": walk("email_logs", "sent", next_attempt_at=NOW),
+    "ck_webhook_configurations_signed": change("webhook_configurations", provider_type="webhook", signing_secret=None),
+    "ck_webhook_logs_sent": change("webhook_logs", sent_at=NOW),
+    "ck_webhook_logs_waiting": walk("webhook_logs", "sent", next_attempt_at=NOW),
+}
+
+
+def _remove_dataset_of(table: str) -> Act:
+    """Return the act of deleting a dataset to which only a row of ``table`` points."""
+    (other,) = {"dataset_generations", "dataset_imports"} - {table}
+    return lambda graph: graph.remove(other).remove("datasets")
+
+
+BY_HAND = IDENTITY | FLEET | CLUSTERS | RISK | DECISIONS | WASTE_AND_APPROVALS | JOBS_AND_SLA | AUDIT_AND_NOTIFICATIONS
+
+DELETED_PARENTS = {
+    case.constraint: case
+    for case in (
+        Case(
+            "instances",
+            FOREIGN_KEY,
+            "fk_instances_tenant_id_replica_of_id",
+            lambda g: _replica(g, 2).remove("instances"),
+        ),
+        Case(
+            "agent_actions",
+            FOREIGN_KEY,
+            "fk_agent_actions_tenant_id_optimization_job_id",
+            remove("optimization_jobs"),
+        ),
+        Case("waste_resources", FOREIGN_KEY, "fk_waste_resources_tenant_id_scan_run_id", remove("scan_runs")),
+        *(
+            Case(table, FOREIGN_KEY, f"fk_{table}_tenant_id_dataset_id", _remove_dataset_of(table))
+            for table in ("dataset_generations", "dataset_imports")
+        ),
+    )
+}
+"""Keys that keep a parent from being deleted while children point at it."""

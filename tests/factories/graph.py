@@ -1,0 +1,87 @@
+"""One sample row in every table, and the acts that break a rule or move a row on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from tests.factories.lives import NOW, entering, machine_of, path_to
+from tests.factories.samples import Row, sample
+from tests.factories.ways import Way
+
+FRESH: dict[str, Row] = {"approval_requests": {"action_type": "TERMINATE_ROGUE"}, "scan_runs": {"kind": "waste"}}
+"""What keeps a second row from being refused for the first: one request for a deed, one RUNNING run of a kind."""
+
+
+@dataclass
+class Graph:
+    """A way to write, and the sample rows it can work with."""
+
+    way: Way
+    rows: dict[str, Row]
+
+    @property
+    def parents(self) -> dict[str, UUID]:
+        """Table to the id of its sample row."""
+        return {table: row["id"] for table, row in self.rows.items()}
+
+    def add(self, table: str, number: int = 2, **values: Any) -> Row:
+        """Insert another sample row."""
+        fresh = FRESH.get(table, {})
+        if table == "onboarding_requests":  # one open request for each account
+            fresh = {"account_id": self.add("accounts", number + 50)["id"]}
+        row = sample(table, self.parents, number, **fresh | values)
+        self.way.insert(table, row)
+        return row
+
+    def change(self, table: str, row_id: UUID | None = None, **values: Any) -> Graph:
+        """Update the sample row, or another one."""
+        self.way.update(table, row_id or self.rows[table]["id"], values)
+        return self
+
+    def remove(self, table: str, row_id: UUID | None = None) -> Graph:
+        """Delete the sample row, or another one."""
+        self.way.delete(table, row_id or self.rows[table]["id"])
+        return self
+
+    def walk(self, table: str, state: str, row_id: UUID | None = None, **last: Any) -> Graph:
+        """Move a row from its first state to ``state``; the last step sets ``last`` besides."""
+        guarded = machine_of(table)
+        assert guarded, f"{table} has no states"
+        steps = path_to(guarded[1], state)[1:]
+        for step in steps:
+            more = last if step == state else {}
+            self.step(table, step, row_id, **more)
+        return self
+
+    def grow(self, table: str, state: str, number: int = 2) -> Row:
+        """Insert another sample row and bring it from a first state to ``state``."""
+        guarded = machine_of(table)
+        assert guarded, f"{table} has no states"
+        row = self.add(table, number, **entering(table, path_to(guarded[1], state)[0]))
+        self.walk(table, state, row["id"])
+        return row
+
+    def step(self, table: str, state: str, row_id: UUID | None = None, **values: Any) -> Graph:
+        """Try one move, after making true what it asks of other tables."""
+        changes = entering(table, state)
+        if (table, state) == ("scan_runs", "COMPLETE"):
+            self._finish_unit(row_id or self.rows[table]["id"])
+        if (table, state) == ("waste_resources", "SCHEDULED_DELETE"):
+            changes["scan_run_id"] = self.complete_scan()
+        return self.change(table, row_id, **changes | values)
+
+    def complete_scan(self) -> UUID:
+        """Add a COMPLETE waste scan of the sample account; return its id."""
+        run: UUID = self.add("scan_runs", 60)["id"]
+        self._finish_unit(run)
+        self.change("scan_runs", run, status="COMPLETE", finished_at=NOW)
+        return run
+
+    def _finish_unit(self, run: UUID) -> None:
+        """Make DONE the one unit that a sample run expects; the sample row of scan_runs has it already."""
+        unit = self.rows["scan_units"]["id"]
+        if run != self.rows["scan_units"]["scan_run_id"]:
+            unit = self.add("scan_units", 60, scan_run_id=run)["id"]
+        self.change("scan_units", unit, status="DONE")

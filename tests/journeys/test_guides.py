@@ -1,0 +1,82 @@
+"""What the guides show works, on both databases."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import pytest
+from fastapi import Depends, FastAPI
+
+from spothive.database import get_db_session, system_scope
+from spothive.models import Role
+from spothive.operations.actor import Actor
+from tests.conftest import Database
+from tests.factories.samples import sample_graph
+
+GUIDES = Path(__file__).parents[2] / "docs" / "guides"
+TENANT = UUID(int=7)
+
+
+def blocks_of(guide: str, kind: str = "python") -> list[str]:
+    text = (GUIDES / guide).read_text(encoding="utf-8")
+    return re.findall(rf"^```{kind}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def current_tenant() -> UUID:
+    return TENANT
+
+
+def names_at_hand() -> dict[str, Any]:
+    """What a guide takes for granted: a tenant with a row in every table, one actor who may and one who may not."""
+    with get_db_session() as session, system_scope(session, "guide"):
+        rows = sample_graph(session, TENANT)
+    user_id = rows["users"]["id"]
+    return {
+        "tenant_id": TENANT,
+        "account_id": rows["accounts"]["id"],
+        "actor": Actor(user_id, "ada", Role.CLIENT, TENANT),
+        "stranger": Actor(user_id, "bob", Role.USER, TENANT),
+        "app": FastAPI(),
+        "current_tenant": current_tenant,
+        "CurrentTenant": Annotated[UUID, Depends(current_tenant)],
+    }
+
+
+@pytest.mark.parametrize("guide", ["tenancy.md", "transactions.md"])
+def test_the_blocks_of_a_guide_run_one_after_the_other(
+    db: Database, guide: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = names_at_hand()
+    blocks = blocks_of(guide)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, guide, "exec"), names)  # noqa: S102 - our own guide
+    said = [
+        line.rstrip() for block in blocks for line in re.findall(r"print\(.*\)  # ([A-Za-z]\w* is .*|uq_\w+)", block)
+    ]
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in said if line not in printed] == [], "a comment beside a print() says what it prints"
+
+
+def test_the_new_model_is_refused_as_the_guide_says(empty_db: Database, tmp_path: Path) -> None:
+    program = tmp_path / "try_note.py"
+    program.write_text("\n".join(blocks_of("new-model.md")), encoding="utf-8")
+    environment = {**os.environ, "SPOTHIVE_ADMIN_PASSWORD": "correct horse battery"}
+    done = subprocess.run(
+        [sys.executable, program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    (promised,) = blocks_of("new-model.md", "text")
+    assert done.stdout == promised
