@@ -129,6 +129,18 @@ class Raw:
         self.statement = f"TRUNCATE {table} CASCADE"
         self.connection.execute(self.statement)
 
+    def take_rowid(self, table: str, row: Row, kept: UUID) -> None:
+        """Insert ``row`` on SQLite with the rowid of the row ``kept``, as REPLACE could."""
+        named, values = sql_insert(self.engine, table, row).split(" VALUES (", 1)
+        taken = f"(SELECT rowid FROM {table} WHERE id = '{kept.hex}')"
+        self.statement = f"{named.replace('(', '(rowid, ', 1)} VALUES ({taken}, {values}"
+        self.connection.execute(self.statement)
+
+    def move_rowid(self, table: str) -> None:
+        """Give every row on SQLite another rowid."""
+        self.statement = f"UPDATE {table} SET rowid = rowid + 1000000"
+        self.connection.execute(self.statement)
+
     def commit(self) -> None:
         self.statement = None
         self.connection.execute("COMMIT")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.clock import utc_now
 from spothive.models.base import Base, Timestamped, check, json_object, unique_where
-from spothive.schema.refusal import Refusal
+from spothive.schema.refusal import Refusal, set_once
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, owned
 from spothive.schema.types import AsciiText, Text, TextEnum, UtcDateTime, utc_timestamp
@@ -66,6 +66,23 @@ APPROVAL_LIFE = StateMachine(
         ApprovalStatus.APPROVED: {ApprovalStatus.EXPIRED},
     },
 )
+
+
+_ASKED = (
+    "requester_id",
+    "requester_name",
+    "action_type",
+    "instance_id",
+    "waste_resource_id",
+    "cluster_id",
+    "action_payload",
+    "plan_hash",
+    "risk_level",
+    "requested_at",
+    "expires_at",
+)
+
+_DECIDED = ("decided_at", "decided_by", "approver_id", "approver_name")
 
 
 class ApprovalRequest(TenantOwned, Timestamped, Base):
@@ -147,14 +164,29 @@ class ApprovalRequest(TenantOwned, Timestamped, Base):
             "info": {
                 "refusals": [
                     Refusal(
-                        rule="lc_approval_requests_once",
+                        rule="lc_approval_requests_asked",
                         events=("update",),
-                        columns=("executed_at",),
+                        columns=_ASKED,
+                        when=lambda old, new: sa.or_(*(old.c[c].is_distinct_from(new.c[c]) for c in _ASKED)),
+                        message="what was asked for never changes: withdraw the request and make another",
+                    ),
+                    Refusal(
+                        rule="lc_approval_requests_decided_once",
+                        events=("update",),
+                        columns=_DECIDED,
+                        # A move to another status is judged by the moves: only PENDING leads to a decision.
                         when=lambda old, new: sa.and_(
-                            old.c.executed_at.is_not(None), old.c.executed_at.is_distinct_from(new.c.executed_at)
+                            old.c.status == new.c.status,
+                            sa.or_(*(old.c[c].is_distinct_from(new.c[c]) for c in _DECIDED)),
+                            old.c.decided_at.is_not(None),
                         ),
+                        message="a decision is taken once and stays as it was taken",
+                    ),
+                    set_once(
+                        "approval_requests",
+                        "executed_at",
                         message="an approved request is executed once: executed_at never changes",
-                    )
+                    ),
                 ]
             }
         },

@@ -181,6 +181,7 @@ def irreplaceable(table: sa.Table, refusals: Sequence[Refusal]) -> Iterator[Refu
             when=lambda old, new: old.c.id != new.c.id,
             message=f"the id of a row of {table.name} never changes: it could take the place of another",
         )
+    yield from _rowids(table, keepers, frozen=f"ao_{table.name}_update" in known)
     for name, columns, where in _keys(table):
         if name not in known:
             yield Refusal(
@@ -191,6 +192,27 @@ def irreplaceable(table: sa.Table, refusals: Sequence[Refusal]) -> Iterator[Refu
                 message=f"a row of {table.name} that stays has this {', '.join(columns)}",
                 dialects=("sqlite",),
             )
+
+
+def _rowids(table: sa.Table, keepers: Sequence[Refusal], *, frozen: bool) -> Iterator[Refusal]:
+    """Yield the same for the key that SQLite gives every row by itself. Of a row that names none it is -1 here."""
+    kept, taken = table.alias("kept"), sa.literal_column("kept.rowid") == sa.literal_column("NEW.rowid")
+    stays = sa.or_(*(keeper.when(kept, kept) for keeper in keepers))
+    yield Refusal(
+        rule=f"lc_{table.name}_rowid",
+        events=("insert",),
+        when=lambda *_: sa.exists(sa.select(sa.literal(1)).select_from(kept).where(taken, stays)),
+        message=f"a row of {table.name} that stays has this rowid",
+        dialects=("sqlite",),
+    )
+    if not frozen:  # else no update passes at all
+        yield Refusal(
+            rule=f"lc_{table.name}_moved",
+            events=("update",),
+            when=lambda *_: sa.literal_column("OLD.rowid") != sa.literal_column("NEW.rowid"),
+            message=f"the rowid of a row of {table.name} never changes: it could take the place of another",
+            dialects=("sqlite",),
+        )
 
 
 def _takes(
@@ -217,6 +239,19 @@ def _keys(table: sa.Table) -> Iterator[tuple[str, tuple[str, ...], Any]]:
         columns = tuple(column.name for column in key.columns)
         if "id" not in columns:
             yield str(key.name), columns, where
+
+
+def set_once(table: str, *columns: str, message: str) -> Refusal:
+    """Refuse to change ``columns`` once they hold a value; the rule is named after the first."""
+    return Refusal(
+        rule=f"lc_{table}_{columns[0]}_once",
+        events=("update",),
+        columns=columns,
+        when=lambda old, new: sa.or_(
+            *(sa.and_(old.c[name].is_not(None), old.c[name].is_distinct_from(new.c[name])) for name in columns)
+        ),
+        message=message,
+    )
 
 
 class older_than(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function

@@ -105,8 +105,28 @@ DECISIONS: dict[str, Act] = {
 
 def _approve_own(graph: Graph) -> None:
     person = uuid4()
-    graph.change("approval_requests", requester_id=person)
-    graph.walk("approval_requests", "APPROVED", decided_by="person", approver_id=person, approver_name="Ann")
+    row = _ask(graph, requester_id=person)
+    graph.walk("approval_requests", "APPROVED", row["id"], decided_by="person", approver_id=person, approver_name="A")
+
+
+def _ask(graph: Graph, **values: Any) -> Row:
+    """Add a request to do something else to the same target."""
+    return graph.add("approval_requests", 5, **{"action_type": "TERMINATE_ROGUE", **values})
+
+
+def _approve_late(graph: Graph) -> None:
+    row = _ask(graph, requested_at=NOW, expires_at=SOON)
+    graph.walk("approval_requests", "APPROVED", row["id"], decided_at=SOON + timedelta(seconds=1))
+
+
+def _decide_twice(graph: Graph) -> None:
+    graph.walk("approval_requests", "APPROVED").change("approval_requests", decided_at=SOON)
+
+
+def _use_twice(table: str, column: str) -> Act:
+    used: Row = {column: NOW}
+    unused: Row = {column: None}
+    return lambda graph: graph.change(table, **used).change(table, **unused)
 
 
 def _ask_twice(graph: Graph, **target: Any) -> None:
@@ -123,12 +143,10 @@ WASTE_AND_APPROVALS: dict[str, Act] = {
     "ck_approval_requests_decided": change("approval_requests", decided_at=NOW, decided_by="policy"),
     "ck_approval_requests_executed": change("approval_requests", executed_at=NOW),
     "ck_approval_requests_four_eyes": _approve_own,
-    "ck_approval_requests_in_time": walk(
-        "approval_requests", "APPROVED", requested_at=NOW, expires_at=SOON, decided_at=SOON + timedelta(seconds=1)
-    ),
+    "ck_approval_requests_in_time": _approve_late,
     "ck_approval_requests_rejection": change("approval_requests", rejection_reason="no"),
-    "ck_approval_requests_target": change("approval_requests", instance_id=None),
-    "ck_approval_requests_window": change("approval_requests", requested_at=NOW, expires_at=NOW),
+    "ck_approval_requests_target": add("approval_requests", action_type="TERMINATE_ROGUE", instance_id=None),
+    "ck_approval_requests_window": lambda g: _ask(g, requested_at=NOW, expires_at=NOW),
     "uq_approval_requests_cluster": lambda g: _ask_twice(
         g, action_type="HIBERNATE_CLUSTER", instance_id=None, cluster_id=g.rows["clusters"]["id"]
     ),
@@ -136,7 +154,14 @@ WASTE_AND_APPROVALS: dict[str, Act] = {
     "uq_approval_requests_waste_resource": lambda g: _ask_twice(
         g, action_type="DELETE_WASTE", instance_id=None, waste_resource_id=g.rows["waste_resources"]["id"]
     ),
-    "lc_approval_requests_once": _execute_twice,
+    "lc_approval_requests_asked": change("approval_requests", plan_hash="f" * 64),
+    "lc_approval_requests_decided_once": _decide_twice,
+    "lc_approval_requests_executed_at_once": _execute_twice,
+    "lc_invitations_accepted_at_once": _use_twice("invitations", "accepted_at"),
+    "lc_user_tokens_used_at_once": _use_twice("user_tokens", "used_at"),
+    "lc_backup_codes_used_at_once": _use_twice("backup_codes", "used_at"),
+    "lc_api_keys_revoked_at_once": _use_twice("api_keys", "revoked_at"),
+    "lc_session_logs_logged_out_at_once": _use_twice("session_logs", "logged_out_at"),
     "ck_waste_resources_deleted": change("waste_resources", deleted_at=NOW),
     "ck_waste_resources_planned": walk("waste_resources", "SCHEDULED_DELETE", plan_hash=None),
     "ck_waste_resources_scheduled": change("waste_resources", scheduled_deletion_date=NOW),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
@@ -143,6 +143,8 @@ LITERALS = {
 INSTEAD: dict[str, Act] = {
     "lc_scan_runs_status_move": change("scan_runs", status=sa.literal_column("'zzz'")),
     "pk_tenants": add("tenants", id=PLATFORM_TENANT_ID),
+    "lc_tenants_rowid": lambda g: _take_rowid(g, "tenants", PLATFORM_TENANT_ID),
+    "lc_users_rowid": lambda g: _take_rowid(g, "users", an_admin(g)["id"]),
     "pk_users": lambda g: g.add("users", 4, id=an_admin(g)["id"]),
     "uq_tenants_slug": add("tenants", slug="platform"),
     "uq_users_email": lambda g: g.add("users", 4, email=an_admin(g)["email"]),
@@ -314,8 +316,8 @@ def _guard_cases(table: sa.Table, engine: str) -> Iterator[Case]:
     for refusal in refusals_of(table):
         if refusal.rule not in by_hand and engine in refusal.dialects:
             act = INSTEAD.get(refusal.rule) or _breaking_guard(table, refusal.rule)
-            truncates = refusal.rule.endswith("_truncate")
-            yield Case(table.name, TRIGGER, refusal.rule, act, place="owner" if truncates else "service")
+            by_text = refusal.rule.endswith(("_truncate", "_rowid", "_moved"))
+            yield Case(table.name, TRIGGER, refusal.rule, act, place="owner" if by_text else "service")
 
 
 def _breaking_guard(table: sa.Table, rule: str) -> Act:
@@ -332,6 +334,8 @@ def _breaking_guard(table: sa.Table, rule: str) -> Act:
         "delete": lambda: remove(table.name),
         "clock": lambda: add(table.name, timestamp=NOW),
         "truncate": lambda: partial(_truncate, table=table.name),
+        "rowid": lambda: partial(_take_rowid, table=table.name),
+        "moved": lambda: partial(_move_rowid, table=table.name),
     }
     kind = rule.rpartition("_")[2]
     assert kind in acts, f"{rule} is a kind of guard without a case: add one here"
@@ -341,6 +345,17 @@ def _breaking_guard(table: sa.Table, rule: str) -> Act:
 def _truncate(graph: Graph, table: str) -> None:
     assert isinstance(graph.way, Raw)
     graph.way.truncate(table)
+
+
+def _take_rowid(graph: Graph, table: str, kept: UUID | None = None) -> None:
+    assert isinstance(graph.way, Raw)
+    row = sample(table, graph.parents, 2, **FRESH.get(table, {}))
+    graph.way.take_rowid(table, row, kept or graph.rows[table]["id"])
+
+
+def _move_rowid(graph: Graph, table: str) -> None:
+    assert isinstance(graph.way, Raw)
+    graph.way.move_rowid(table)
 
 
 def _machine(table: sa.Table) -> tuple[str, StateMachine]:

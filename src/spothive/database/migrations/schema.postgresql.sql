@@ -3638,6 +3638,10 @@ CREATE POLICY tenant ON email_logs USING (tenant_id = (SELECT nullif(current_set
 
 CREATE POLICY system ON email_logs TO spothive_system USING (true) WITH CHECK (true);
 
+CREATE TRIGGER lc_invitations_accepted_at_once BEFORE UPDATE OF accepted_at ON invitations FOR EACH ROW
+WHEN (old.accepted_at IS NOT NULL AND old.accepted_at IS DISTINCT FROM new.accepted_at)
+EXECUTE FUNCTION spothive_refuse('lc_invitations_accepted_at_once');
+
 REVOKE ALL ON invitations FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON invitations TO spothive_system;
@@ -3793,6 +3797,10 @@ ALTER TABLE accounts FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON accounts USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
 
 CREATE POLICY system ON accounts TO spothive_system USING (true) WITH CHECK (true);
+
+CREATE TRIGGER lc_backup_codes_used_at_once BEFORE UPDATE OF used_at ON backup_codes FOR EACH ROW
+WHEN (old.used_at IS NOT NULL AND old.used_at IS DISTINCT FROM new.used_at)
+EXECUTE FUNCTION spothive_refuse('lc_backup_codes_used_at_once');
 
 REVOKE ALL ON backup_codes FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -3962,6 +3970,10 @@ CREATE POLICY tenant ON saved_searches USING (tenant_id = (SELECT nullif(current
 
 CREATE POLICY system ON saved_searches TO spothive_system USING (true) WITH CHECK (true);
 
+CREATE TRIGGER lc_session_logs_logged_out_at_once BEFORE UPDATE OF logged_out_at ON session_logs FOR EACH ROW
+WHEN (old.logged_out_at IS NOT NULL AND old.logged_out_at IS DISTINCT FROM new.logged_out_at)
+EXECUTE FUNCTION spothive_refuse('lc_session_logs_logged_out_at_once');
+
 REVOKE ALL ON session_logs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON session_logs TO spothive_system;
@@ -3977,6 +3989,10 @@ ALTER TABLE session_logs FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON session_logs USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
 
 CREATE POLICY system ON session_logs TO spothive_system USING (true) WITH CHECK (true);
+
+CREATE TRIGGER lc_user_tokens_used_at_once BEFORE UPDATE OF used_at ON user_tokens FOR EACH ROW
+WHEN (old.used_at IS NOT NULL AND old.used_at IS DISTINCT FROM new.used_at)
+EXECUTE FUNCTION spothive_refuse('lc_user_tokens_used_at_once');
 
 REVOKE ALL ON user_tokens FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -4162,6 +4178,10 @@ ALTER TABLE webhook_logs FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON webhook_logs USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
 
 CREATE POLICY system ON webhook_logs TO spothive_system USING (true) WITH CHECK (true);
+
+CREATE TRIGGER lc_api_keys_revoked_at_once BEFORE UPDATE OF revoked_at ON api_keys FOR EACH ROW
+WHEN (old.revoked_at IS NOT NULL AND old.revoked_at IS DISTINCT FROM new.revoked_at)
+EXECUTE FUNCTION spothive_refuse('lc_api_keys_revoked_at_once');
 
 REVOKE ALL ON api_keys FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -4444,9 +4464,17 @@ CREATE TRIGGER lc_approval_requests_key BEFORE UPDATE OF tenant_id, id ON approv
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_approval_requests_key');
 
-CREATE TRIGGER lc_approval_requests_once BEFORE UPDATE OF executed_at ON approval_requests FOR EACH ROW
+CREATE TRIGGER lc_approval_requests_asked BEFORE UPDATE OF requester_id, requester_name, action_type, instance_id, waste_resource_id, cluster_id, action_payload, plan_hash, risk_level, requested_at, expires_at ON approval_requests FOR EACH ROW
+WHEN (old.requester_id IS DISTINCT FROM new.requester_id OR old.requester_name IS DISTINCT FROM new.requester_name OR old.action_type IS DISTINCT FROM new.action_type OR old.instance_id IS DISTINCT FROM new.instance_id OR old.waste_resource_id IS DISTINCT FROM new.waste_resource_id OR old.cluster_id IS DISTINCT FROM new.cluster_id OR old.action_payload IS DISTINCT FROM new.action_payload OR old.plan_hash IS DISTINCT FROM new.plan_hash OR old.risk_level IS DISTINCT FROM new.risk_level OR old.requested_at IS DISTINCT FROM new.requested_at OR old.expires_at IS DISTINCT FROM new.expires_at)
+EXECUTE FUNCTION spothive_refuse('lc_approval_requests_asked');
+
+CREATE TRIGGER lc_approval_requests_decided_once BEFORE UPDATE OF decided_at, decided_by, approver_id, approver_name ON approval_requests FOR EACH ROW
+WHEN (old.status = new.status AND (old.decided_at IS DISTINCT FROM new.decided_at OR old.decided_by IS DISTINCT FROM new.decided_by OR old.approver_id IS DISTINCT FROM new.approver_id OR old.approver_name IS DISTINCT FROM new.approver_name) AND old.decided_at IS NOT NULL)
+EXECUTE FUNCTION spothive_refuse('lc_approval_requests_decided_once');
+
+CREATE TRIGGER lc_approval_requests_executed_at_once BEFORE UPDATE OF executed_at ON approval_requests FOR EACH ROW
 WHEN (old.executed_at IS NOT NULL AND old.executed_at IS DISTINCT FROM new.executed_at)
-EXECUTE FUNCTION spothive_refuse('lc_approval_requests_once');
+EXECUTE FUNCTION spothive_refuse('lc_approval_requests_executed_at_once');
 
 REVOKE ALL ON approval_requests FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

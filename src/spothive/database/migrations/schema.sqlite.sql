@@ -2129,6 +2129,12 @@ CREATE TRIGGER ao_account_logs_delete BEFORE DELETE ON account_logs FOR EACH ROW
 WHEN NOT (1 = 1 AND (old.timestamp < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-8760 hours')) = 1)
 BEGIN SELECT RAISE(ABORT, 'ao_account_logs_delete'); END;
 
+CREATE TRIGGER lc_account_logs_rowid BEFORE INSERT ON account_logs FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM account_logs AS kept 
+WHERE kept.rowid = NEW.rowid AND NOT (1 = 1 AND (kept.timestamp < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-8760 hours')) = 1))
+BEGIN SELECT RAISE(ABORT, 'lc_account_logs_rowid'); END;
+
 CREATE TRIGGER ao_audit_logs_update BEFORE UPDATE ON audit_logs FOR EACH ROW
 WHEN 1
 BEGIN SELECT RAISE(ABORT, 'ao_audit_logs_update'); END;
@@ -2147,6 +2153,12 @@ CREATE TRIGGER ao_audit_logs_clock BEFORE INSERT ON audit_logs FOR EACH ROW
 WHEN (abs(julianday(new.timestamp) - julianday('now')) * 86400 > 5) = 1 OR new.txid != 0
 BEGIN SELECT RAISE(ABORT, 'ao_audit_logs_clock'); END;
 
+CREATE TRIGGER lc_audit_logs_rowid BEFORE INSERT ON audit_logs FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM audit_logs AS kept 
+WHERE kept.rowid = NEW.rowid AND 1 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_audit_logs_rowid'); END;
+
 CREATE TRIGGER ao_audit_seals_update BEFORE UPDATE ON audit_seals FOR EACH ROW
 WHEN 1
 BEGIN SELECT RAISE(ABORT, 'ao_audit_seals_update'); END;
@@ -2160,6 +2172,12 @@ BEGIN SELECT RAISE(ABORT, 'pk_audit_seals'); END;
 CREATE TRIGGER ao_audit_seals_delete BEFORE DELETE ON audit_seals FOR EACH ROW
 WHEN 1
 BEGIN SELECT RAISE(ABORT, 'ao_audit_seals_delete'); END;
+
+CREATE TRIGGER lc_audit_seals_rowid BEFORE INSERT ON audit_seals FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM audit_seals AS kept 
+WHERE kept.rowid = NEW.rowid AND 1 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_audit_seals_rowid'); END;
 
 CREATE TRIGGER uq_audit_seals_tenant_id_previous_seal_hash_insert BEFORE INSERT ON audit_seals FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
@@ -2199,6 +2217,12 @@ CREATE TRIGGER ao_global_risk_events_delete BEFORE DELETE ON global_risk_events 
 WHEN 1
 BEGIN SELECT RAISE(ABORT, 'ao_global_risk_events_delete'); END;
 
+CREATE TRIGGER lc_global_risk_events_rowid BEFORE INSERT ON global_risk_events FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM global_risk_events AS kept 
+WHERE kept.rowid = NEW.rowid AND 1 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_global_risk_events_rowid'); END;
+
 CREATE TRIGGER uq_global_risk_events_source_event_id_insert BEFORE INSERT ON global_risk_events FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM global_risk_events AS kept 
@@ -2225,6 +2249,12 @@ CREATE TRIGGER ao_login_history_delete BEFORE DELETE ON login_history FOR EACH R
 WHEN NOT (1 = 1 AND (old.timestamp < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-8760 hours')) = 1)
 BEGIN SELECT RAISE(ABORT, 'ao_login_history_delete'); END;
 
+CREATE TRIGGER lc_login_history_rowid BEFORE INSERT ON login_history FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM login_history AS kept 
+WHERE kept.rowid = NEW.rowid AND NOT (1 = 1 AND (kept.timestamp < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-8760 hours')) = 1))
+BEGIN SELECT RAISE(ABORT, 'lc_login_history_rowid'); END;
+
 CREATE TRIGGER lc_ml_models_status_first BEFORE INSERT ON ml_models FOR EACH ROW
 WHEN (new.status NOT IN ('CANDIDATE'))
 BEGIN SELECT RAISE(ABORT, 'lc_ml_models_status_first'); END;
@@ -2246,6 +2276,16 @@ BEGIN SELECT RAISE(ABORT, 'lc_ml_models_key'); END;
 CREATE TRIGGER lc_ml_models_kept BEFORE DELETE ON ml_models FOR EACH ROW
 WHEN 1
 BEGIN SELECT RAISE(ABORT, 'lc_ml_models_kept'); END;
+
+CREATE TRIGGER lc_ml_models_rowid BEFORE INSERT ON ml_models FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM ml_models AS kept 
+WHERE kept.rowid = NEW.rowid AND 1 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_ml_models_rowid'); END;
+
+CREATE TRIGGER lc_ml_models_moved BEFORE UPDATE ON ml_models FOR EACH ROW
+WHEN OLD.rowid != NEW.rowid
+BEGIN SELECT RAISE(ABORT, 'lc_ml_models_moved'); END;
 
 CREATE TRIGGER uq_ml_models_name_version_insert BEFORE INSERT ON ml_models FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
@@ -2285,6 +2325,12 @@ CREATE TRIGGER ao_risk_sources_delete BEFORE DELETE ON risk_sources FOR EACH ROW
 WHEN 1
 BEGIN SELECT RAISE(ABORT, 'ao_risk_sources_delete'); END;
 
+CREATE TRIGGER lc_risk_sources_rowid BEFORE INSERT ON risk_sources FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM risk_sources AS kept 
+WHERE kept.rowid = NEW.rowid AND 1 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_risk_sources_rowid'); END;
+
 CREATE TRIGGER uq_risk_sources_risk_event_id_insert BEFORE INSERT ON risk_sources FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM risk_sources AS kept 
@@ -2308,6 +2354,16 @@ BEGIN SELECT RAISE(ABORT, 'lc_tenants_platform'); END;
 CREATE TRIGGER lc_tenants_id BEFORE UPDATE OF id ON tenants FOR EACH ROW
 WHEN old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_tenants_id'); END;
+
+CREATE TRIGGER lc_tenants_rowid BEFORE INSERT ON tenants FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM tenants AS kept 
+WHERE kept.rowid = NEW.rowid AND kept.id = '00000000000070008000000000000001')
+BEGIN SELECT RAISE(ABORT, 'lc_tenants_rowid'); END;
+
+CREATE TRIGGER lc_tenants_moved BEFORE UPDATE ON tenants FOR EACH ROW
+WHEN OLD.rowid != NEW.rowid
+BEGIN SELECT RAISE(ABORT, 'lc_tenants_moved'); END;
 
 CREATE TRIGGER pk_tenants BEFORE INSERT ON tenants FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
@@ -2345,6 +2401,10 @@ CREATE TRIGGER lc_email_logs_key BEFORE UPDATE OF tenant_id, id ON email_logs FO
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_email_logs_key'); END;
 
+CREATE TRIGGER lc_invitations_accepted_at_once BEFORE UPDATE OF accepted_at ON invitations FOR EACH ROW
+WHEN old.accepted_at IS NOT NULL AND old.accepted_at IS NOT new.accepted_at
+BEGIN SELECT RAISE(ABORT, 'lc_invitations_accepted_at_once'); END;
+
 CREATE TRIGGER lc_lab_experiments_status_first BEFORE INSERT ON lab_experiments FOR EACH ROW
 WHEN (new.status NOT IN ('DRAFT'))
 BEGIN SELECT RAISE(ABORT, 'lc_lab_experiments_status_first'); END;
@@ -2380,6 +2440,19 @@ BEGIN SELECT RAISE(ABORT, 'lc_users_last_admin_gone'); END;
 CREATE TRIGGER lc_users_id BEFORE UPDATE OF id ON users FOR EACH ROW
 WHEN old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_users_id'); END;
+
+CREATE TRIGGER lc_users_rowid BEFORE INSERT ON users FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM users AS kept 
+WHERE kept.rowid = NEW.rowid AND kept.tenant_id = '00000000000070008000000000000001' AND kept.role IN ('admin', 'super_admin') AND kept.is_active IS 1 AND NOT (EXISTS (SELECT users.id 
+FROM users 
+WHERE kept.tenant_id = '00000000000070008000000000000001' AND kept.role IN ('admin', 'super_admin') AND kept.is_active IS 1 AND users.tenant_id = '00000000000070008000000000000001' AND users.role IN ('admin', 'super_admin') AND users.is_active IS 1 AND users.id != kept.id
+ LIMIT 1 OFFSET 0)))
+BEGIN SELECT RAISE(ABORT, 'lc_users_rowid'); END;
+
+CREATE TRIGGER lc_users_moved BEFORE UPDATE ON users FOR EACH ROW
+WHEN OLD.rowid != NEW.rowid
+BEGIN SELECT RAISE(ABORT, 'lc_users_moved'); END;
 
 CREATE TRIGGER pk_users BEFORE INSERT ON users FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
@@ -2444,6 +2517,10 @@ CREATE TRIGGER lc_accounts_key BEFORE UPDATE OF tenant_id, id ON accounts FOR EA
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_accounts_key'); END;
 
+CREATE TRIGGER lc_backup_codes_used_at_once BEFORE UPDATE OF used_at ON backup_codes FOR EACH ROW
+WHEN old.used_at IS NOT NULL AND old.used_at IS NOT new.used_at
+BEGIN SELECT RAISE(ABORT, 'lc_backup_codes_used_at_once'); END;
+
 CREATE TRIGGER lc_dataset_generations_status_first BEFORE INSERT ON dataset_generations FOR EACH ROW
 WHEN (new.status NOT IN ('pending'))
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_status_first'); END;
@@ -2479,6 +2556,14 @@ BEGIN SELECT RAISE(ABORT, 'pk_dataset_imports'); END;
 CREATE TRIGGER lc_dataset_imports_key BEFORE UPDATE OF tenant_id, id ON dataset_imports FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_key'); END;
+
+CREATE TRIGGER lc_session_logs_logged_out_at_once BEFORE UPDATE OF logged_out_at ON session_logs FOR EACH ROW
+WHEN old.logged_out_at IS NOT NULL AND old.logged_out_at IS NOT new.logged_out_at
+BEGIN SELECT RAISE(ABORT, 'lc_session_logs_logged_out_at_once'); END;
+
+CREATE TRIGGER lc_user_tokens_used_at_once BEFORE UPDATE OF used_at ON user_tokens FOR EACH ROW
+WHEN old.used_at IS NOT NULL AND old.used_at IS NOT new.used_at
+BEGIN SELECT RAISE(ABORT, 'lc_user_tokens_used_at_once'); END;
 
 CREATE TRIGGER detach_instances_cluster_id BEFORE DELETE ON clusters FOR EACH ROW
 BEGIN UPDATE instances SET cluster_id = NULL WHERE tenant_id = OLD.tenant_id AND cluster_id = OLD.id; END;
@@ -2552,6 +2637,10 @@ BEGIN SELECT RAISE(ABORT, 'pk_webhook_logs'); END;
 CREATE TRIGGER lc_webhook_logs_key BEFORE UPDATE OF tenant_id, id ON webhook_logs FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_key'); END;
+
+CREATE TRIGGER lc_api_keys_revoked_at_once BEFORE UPDATE OF revoked_at ON api_keys FOR EACH ROW
+WHEN old.revoked_at IS NOT NULL AND old.revoked_at IS NOT new.revoked_at
+BEGIN SELECT RAISE(ABORT, 'lc_api_keys_revoked_at_once'); END;
 
 CREATE TRIGGER lc_instances_auth_status_first BEFORE INSERT ON instances FOR EACH ROW
 WHEN (new.auth_status NOT IN ('authorized', 'flagged'))
@@ -2630,6 +2719,20 @@ WHERE scan_runs.tenant_id = old.tenant_id AND scan_runs.id = old.scan_run_id)) A
 FROM tenants 
 WHERE tenants.id = old.tenant_id)) AND (old.updated_at < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-2160 hours')) = 0
 BEGIN SELECT RAISE(ABORT, 'lc_scan_units_kept'); END;
+
+CREATE TRIGGER lc_scan_units_rowid BEFORE INSERT ON scan_units FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM scan_units AS kept 
+WHERE kept.rowid = NEW.rowid AND (EXISTS (SELECT scan_runs.id 
+FROM scan_runs 
+WHERE scan_runs.tenant_id = kept.tenant_id AND scan_runs.id = kept.scan_run_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = kept.tenant_id)) AND (kept.updated_at < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-2160 hours')) = 0)
+BEGIN SELECT RAISE(ABORT, 'lc_scan_units_rowid'); END;
+
+CREATE TRIGGER lc_scan_units_moved BEFORE UPDATE ON scan_units FOR EACH ROW
+WHEN OLD.rowid != NEW.rowid
+BEGIN SELECT RAISE(ABORT, 'lc_scan_units_moved'); END;
 
 CREATE TRIGGER uq_scan_units_tenant_id_scan_run_id_region_resource_kind_insert BEFORE INSERT ON scan_units FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
@@ -2719,9 +2822,17 @@ CREATE TRIGGER lc_approval_requests_key BEFORE UPDATE OF tenant_id, id ON approv
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_approval_requests_key'); END;
 
-CREATE TRIGGER lc_approval_requests_once BEFORE UPDATE OF executed_at ON approval_requests FOR EACH ROW
+CREATE TRIGGER lc_approval_requests_asked BEFORE UPDATE OF requester_id, requester_name, action_type, instance_id, waste_resource_id, cluster_id, action_payload, plan_hash, risk_level, requested_at, expires_at ON approval_requests FOR EACH ROW
+WHEN old.requester_id IS NOT new.requester_id OR old.requester_name IS NOT new.requester_name OR old.action_type IS NOT new.action_type OR old.instance_id IS NOT new.instance_id OR old.waste_resource_id IS NOT new.waste_resource_id OR old.cluster_id IS NOT new.cluster_id OR old.action_payload IS NOT new.action_payload OR old.plan_hash IS NOT new.plan_hash OR old.risk_level IS NOT new.risk_level OR old.requested_at IS NOT new.requested_at OR old.expires_at IS NOT new.expires_at
+BEGIN SELECT RAISE(ABORT, 'lc_approval_requests_asked'); END;
+
+CREATE TRIGGER lc_approval_requests_decided_once BEFORE UPDATE OF decided_at, decided_by, approver_id, approver_name ON approval_requests FOR EACH ROW
+WHEN old.status = new.status AND (old.decided_at IS NOT new.decided_at OR old.decided_by IS NOT new.decided_by OR old.approver_id IS NOT new.approver_id OR old.approver_name IS NOT new.approver_name) AND old.decided_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'lc_approval_requests_decided_once'); END;
+
+CREATE TRIGGER lc_approval_requests_executed_at_once BEFORE UPDATE OF executed_at ON approval_requests FOR EACH ROW
 WHEN old.executed_at IS NOT NULL AND old.executed_at IS NOT new.executed_at
-BEGIN SELECT RAISE(ABORT, 'lc_approval_requests_once'); END;
+BEGIN SELECT RAISE(ABORT, 'lc_approval_requests_executed_at_once'); END;
 
 CREATE TRIGGER lc_experiment_logs_status_first BEFORE INSERT ON experiment_logs FOR EACH ROW
 WHEN (new.status NOT IN ('RECORDED'))

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spothive.clock import utc_now
 from spothive.models.base import Base, Timestamped, check, names
 from spothive.models.identity.people import User
+from spothive.schema.refusal import set_once
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
 from spothive.schema.types import AsciiText, Text, UtcDateTime, Whole, utc_timestamp
 
@@ -59,6 +60,13 @@ class ApiKey(TenantOwned, Timestamped, Base):
     __table_args__ = (
         check("owner", "(cluster_id IS NULL) <> (user_id IS NULL)", "a key belongs to one user or to one cluster"),
         check("revoked", "revoked_reason IS NULL OR revoked_at IS NOT NULL", "only a revoked key says why it was"),
+        {
+            "info": {
+                "refusals": [
+                    set_once("api_keys", "revoked_at", message="a key that was revoked stays so: make another")
+                ]
+            }
+        },
     )
 
 

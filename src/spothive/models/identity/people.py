@@ -12,7 +12,7 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship, synonym
 
 from spothive.models.base import PLATFORM_TENANT_ID, Base, GlobalTable, Timestamped, check, json_object
-from spothive.schema.refusal import HasColumns, Refusal
+from spothive.schema.refusal import HasColumns, Refusal, set_once
 from spothive.schema.sealed import Sealed
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
 from spothive.schema.types import AsciiText, Email, Text, TextEnum, Whole
@@ -168,6 +168,7 @@ class Invitation(TenantOwned, Timestamped, Base):
     __table_args__ = (
         Index(None, "tenant_id", "email"),
         check("in_time", "accepted_at <= expires_at", "an invitation is accepted before it expires"),
+        {"info": {"refusals": [set_once("invitations", "accepted_at", message="an invitation is accepted once")]}},
     )
 
 
@@ -193,4 +194,7 @@ class UserToken(TenantOwned, Timestamped, Base):
 
     user: Mapped[User] = belongs_to("UserToken.user_id")
 
-    __table_args__ = (check("in_time", "used_at <= expires_at", "a token is used before it expires"),)
+    __table_args__ = (
+        check("in_time", "used_at <= expires_at", "a token is used before it expires"),
+        {"info": {"refusals": [set_once("user_tokens", "used_at", message="a token works once")]}},
+    )

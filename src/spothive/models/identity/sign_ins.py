@@ -13,6 +13,7 @@ from spothive.clock import utc_now
 from spothive.models.base import Base, Timestamped, check
 from spothive.models.identity.people import User
 from spothive.schema.append_only import AppendOnly
+from spothive.schema.refusal import set_once
 from spothive.schema.tenancy import TenantOwned, belongs_to, owned
 from spothive.schema.types import AsciiText, Text, TextEnum, UtcDateTime, utc_timestamp
 
@@ -64,6 +65,15 @@ class SessionLog(TenantOwned, Timestamped, Base):
         Index(None, "tenant_id", "user_id", "last_active_at"),
         Index(None, "tenant_id", "expires_at"),
         check("revoked", "revoked_reason IS NULL OR logged_out_at IS NOT NULL", "only an ended session was revoked"),
+        {
+            "info": {
+                "refusals": [
+                    set_once(
+                        "session_logs", "logged_out_at", message="a session that has ended stays so: sign in again"
+                    )
+                ]
+            }
+        },
     )
 
 
@@ -107,4 +117,7 @@ class BackupCode(TenantOwned, Timestamped, Base):
 
     user: Mapped[User] = belongs_to("BackupCode.user_id")
 
-    __table_args__ = (check("used", "ip_address IS NULL OR used_at IS NOT NULL", "only a used code has an address"),)
+    __table_args__ = (
+        check("used", "ip_address IS NULL OR used_at IS NOT NULL", "only a used code has an address"),
+        {"info": {"refusals": [set_once("backup_codes", "used_at", message="a backup code works once")]}},
+    )
