@@ -86,6 +86,20 @@ class Settings(BaseSettings):
     bcrypt_rounds: int = Field(default=12, ge=4, le=17)
     admin_password: SecretStr | None = None
     """Password the seed gives to the first admin; a random one is printed once when unset."""
+    login_attempts: int = Field(default=5, ge=1)
+    """Failed sign-ins in a row after which a user is locked out."""
+    login_lock: int = Field(default=15 * 60, ge=1)
+    """How long a user is locked out."""
+    session_idle: int = Field(default=30 * 60, ge=1)
+    """A session ends when it was not used for so long,"""
+    session_lifetime: int = Field(default=24 * 3600, ge=1)
+    """and when it has been open for so long."""
+    sessions_per_user: int = Field(default=5, ge=1)
+    """Signing in once more ends the session that was used least lately."""
+    audit_signing_key_file: Path = Path("var/audit-signing-key.pem")
+    """File with the private key that signs the audit trail's seals, readable by its owner alone."""
+    audit_anchor: Path = Path("var/audit-anchor.jsonl")
+    """File to which each seal is appended; kept on other storage it proves that no seal is missing."""
     sealing_keys: SecretStr | None = None
     """Keys that seal secrets, ``id:base64key,id2:base64key``, the first seals; the key file's when unset."""
     sealing_key_file: Path = Path("var/sealing-keys")

@@ -13,9 +13,9 @@ from typing import Any, get_args
 import pytest
 import typer
 
-from spothive.cli import identity
 from spothive.cli.app import STREETS, app
 from spothive.cli.fleet import accounts, instances
+from spothive.cli.identity import people
 from spothive.database import EnvironmentType, InstanceState, Lifecycle, Role
 from spothive.settings import get_settings
 from tests.cli.conftest import Spothive, audited
@@ -156,7 +156,7 @@ def test_an_empty_result_is_an_empty_list(people: Database, done: Spothive) -> N
 def test_choices_are_those_of_the_models() -> None:
     # The command line spells them out to start without the models.
     for spelled, declared in (
-        (identity.RoleName, Role),
+        (people.RoleName, Role),
         (accounts.Environment, EnvironmentType),
         (instances.State, InstanceState),
         (instances.Lifecycle, Lifecycle),

@@ -8,15 +8,15 @@ import pytest
 from sqlalchemy import select
 
 from spothive.database import SessionLocal, get_db_session, read_session, run_all_migrations, system_scope
-from spothive.database.look_ups import account_owner_exists, login_row
+from spothive.database.look_ups import account_owner_exists, api_key_row, login_row, session_row
 from spothive.database.policies import look_ups
-from spothive.models import Role, User
+from spothive.models import ApiKey, ApiScope, Role, SessionLog, User
 from tests.conftest import Database
 from tests.database.as_owner import catalogue
 from tests.database.revision_folder import RevisionFolder
-from tests.factories import make_account, make_tenant, make_user
+from tests.factories import make_account, make_cluster, make_tenant, make_user
 
-FUNCTIONS = ("login_row", "account_owner_exists")
+FUNCTIONS = ("login_row", "session_row", "api_key_row", "account_owner_exists")
 
 
 def test_a_user_is_found_by_name_and_by_e_mail_whatever_the_tenant(db: Database) -> None:
@@ -60,6 +60,45 @@ def test_the_hash_is_not_shown(db: Database) -> None:
     with get_db_session() as session:
         row = login_row(session, "ann")
     assert repr(row) == "<LoginRow ann of alpha>"
+
+
+def test_a_session_is_found_by_the_hash_of_its_token_whatever_the_tenant(db: Database) -> None:
+    tenant, other = make_tenant("alpha"), make_tenant("beta")
+    ann = make_user(tenant, "ann", role=Role.LAB)
+    until = datetime(2036, 1, 2, 3, 4, 5, 678, UTC)
+    with get_db_session(tenant=tenant) as session:
+        session.add(SessionLog(user_id=ann.id, token_hash="ab" * 32, expires_at=until))
+    for bound in (None, tenant, other):
+        with read_session(tenant=bound) as session:
+            row = session_row(session, "ab" * 32)
+            assert row is not None
+            assert (row.tenant_id, row.tenant_slug, row.tenant_is_active) == (tenant, "alpha", True)
+            assert (row.user_id, row.username, row.role, row.is_active) == (ann.id, "ann", Role.LAB, True)
+            assert (row.expires_at, row.logged_out_at, row.must_change_password) == (until, None, False)
+            assert session_row(session, "cd" * 32) is None
+
+
+def test_an_api_key_is_found_by_its_prefix_whatever_the_tenant(db: Database) -> None:
+    tenant, other = make_tenant("alpha"), make_tenant("beta")
+    ann = make_user(tenant, "ann", role=Role.CLIENT)
+    cluster = make_cluster(tenant, make_account(tenant).id)
+    with get_db_session(tenant=tenant) as session:
+        session.add(ApiKey(user_id=ann.id, name="ci", prefix="sh_live_1", key_hash="ab" * 32, scopes=[ApiScope.READ]))
+        session.add(
+            ApiKey(cluster_id=cluster.id, name="agent", prefix="sh_agent_1", key_hash="cd" * 32, scopes=["agent"])
+        )
+    for bound in (None, tenant, other):
+        with read_session(tenant=bound) as session:
+            row = api_key_row(session, "sh_live_1")
+            assert row is not None
+            assert (row.tenant_id, row.tenant_slug, row.tenant_is_active) == (tenant, "alpha", True)
+            assert (row.user_id, row.username, row.role, row.is_active) == (ann.id, "ann", Role.CLIENT, True)
+            assert (row.key_hash, row.scopes, row.rate_limit, row.cluster_id) == ("ab" * 32, ["read"], 1000, None)
+            assert repr(row) == "<ApiKeyRow ci of alpha>"
+            agent = api_key_row(session, "sh_agent_1")
+            assert agent is not None
+            assert (agent.cluster_id, agent.user_id, agent.role, agent.scopes) == (cluster.id, None, None, ["agent"])
+            assert api_key_row(session, "sh_live_2") is None
 
 
 def test_an_account_is_known_to_be_claimed_and_not_by_whom(db: Database) -> None:

@@ -10,7 +10,12 @@ from sqlalchemy import Connection, Table, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.visitors import iterate
 
-from spothive.database.look_ups import account_owner_query, login_row_query
+from spothive.database.look_ups import (
+    account_owner_query,
+    api_key_row_query,
+    login_row_query,
+    session_row_query,
+)
 from spothive.database.postgresql import APP_ROLE, GATE_ROLE, READONLY_ROLE, SYSTEM_ROLE, TENANT_SETTING
 from spothive.models import Tenant
 
@@ -128,6 +133,22 @@ _LOOK_UPS = {
             "tenant_id uuid, tenant_slug text, tenant_is_active boolean, id uuid, username text, "
             "role text, is_active boolean, must_change_password boolean, password_hash text, "
             "failed_logins bigint, locked_until timestamptz"
+        ),
+    ),
+    "session_row": (
+        session_row_query,
+        (
+            "tenant_id uuid, tenant_slug text, tenant_is_active boolean, session_id uuid, user_id uuid, username text, "
+            "role text, is_active boolean, must_change_password boolean, last_active_at timestamptz, "
+            "expires_at timestamptz, logged_out_at timestamptz"
+        ),
+    ),
+    "api_key_row": (
+        api_key_row_query,
+        (
+            "tenant_id uuid, tenant_slug text, tenant_is_active boolean, key_id uuid, cluster_id uuid, user_id uuid, "
+            "username text, role text, is_active boolean, key_name text, key_hash text, scopes jsonb, "
+            "rate_limit bigint, last_used_at timestamptz, expires_at timestamptz, revoked_at timestamptz"
         ),
     ),
     "account_owner_exists": (account_owner_query, "found boolean"),

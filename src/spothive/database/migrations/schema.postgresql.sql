@@ -4572,6 +4572,40 @@ DO $grant$ BEGIN EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM spothive_system
 
 DO $grant$ BEGIN EXECUTE format('GRANT CREATE ON SCHEMA %I TO spothive_system', current_schema()); END $grant$;
 
+CREATE FUNCTION session_row(name text) RETURNS TABLE (tenant_id uuid, tenant_slug text, tenant_is_active boolean, session_id uuid, user_id uuid, username text, role text, is_active boolean, must_change_password boolean, last_active_at timestamptz, expires_at timestamptz, logged_out_at timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $look_up$
+SELECT session_logs.tenant_id, tenants.slug AS tenant_slug, tenants.is_active AS tenant_is_active, session_logs.id AS session_id, session_logs.user_id, users.username, users.role, users.is_active, users.must_change_password, session_logs.last_active_at, session_logs.expires_at, session_logs.logged_out_at 
+FROM session_logs JOIN users ON users.tenant_id = session_logs.tenant_id AND users.id = session_logs.user_id JOIN tenants ON tenants.id = session_logs.tenant_id 
+WHERE session_logs.token_hash = $1
+$look_up$;
+
+REVOKE ALL ON FUNCTION session_row(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION session_row(text) TO spothive_app, spothive_system;
+
+ALTER FUNCTION session_row(text) OWNER TO spothive_system;
+
+DO $grant$ BEGIN EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM spothive_system', current_schema()); END $grant$;
+
+DO $grant$ BEGIN EXECUTE format('GRANT CREATE ON SCHEMA %I TO spothive_system', current_schema()); END $grant$;
+
+CREATE FUNCTION api_key_row(name text) RETURNS TABLE (tenant_id uuid, tenant_slug text, tenant_is_active boolean, key_id uuid, cluster_id uuid, user_id uuid, username text, role text, is_active boolean, key_name text, key_hash text, scopes jsonb, rate_limit bigint, last_used_at timestamptz, expires_at timestamptz, revoked_at timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $look_up$
+SELECT api_keys.tenant_id, tenants.slug AS tenant_slug, tenants.is_active AS tenant_is_active, api_keys.id AS key_id, api_keys.cluster_id, api_keys.user_id, users.username, users.role, users.is_active, api_keys.name AS key_name, api_keys.key_hash, api_keys.scopes, api_keys.rate_limit, api_keys.last_used_at, api_keys.expires_at, api_keys.revoked_at 
+FROM api_keys JOIN tenants ON tenants.id = api_keys.tenant_id LEFT OUTER JOIN users ON users.tenant_id = api_keys.tenant_id AND users.id = api_keys.user_id 
+WHERE api_keys.prefix = $1
+$look_up$;
+
+REVOKE ALL ON FUNCTION api_key_row(text) FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION api_key_row(text) TO spothive_app, spothive_system;
+
+ALTER FUNCTION api_key_row(text) OWNER TO spothive_system;
+
+DO $grant$ BEGIN EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM spothive_system', current_schema()); END $grant$;
+
+DO $grant$ BEGIN EXECUTE format('GRANT CREATE ON SCHEMA %I TO spothive_system', current_schema()); END $grant$;
+
 CREATE FUNCTION account_owner_exists(name text) RETURNS TABLE (found boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $look_up$
 SELECT EXISTS (SELECT accounts.id 

@@ -1,0 +1,71 @@
+"""Who may do what: the one place that knows."""
+
+from __future__ import annotations
+
+import enum
+
+from spothive.errors import AuditNote, Denied
+from spothive.models import ResourceType, Role
+from spothive.operations.actor import Actor
+from spothive.operations.audit import storable
+
+
+class Action(enum.StrEnum):
+    """What a role may be allowed to do."""
+
+    READ = "read the own tenant, set own preferences, request an approval"
+    EXPERIMENT = "run lab experiments, assign models to LAB instances"
+    MANAGE = "manage accounts, schedules, policies, templates, webhooks, API keys, datasets; approve LOW and MEDIUM"
+    MANAGE_USERS = "invite and disable users"
+    APPROVE_HIGH = "approve HIGH"
+    MANAGE_PLATFORM = "manage models, market facts, tenants and sealing keys (staff of platform only)"
+    APPROVE_CRITICAL = "approve CRITICAL"
+    MAKE_ADMINS = "make or unmake admins"
+
+
+_USER = {Action.READ}
+_LAB = _USER | {Action.EXPERIMENT}
+_CLIENT = _LAB | {Action.MANAGE, Action.MANAGE_USERS}
+_ADMIN = _CLIENT | {Action.APPROVE_HIGH, Action.MANAGE_PLATFORM}
+ALLOWED: dict[Role, frozenset[Action]] = {
+    Role.USER: frozenset(_USER),
+    Role.LAB: frozenset(_LAB),
+    Role.CLIENT: frozenset(_CLIENT),
+    Role.ADMIN: frozenset(_ADMIN),
+    Role.SUPER_ADMIN: frozenset(_ADMIN | {Action.APPROVE_CRITICAL, Action.MAKE_ADMINS}),
+}
+"""The permission table. The docs are generated from it and nothing else decides."""
+
+
+def may(actor: Actor, action: Action) -> bool:
+    """Tell whether ``actor`` may do ``action``."""
+    if action is Action.MANAGE_PLATFORM and not actor.is_staff:
+        return False
+    return action in ALLOWED[actor.role]
+
+
+def require(actor: Actor, action: Action, *, attempt: str, resource: str, resource_type: ResourceType) -> None:
+    """Let ``actor`` pass, or refuse and have the attempt remembered.
+
+    Args:
+        actor: who tries.
+        action: permission it takes.
+        attempt: audit event of the attempt, for example ``account.import``.
+        resource: name or id of what it was tried on.
+        resource_type: kind of the resource.
+
+    Raises:
+        Denied: the role does not allow it; the door writes a DENIED audit row.
+    """
+    if may(actor, action):
+        return
+    note = AuditNote(
+        event=attempt,
+        resource=storable(resource),
+        resource_type=resource_type,
+        actor_name=actor.label,
+        actor_id=actor.user_id,
+    )
+    able = ", ".join(role for role in Role if action in ALLOWED[role])
+    msg = f"{actor.username} ({actor.role}) may not {action.value.split(';')[0].split(' (')[0]}: ask {able}"
+    raise Denied(msg, note=note)
