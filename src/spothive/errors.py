@@ -77,7 +77,23 @@ class TenantMismatch(SpothiveError):
 
 
 class NetworkInTransaction(SpothiveError):
-    """The outside world was called while a database transaction was open."""
+    """The outside world, or bcrypt, was called while a database transaction was open."""
+
+
+class Overloaded(SpothiveError):
+    """More is asked at once than can be done; the same may succeed in a moment. Nothing was decided."""
+
+
+class SignInRefused(NotAllowed):
+    """Nobody was signed in. What must not be told is not told: several causes share one message."""
+
+
+class SecondFactorNeeded(SignInRefused):
+    """The password is right; a code that fits, of the second factor, is needed as well."""
+
+
+class SessionEnded(NotAllowed):
+    """The token opens no session, or none any more; its message is the same whatever the cause. Sign in again."""
 
 
 class DatabaseUnavailable(SpothiveError):

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
 
-from spothive.errors import InvalidInput
+from spothive.blocks import refuse_in_block
+from spothive.errors import InvalidInput, Overloaded
 
 SHORTEST, LONGEST = 8, 1024
+PATIENCE = 10.0
+"""Seconds for which a call of bcrypt waits for its turn."""
+
 _MARK = "sha256$"
 """Marks hashes made over the digest, should plain bcrypt hashes ever be taken over from elsewhere."""
+_HASH = re.compile(r"sha256\$(\$2b\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31})")
+
+# bcrypt lets go of Python's lock. More calls than cores would be slower each, and starve every other request.
+_turns = BoundedSemaphore(os.cpu_count() or 1)
 
 
 def hash_password(password: str) -> str:
@@ -17,6 +30,8 @@ def hash_password(password: str) -> str:
 
     Raises:
         InvalidInput: shorter than 8 or longer than 1024 characters, or not valid Unicode.
+        NetworkInTransaction: a transaction is open.
+        Overloaded: too many passwords are hashed and checked at once.
     """
     import bcrypt
 
@@ -25,21 +40,54 @@ def hash_password(password: str) -> str:
     if not SHORTEST <= len(password) <= LONGEST:
         msg = f"a password has {SHORTEST} to {LONGEST} characters"
         raise InvalidInput(msg)
-    return _MARK + bcrypt.hashpw(_digest(password), bcrypt.gensalt(get_settings().bcrypt_rounds)).decode()
+    digest = _digest(password)
+    if digest is None:
+        msg = "the password is not valid Unicode"
+        raise InvalidInput(msg)
+    with _turn():
+        return _MARK + bcrypt.hashpw(digest, bcrypt.gensalt(get_settings().bcrypt_rounds)).decode()
 
 
-def check_password(password: str, password_hash: str) -> bool:
-    """Tell whether ``password`` belongs to ``password_hash``; as slow as hashing."""
+def check_password(password: str, password_hash: str | None) -> bool:
+    """Tell whether ``password`` belongs to ``password_hash``, always by exactly one call of bcrypt.
+
+    Where there is nothing to compare - no hash, one of another form, a password nobody can have - the call is made
+    over a hash of the configured cost that no password has, so that the time it takes says nothing.
+
+    Raises:
+        NetworkInTransaction: a transaction is open.
+        Overloaded: too many passwords are hashed and checked at once.
+    """
     import bcrypt
 
-    if not password_hash.startswith(_MARK):
-        return False
-    return bcrypt.checkpw(_digest(password), password_hash.removeprefix(_MARK).encode())
+    known = _HASH.fullmatch(password_hash or "")
+    digest = _digest(password) if len(password) <= LONGEST else None
+    with _turn():
+        same = bcrypt.checkpw(digest or b"", known[1].encode() if known else _nobodys_hash())
+    return same and known is not None and digest is not None
 
 
-def _digest(password: str) -> bytes:
+def _nobodys_hash() -> bytes:
+    from spothive.settings import get_settings
+
+    return f"$2b${get_settings().bcrypt_rounds:02d}$".encode() + b"." * 53
+
+
+def _digest(password: str) -> bytes | None:
+    """Return what bcrypt is given, or None where the password is not valid Unicode."""
     try:
         return base64.b64encode(hashlib.sha256(password.encode()).digest())
     except UnicodeEncodeError:
-        msg = "the password is not valid Unicode"
-        raise InvalidInput(msg) from None
+        return None
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    refuse_in_block("bcrypt")
+    if not _turns.acquire(timeout=PATIENCE):
+        msg = "too many people are signing in at this moment: try again in a few seconds"
+        raise Overloaded(msg)
+    try:
+        yield
+    finally:
+        _turns.release()

@@ -72,6 +72,11 @@ def _active_staff(row: HasColumns) -> sa.ColumnElement[bool]:
     return sa.and_(row.c.tenant_id == PLATFORM_TENANT_ID, row.c.role.in_(STAFF_ROLES), row.c.is_active.is_(sa.true()))
 
 
+def _spent_step_forgotten(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    fell = sa.or_(new.c.totp_last_step.is_(None), new.c.totp_last_step < old.c.totp_last_step)
+    return sa.and_(old.c.totp_last_step.is_not(None), fell, old.c.totp_secret.is_not_distinct_from(new.c.totp_secret))
+
+
 def _remaining_staff(old: HasColumns, _: HasColumns) -> sa.Select[Any]:
     users = User.__table__
     return sa.select(users.c.id).where(_active_staff(old), _active_staff(users), users.c.id != old.c.id).limit(1)
@@ -144,6 +149,13 @@ class User(TenantOwned, Timestamped, Base):
                         lock=lambda old, new: _remaining_staff(old, new).with_for_update(),
                         serialise="last_admin",
                         message="the last active admin of 'platform' stays: make somebody else admin first",
+                    ),
+                    Refusal(
+                        rule="lc_users_totp_step",
+                        events=("update",),
+                        columns=("totp_last_step",),
+                        when=_spent_step_forgotten,
+                        message="a code of the second factor works once: its step falls only with the secret",
                     ),
                 ]
             }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -18,13 +17,11 @@ from spothive.keyring import Keyring
 from spothive.models import Account, AccountStatus, ConnectionMethod, ResourceType
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record, record_failure
-from spothive.operations.fleet.accounts import Sessions, find_account, log_account
+from spothive.operations.fleet.accounts import find_account, log_account
+from spothive.operations.given import Keys, Sessions
 from spothive.operations.identity import Action, require
 from spothive.schema.sealed import seal, unseal
 from spothive.schema.states import move
-
-Keys = Callable[[], Keyring]
-"""Loads the keyring. Called for accounts connected by keys only: who connects by roles needs no sealing key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,9 +27,9 @@ from spothive.models import (
 )
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
+from spothive.operations.given import Sessions
 from spothive.operations.identity import Action, require
 
-Sessions = Callable[..., AbstractContextManager[TenantSession]]
 Progress = Callable[[int, int], None]
 """Told (done, total) as long work goes on."""
 

@@ -38,10 +38,11 @@ from spothive.models import (
 )
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
-from spothive.operations.fleet.access import Access, Keys, fail_account, locked, read_access, require_manage
-from spothive.operations.fleet.accounts import Progress, Sessions, log_account
+from spothive.operations.fleet.access import Access, fail_account, locked, read_access, require_manage
+from spothive.operations.fleet.accounts import Progress, log_account
 from spothive.operations.fleet.listing import check_region
 from spothive.operations.fleet.reconcile import ScanResult, is_whole, reconcile
+from spothive.operations.given import Keys, Sessions
 from spothive.schema.states import move
 
 _log = logging.getLogger(__name__)

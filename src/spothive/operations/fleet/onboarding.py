@@ -33,9 +33,10 @@ from spothive.models import (
 )
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record, record_failure
-from spothive.operations.fleet.access import Keys, new_external_id, prove_role, require_manage, use_keys, use_role
-from spothive.operations.fleet.accounts import Sessions, find_account, log_account, make_placeholder, responsible_user
+from spothive.operations.fleet.access import new_external_id, prove_role, require_manage, use_keys, use_role
+from spothive.operations.fleet.accounts import find_account, log_account, make_placeholder, responsible_user
 from spothive.operations.fleet.listing import check_region
+from spothive.operations.given import Keys, Sessions
 from spothive.schema.states import move
 
 OPEN_FOR: Final = timedelta(hours=24)

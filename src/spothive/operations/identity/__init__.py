@@ -3,19 +3,51 @@
 from spothive.operations.identity.acting import find_actor
 from spothive.operations.identity.people import create_user, find_user, list_users, set_password, set_user_active
 from spothive.operations.identity.permissions import ALLOWED, Action, may, require
+from spothive.operations.identity.second_factor import (
+    TotpSetup,
+    begin_totp,
+    confirm_totp,
+    disable_totp,
+    new_backup_codes,
+    remove_totp,
+)
+from spothive.operations.identity.sessions import (
+    end_other_sessions,
+    end_session,
+    end_sessions,
+    list_sessions,
+    log_out,
+    resume,
+)
+from spothive.operations.identity.sign_in import SignedIn, list_log_ins, log_in
 from spothive.operations.identity.tenants import create_tenant, list_tenants, set_tenant_active
 
 __all__ = [
     "ALLOWED",
     "Action",
+    "SignedIn",
+    "TotpSetup",
+    "begin_totp",
+    "confirm_totp",
     "create_tenant",
     "create_user",
+    "disable_totp",
+    "end_other_sessions",
+    "end_session",
+    "end_sessions",
     "find_actor",
     "find_user",
+    "list_log_ins",
+    "list_sessions",
     "list_tenants",
     "list_users",
+    "log_in",
+    "log_out",
     "may",
+    "new_backup_codes",
+    "remove_totp",
     "require",
+    "resume",
     "set_password",
     "set_tenant_active",
     "set_user_active",
