@@ -13,7 +13,7 @@ import re
 import secrets
 import shlex
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -146,6 +146,10 @@ class Keyring:
             TypeError: always.
         """
         raise TypeError("a Keyring is never pickled or copied: load it where it is needed")
+
+
+Keys = Callable[[], Keyring]
+"""Loads the keyring. Called only where a secret is sealed or opened: who has none needs no sealing key."""
 
 
 def load_keyring(settings: Settings) -> Keyring:

@@ -1,4 +1,7 @@
-"""Every verb that changes something, as data: so that no law about verbs forgets one."""
+"""Every verb that changes something, as data: so that no law about verbs forgets one.
+
+Signing in is none: an attempt is remembered whether or not it may go on. See ``identity/test_sign_in.py``.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,15 @@ SECRET = "sha256$this-is-the-hash"
 
 @dataclass(frozen=True)
 class Verb:
-    """One change: who does it in which tenant, who may not, and what the audit trail then says."""
+    """One change: who does it in which tenant, who may not, and what the audit trail then says.
+
+    ``denied`` is None for what everybody may do with what is their own.
+    """
 
     name: str
     run: Callable[[Actor, UUID], Any]
     actor: str
-    denied: str
+    denied: str | None
     tenant: str
     trail: tuple[tuple[str, str, Any, Any], ...]
     prepare: Callable[[World], Any] = lambda _: None
@@ -48,7 +54,7 @@ def verb(
     facts: dict[str, Any],
     *,
     actor: str,
-    denied: str,
+    denied: str | None,
     tenant: str,
     trail: tuple[str, str, Any, Any],
     prepare: Callable[[World], Any] = lambda _: None,

@@ -39,6 +39,7 @@ IDENTITY: dict[str, Act] = {
     "lc_tenants_platform": lambda g: g.change("tenants", PLATFORM_TENANT_ID, is_active=False),
     "lc_users_last_admin": lambda g: g.change("users", an_admin(g)["id"], role="user"),
     "lc_users_last_admin_gone": lambda g: g.remove("users", an_admin(g)["id"]),
+    "lc_users_totp_step": lambda g: g.change("users", totp_last_step=2).change("users", totp_last_step=1),
 }
 
 FLEET: dict[str, Act] = {

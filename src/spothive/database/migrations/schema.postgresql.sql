@@ -3750,6 +3750,10 @@ $guard$;
 CREATE TRIGGER lc_users_last_admin_gone BEFORE DELETE ON users FOR EACH ROW
 EXECUTE FUNCTION guard_lc_users_last_admin_gone();
 
+CREATE TRIGGER lc_users_totp_step BEFORE UPDATE OF totp_last_step ON users FOR EACH ROW
+WHEN (old.totp_last_step IS NOT NULL AND (new.totp_last_step IS NULL OR new.totp_last_step < old.totp_last_step) AND old.totp_secret IS NOT DISTINCT FROM new.totp_secret)
+EXECUTE FUNCTION spothive_refuse('lc_users_totp_step');
+
 CREATE TRIGGER lc_users_id BEFORE UPDATE OF id ON users FOR EACH ROW
 WHEN (old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_users_id');

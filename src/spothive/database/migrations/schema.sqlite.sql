@@ -2437,6 +2437,10 @@ WHERE old.tenant_id = '00000000000070008000000000000001' AND old.role IN ('admin
  LIMIT 1 OFFSET 0))
 BEGIN SELECT RAISE(ABORT, 'lc_users_last_admin_gone'); END;
 
+CREATE TRIGGER lc_users_totp_step BEFORE UPDATE OF totp_last_step ON users FOR EACH ROW
+WHEN old.totp_last_step IS NOT NULL AND (new.totp_last_step IS NULL OR new.totp_last_step < old.totp_last_step) AND old.totp_secret IS new.totp_secret
+BEGIN SELECT RAISE(ABORT, 'lc_users_totp_step'); END;
+
 CREATE TRIGGER lc_users_id BEFORE UPDATE OF id ON users FOR EACH ROW
 WHEN old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_users_id'); END;

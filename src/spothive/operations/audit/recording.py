@@ -81,10 +81,15 @@ def _row(actor: Actor, event: str, resource: str, resource_type: ResourceType, *
     )
 
 
-def storable(resource: str) -> str:
-    """Return the name of a thing as an audit row can hold it, whatever somebody typed: an attempt is remembered too."""
-    text = resource.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
-    return text[:255] or "(no name)"
+def storable(resource: str, length: int = 255) -> str:
+    """Return the name of a thing as a row can hold it, whatever somebody typed: an attempt is remembered too.
+
+    Args:
+        resource: as it was typed.
+        length: at most so many characters.
+    """
+    text = resource[:length].encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    return text[:length] or "(no name)"
 
 
 def _canonical(diff: dict[str, Any] | None) -> str | None:

@@ -13,13 +13,13 @@ from spothive.errors import Conflict, ProofRefused
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_errors import AccessDenied, AwsRefused
-from spothive.keyring import Keyring
+from spothive.keyring import Keyring, Keys
 from spothive.models import Account, AccountStatus, ConnectionMethod, ResourceType
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record, record_failure
 from spothive.operations.fleet.accounts import find_account, log_account
-from spothive.operations.given import Keys, Sessions
 from spothive.operations.identity import Action, require
+from spothive.operations.sessions import Sessions
 from spothive.schema.sealed import seal, unseal
 from spothive.schema.states import move
 

@@ -27,8 +27,8 @@ from spothive.models import (
 )
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
-from spothive.operations.given import Sessions
 from spothive.operations.identity import Action, require
+from spothive.operations.sessions import Sessions
 
 Progress = Callable[[int, int], None]
 """Told (done, total) as long work goes on."""

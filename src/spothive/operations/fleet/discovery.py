@@ -26,6 +26,7 @@ from spothive.gateways.aws import AwsGateway, ObservedCluster
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_errors import AwsError, AwsRefused, CredentialsRefused
 from spothive.gateways.ec2_answer import FleetAnswer, ObservedInstance
+from spothive.keyring import Keys
 from spothive.models import (
     Account,
     AccountStatus,
@@ -42,7 +43,7 @@ from spothive.operations.fleet.access import Access, fail_account, locked, read_
 from spothive.operations.fleet.accounts import Progress, log_account
 from spothive.operations.fleet.listing import check_region
 from spothive.operations.fleet.reconcile import ScanResult, is_whole, reconcile
-from spothive.operations.given import Keys, Sessions
+from spothive.operations.sessions import Sessions
 from spothive.schema.states import move
 
 _log = logging.getLogger(__name__)

@@ -22,6 +22,7 @@ from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_errors import AwsRefused
 from spothive.gateways.onboarding_template import Access as Grant, onboarding_template as render_template
+from spothive.keyring import Keys
 from spothive.models import (
     Account,
     AccountStatus,
@@ -36,7 +37,7 @@ from spothive.operations.audit import record, record_failure
 from spothive.operations.fleet.access import new_external_id, prove_role, require_manage, use_keys, use_role
 from spothive.operations.fleet.accounts import find_account, log_account, make_placeholder, responsible_user
 from spothive.operations.fleet.listing import check_region
-from spothive.operations.given import Keys, Sessions
+from spothive.operations.sessions import Sessions
 from spothive.schema.states import move
 
 OPEN_FOR: Final = timedelta(hours=24)

@@ -1,6 +1,7 @@
 """Identity: who may do what, tenants, their people, and how people and programs sign in."""
 
 from spothive.operations.identity.acting import find_actor
+from spothive.operations.identity.open_sessions import end_other_sessions, end_session, list_sessions
 from spothive.operations.identity.people import create_user, find_user, list_users, set_password, set_user_active
 from spothive.operations.identity.permissions import ALLOWED, Action, may, require
 from spothive.operations.identity.second_factor import (
@@ -11,14 +12,7 @@ from spothive.operations.identity.second_factor import (
     new_backup_codes,
     remove_totp,
 )
-from spothive.operations.identity.sessions import (
-    end_other_sessions,
-    end_session,
-    end_sessions,
-    list_sessions,
-    log_out,
-    resume,
-)
+from spothive.operations.identity.sessions import end_sessions, log_out, resume
 from spothive.operations.identity.sign_in import SignedIn, list_log_ins, log_in
 from spothive.operations.identity.tenants import create_tenant, list_tenants, set_tenant_active
 

@@ -39,6 +39,7 @@ class Failure(enum.StrEnum):
 
 def locked_user(session: TenantSession, user_id: UUID) -> User | None:
     """Return the user's row as it is now, locked to the end of the transaction: attempts are judged one by one."""
+    session.flush()  # else what was changed and not sent yet would be lost by reading the row anew
     query = select(User).where(User.id == user_id).with_for_update()
     return session.scalar(query, execution_options={"populate_existing": True})
 

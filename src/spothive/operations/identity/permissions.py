@@ -18,9 +18,7 @@ class Action(enum.StrEnum):
     MANAGE = "manage accounts, schedules, policies, templates, webhooks, API keys, datasets; approve LOW and MEDIUM"
     MANAGE_USERS = "invite and disable users"
     APPROVE_HIGH = "approve HIGH"
-    MANAGE_PLATFORM = (
-        "manage models, market facts, tenants, sealing keys, lost second factors (staff of platform only)"
-    )
+    MANAGE_PLATFORM = "manage models, market facts, tenants, sealing keys, lost second factors (staff of platform only)"
     APPROVE_CRITICAL = "approve CRITICAL"
     MAKE_ADMINS = "make or unmake admins"
 

@@ -20,14 +20,14 @@ from sqlalchemy.orm.attributes import set_committed_value
 from spothive.clock import utc_now
 from spothive.database import TenantSession
 from spothive.errors import Conflict, InvalidInput, NotFound, SecondFactorNeeded
-from spothive.keyring import Keyring
+from spothive.keyring import Keyring, Keys
 from spothive.models import STAFF_ROLES, BackupCode, LoginMethod, ResourceType, User
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record, record_failure
-from spothive.operations.given import Keys, Sessions
 from spothive.operations.identity.lock_out import Failure, count_failure, is_locked, locked_user
 from spothive.operations.identity.people import find_user
 from spothive.operations.identity.permissions import Action, require
+from spothive.operations.sessions import Sessions
 from spothive.schema.sealed import seal, unseal
 
 ISSUER = "spothive"

@@ -1,4 +1,4 @@
-"""Sessions of people who signed in: starting, resuming, listing and ending them.
+"""Sessions of people who signed in: how they begin, go on and end.
 
 A session is a random token of 256 bits, of which the SHA-256 is stored: enough for what nobody can guess. It ends when
 it is left or revoked, when it was not used for a while, and after a day in any case.
@@ -17,14 +17,12 @@ from sqlalchemy import ColumnElement, select, update
 from spothive.clock import utc_now
 from spothive.database import TenantSession, read_session
 from spothive.database.look_ups import SessionRow, session_row
-from spothive.errors import NotFound, SessionEnded
-from spothive.models import STAFF_ROLES, ResourceType, SessionLog, User
+from spothive.errors import SessionEnded
+from spothive.models import ResourceType, SessionLog, User
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
-from spothive.operations.given import Sessions
-from spothive.operations.identity.people import find_user
-from spothive.operations.identity.permissions import Action, require
 from spothive.operations.identity.user_agents import read_user_agent
+from spothive.operations.sessions import Sessions
 from spothive.settings import get_settings
 
 TOKEN_BYTES = 32
@@ -65,7 +63,7 @@ def start_session(
     now, settings = utc_now(), get_settings()
     open_ones = session.scalars(
         select(SessionLog.id)
-        .where(SessionLog.user_id == user.id, *_is_open(now))
+        .where(SessionLog.user_id == user.id, *is_open(now))
         .order_by(SessionLog.last_active_at.desc(), SessionLog.id.desc())
     ).all()
     surplus = list(open_ones[settings.sessions_per_user - 1 :])
@@ -88,58 +86,6 @@ def start_session(
     session.add(row)
     session.flush()
     return StartedSession(row, token, surplus)
-
-
-def list_sessions(session: TenantSession, actor: Actor, username: str | None = None) -> list[SessionLog]:
-    """Return the open sessions of a user of the session's tenant, the last used first.
-
-    Args:
-        session: may be one that only reads.
-        actor: who asks; everybody may see the own ones.
-        username: whose; the actor's own when None.
-
-    Raises:
-        Denied: ``actor`` may not manage that user.
-        NotFound: no such user in this tenant.
-    """
-    user_id = actor.user_id
-    if username is not None:
-        user = find_user(session, username)
-        _require_over(actor, user, "session.listed")
-        user_id = user.id
-    query = select(SessionLog).where(SessionLog.user_id == user_id, *_is_open(utc_now()))
-    return list(session.scalars(query.order_by(SessionLog.last_active_at.desc(), SessionLog.id.desc())))
-
-
-def end_session(session: TenantSession, actor: Actor, session_id: UUID) -> None:
-    """End a session: anybody an own one, others who may manage that user.
-
-    Raises:
-        Denied: it is another user's, whom ``actor`` may not manage.
-        NotFound: no such session in this tenant, or it has ended.
-    """
-    row = session.get(SessionLog, session_id)
-    user = session.get_one(User, row.user_id) if row else None
-    if user is not None:
-        _require_over(actor, user, "session.ended")
-    if user is None or not _end(session, session_id, reason=f"ended by {actor.username}"):
-        msg = f"no open session has the id {session_id}: see `spothive session list`"
-        raise NotFound(msg)
-    record(session, actor, "session.ended", user.username, ResourceType.USER, before={"session_id": session_id})
-
-
-def end_other_sessions(session: TenantSession, actor: Actor, keep: UUID | None = None) -> int:
-    """End the acting user's sessions, all but ``keep``; return how many there were.
-
-    Raises:
-        NotFound: ``actor`` is no user of the session's tenant.
-    """
-    user = find_user(session, actor.username)
-    ended = end_sessions(session, user.id, reason=f"ended by {actor.username}", keep=keep)
-    if ended:
-        before = {"sessions": ended, "kept": keep}
-        record(session, actor, "session.others_ended", user.username, ResourceType.USER, before=before)
-    return ended
 
 
 def end_sessions(session: TenantSession, user_id: UUID, *, reason: str, keep: UUID | None = None) -> int:
@@ -197,7 +143,7 @@ def log_out(sessions: Sessions, token: str) -> None:
     if row is None or row.logged_out_at is not None:
         return
     with sessions(tenant=row.tenant_id) as session:
-        if _end(session, row.session_id, reason=None):
+        if end_one(session, row.session_id, reason=None):
             before = {"session_id": row.session_id}
             record(session, _actor_of(row), "session.left", row.username, ResourceType.USER, before=before)
 
@@ -226,20 +172,15 @@ def _may_go_on(row: SessionRow, now: datetime) -> bool:
     return is_open and row.is_active and row.tenant_is_active
 
 
-def _is_open(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def is_open(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions under which a session is open at a moment."""
     idle_since = now - timedelta(seconds=get_settings().session_idle)
     return (SessionLog.logged_out_at.is_(None), SessionLog.expires_at > now, SessionLog.last_active_at > idle_since)
 
 
-def _end(session: TenantSession, session_id: UUID, *, reason: str | None) -> bool:
-    """End one session by compare-and-set; tell whether this call did."""
+def end_one(session: TenantSession, session_id: UUID, *, reason: str | None) -> bool:
+    """End one session by compare-and-set; tell whether this call did. The caller writes the audit row."""
     ended = update(SessionLog).where(SessionLog.id == session_id, SessionLog.logged_out_at.is_(None))
     ended = ended.values(logged_out_at=utc_now(), revoked_reason=reason)
     result = session.execute(ended.execution_options(synchronize_session=False))
     return bool(result.rowcount == 1)  # type: ignore[attr-defined]  # a CursorResult, since this is DML
-
-
-def _require_over(actor: Actor, user: User, attempt: str) -> None:
-    if user.id != actor.user_id:
-        action = Action.MAKE_ADMINS if user.role in STAFF_ROLES else Action.MANAGE_USERS
-        require(actor, action, attempt=attempt, resource=user.username, resource_type=ResourceType.USER)

@@ -19,16 +19,17 @@ from spothive.database import TenantSession, bind_tenant, read_session
 from spothive.database.look_ups import LoginRow, login_row
 from spothive.database.passwords import check_password
 from spothive.errors import Conflict, SecondFactorNeeded, SignInRefused, SpothiveError
+from spothive.keyring import Keys
 from spothive.models import PLATFORM_TENANT_ID, LoginHistory, LoginMethod, ResourceType, User
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record, storable
-from spothive.operations.given import Keys, Sessions
 from spothive.operations.identity.lock_out import NOBODY, Failure, count_failure, is_locked, locked_user
 from spothive.operations.identity.names import normal_name
 from spothive.operations.identity.people import find_user
 from spothive.operations.identity.permissions import Action, require
 from spothive.operations.identity.second_factor import WRONG_CODE, ShownCode
 from spothive.operations.identity.sessions import start_session
+from spothive.operations.sessions import Sessions
 
 _NAME_MAX, _ADDRESS_MAX, _AGENT_MAX = 255, 45, 500
 
@@ -160,11 +161,11 @@ def _look_up(name: str, ip_address: str | None, user_agent: str | None) -> _Call
 
 def _beginning(typed: str) -> str:
     """Return so much of a name that nobody has as may be kept: it may be a password, typed into the wrong field."""
-    return f"{storable(typed[:2])}… ({len(typed)} characters)" if typed else storable("")
+    return f"{storable(typed[:2])}… ({len(typed)} characters)" if typed else storable(typed)
 
 
 def _kept(text: str | None, length: int) -> str | None:
-    return storable(text[:length])[:length] if text else None
+    return storable(text, length) if text else None
 
 
 def _open_code(caller: _Caller, code: str, keys: Keys) -> ShownCode | None:
