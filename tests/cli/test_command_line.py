@@ -30,11 +30,15 @@ def _commands() -> Iterator[tuple[list[str], Any]]:
     context = root.make_context("spothive", ["db"])
     for name in root.commands:
         root.resolve_command(context, [name])  # fills the group
-        found = root.commands[name]
-        if hasattr(found, "commands"):
-            yield from (([name, inner], command) for inner, command in found.commands.items())
-        else:
-            yield [name], found
+        yield from _below([name], root.commands[name])
+
+
+def _below(words: list[str], found: Any) -> Iterator[tuple[list[str], Any]]:
+    if not hasattr(found, "commands"):
+        yield words, found
+        return
+    for name, inner in found.commands.items():
+        yield from _below([*words, name], inner)
 
 
 COMMANDS = {" ".join(words): command for words, command in _commands()}
@@ -46,6 +50,8 @@ def test_every_command_of_the_house_is_there() -> None:
         *("db backup", "db restore", "db copy", "db sample"),
         *("tenant create", "tenant list", "tenant suspend", "tenant resume"),
         *("user create", "user list", "user disable", "user enable", "user passwd"),
+        *("user totp enable", "user totp confirm", "user totp disable", "user totp codes"),
+        *("session list", "session end", "session start", "session log-ins"),
         *("account import", "account list", "account show", "account mark", "account disconnect"),
         *("account begin", "account template", "account verify", "account connect", "account recheck"),
         *("account discover", "secrets init", "secrets status"),
@@ -67,7 +73,7 @@ def test_every_command_explains_itself_and_takes_the_shared_options(name: str, d
 @pytest.mark.parametrize("name", sorted(STREETS))
 def test_a_group_lists_its_commands(name: str, done: Spothive) -> None:
     shown = done(name, "--help").out.partition("Commands:\n")[2]
-    commands = [words.split()[1] for words in COMMANDS if words.startswith(f"{name} ")]
+    commands = list(dict.fromkeys(words.split()[1] for words in COMMANDS if words.startswith(f"{name} ")))
     assert [line.split()[0] for line in shown.splitlines()] == commands
     assert "..." not in shown, "the first sentence of a command's docstring must fit into its line"
 

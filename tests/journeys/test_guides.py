@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
+import httpx
 import pytest
 from fastapi import Depends, FastAPI
 
@@ -18,6 +20,7 @@ from spothive.models import Role
 from spothive.operations.actor import Actor
 from tests.conftest import Database
 from tests.factories.samples import sample_graph
+from tests.factories.sign_ins import KEYRING, PASSWORD, code_of, make_person
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 TENANT = UUID(int=7)
@@ -62,6 +65,33 @@ def test_the_blocks_of_a_guide_run_one_after_the_other(
     ]
     printed = capsys.readouterr().out.splitlines()
     assert [line for line in said if line not in printed] == [], "a comment beside a print() says what it prints"
+
+
+def test_the_door_of_the_guide_signs_people_in(
+    db: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = names_at_hand() | {"password": PASSWORD, "code_shown_by_app": code_of}
+    monkeypatch.setattr("spothive.runtime.keyring", lambda: KEYRING)
+    make_person(TENANT, "grace")
+    for block in blocks_of("signing-in.md"):
+        exec(compile(block, "signing-in.md", "exec"), names)  # noqa: S102 - our own guide
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "grace"
+    assert said[1].startswith("user name or password is wrong")
+    asyncio.run(_knock(names["app"], names["backup_codes"][1]))
+
+
+async def _knock(app: FastAPI, code: str) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://x.io") as client:
+        assert (await client.get("/sessions")).status_code == 401
+        given = {"name": "grace", "password": PASSWORD}
+        refused = await client.post("/session", json=given)
+        assert (refused.status_code, refused.json()["detail"]["code_needed"]) == (401, True)
+        assert (await client.post("/session", json=given | {"password": "a guess"})).status_code == 401
+        assert (await client.post("/session", json=given | {"code": code})).json() == {"must_change_password": False}
+        assert len((await client.get("/sessions")).json()) == 3
+        assert (await client.delete("/session")).status_code == 200
+        assert (await client.get("/sessions")).status_code == 401
 
 
 def test_the_new_model_is_refused_as_the_guide_says(empty_db: Database, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ STREETS = {
     "db": ("db", "commands", "Make, examine and seed the database."),
     "tenant": ("identity", "tenant_commands", "Make, list, suspend and resume tenants."),
     "user": ("identity", "user_commands", "Make, list, disable and enable the users of a tenant."),
+    "session": ("identity", "session_commands", "Sign in, list and end sessions, and see who signed in."),
     "account": ("fleet", "account_commands", "Connect, discover, import and list AWS accounts."),
     "instance": ("fleet", "instance_commands", "List and show instances."),
     "secrets": ("secrets", "commands", "Make the sealing keys and see which are needed."),

@@ -81,7 +81,18 @@ def ask_secret(what: str, given: SecretStr | None, variable: str) -> str:
     return str(typer.prompt(what, hide_input=True, err=True)).strip()
 
 
-def _first_line() -> str:
+def shown_secret(what: str) -> str:
+    """Return a secret that somebody has: asked for at a terminal, unseen, else the first line of standard input.
+
+    Raises:
+        InvalidInput: standard input is empty or no UTF-8.
+    """
+    if is_terminal():
+        return str(typer.prompt(what, hide_input=True, err=True)).strip()
+    return _first_line(what).strip()
+
+
+def _first_line(what: str = "password") -> str:
     line = sys.stdin.buffer.readline(LONGEST_LINE)
     try:
         password = line.decode().rstrip("\r\n")
@@ -89,6 +100,6 @@ def _first_line() -> str:
         msg = "standard input is no UTF-8 text"
         raise InvalidInput(msg) from None
     if not password:
-        msg = "standard input holds no password"
+        msg = f"standard input holds no {what}"
         raise InvalidInput(msg)
     return password

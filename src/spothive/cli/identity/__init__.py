@@ -1,6 +1,10 @@
-"""``spothive tenant``, ``user`` and what else is about people and how they sign in."""
+"""``spothive tenant``, ``user``, ``session`` and what else is about people and how they sign in."""
 
 from spothive.cli.identity.people import user_commands
+from spothive.cli.identity.second_factor import totp_commands
+from spothive.cli.identity.sessions import session_commands
 from spothive.cli.identity.tenants import tenant_commands
 
-__all__ = ["tenant_commands", "user_commands"]
+user_commands.add_typer(totp_commands, name="totp", help="Set up or turn off a second factor.")
+
+__all__ = ["session_commands", "tenant_commands", "user_commands"]
