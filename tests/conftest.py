@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from spothive.database import dispose_engine, run_all_migrations
 from spothive.database.embedded_postgresql import EmbeddedPostgres
@@ -106,14 +106,35 @@ def loopback_only() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Owner URL of a PostgreSQL server: a given one, or the embedded one that all workers share."""
-    given = os.environ.get("SPOTHIVE_TEST_POSTGRES_URL")
-    if given:
-        yield given
-        return
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    with EmbeddedPostgres(shared / "postgresql", durable=False) as server:
-        yield server.owner_url
+    with ExitStack() as stack:
+        url = os.environ.get("SPOTHIVE_TEST_POSTGRES_URL")
+        if not url:
+            base = tmp_path_factory.getbasetemp()
+            shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+            url = stack.enter_context(EmbeddedPostgres(shared / "postgresql", durable=False)).owner_url
+        stack.enter_context(_kept_connection(make_url(url)))
+        yield url
+
+
+@contextmanager
+def _kept_connection(owner: URL) -> Iterator[None]:
+    """Keep the connection that makes and drops databases: to open it costs as much as the copy."""
+    server = _maintenance(owner)
+    with psycopg.connect(server, autocommit=True) as connection:
+        # Deriving a key 4096 times is most of what a client does to connect, and these passwords hide nothing.
+        connection.execute("SELECT set_config(name, '1', false) FROM pg_settings WHERE name = 'scram_iterations'")
+        with suppress(psycopg.Error):  # before PostgreSQL 18
+            connection.execute("SET file_copy_method = clone")
+        _kept[server] = connection
+        yield
+        del _kept[server]
+
+
+_kept: dict[str, psycopg.Connection[Any]] = {}
+
+
+def _maintenance(server: URL) -> str:
+    return _plain(server.set(database="postgres"))
 
 
 @pytest.fixture(scope="session")
@@ -123,9 +144,9 @@ def templates(postgresql_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
     name = f"spothive_template_{worker}_{secrets.token_hex(3)}"
     sqlite_file = tmp_path_factory.mktemp("template") / "spothive.db"
     owner = make_url(postgresql_url)
-    with psycopg.connect(_plain(owner), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        _make_service_login(connection)
+    connection = _kept[_maintenance(owner)]
+    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    _make_service_login(connection)
     urls = {
         "sqlite": f"sqlite:///{sqlite_file}",
         "postgresql": owner.set(database=name).render_as_string(hide_password=False),
@@ -133,11 +154,10 @@ def templates(postgresql_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
     for engine, url in urls.items():
         with settings(DATABASE_URL=_service(url) if engine == "postgresql" else url, SPOTHIVE_OWNER_URL=url):
             run_all_migrations()
-    with closing(sqlite3.connect(sqlite_file)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with closing(sqlite3.connect(sqlite_file)) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     yield urls
-    with psycopg.connect(_plain(owner), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _make_service_login(connection: psycopg.Connection[Any]) -> None:
@@ -190,11 +210,13 @@ def fresh_postgresql(template_url: str | None, server_url: str | None = None) ->
     """Yield the owner URL of a new database: a copy of ``template_url``, or an empty one on ``server_url``."""
     name = f"spothive_test_{secrets.token_hex(6)}"
     server = make_url(template_url or server_url or "")
-    maintenance = server.set(database="postgres")
     copy: sql.Composable = sql.SQL("")
     if template_url:
         copy = sql.SQL(" TEMPLATE {}").format(sql.Identifier(str(server.database)))
-    with psycopg.connect(_plain(maintenance), autocommit=True) as connection:
+    with ExitStack() as stack:
+        connection = _kept.get(_maintenance(server))
+        if connection is None:
+            connection = stack.enter_context(psycopg.connect(_maintenance(server), autocommit=True))
         strategy = sql.SQL(" STRATEGY FILE_COPY" if connection.info.server_version >= 150000 and template_url else "")
         connection.execute(sql.SQL("CREATE DATABASE {}{}{}").format(sql.Identifier(name), copy, strategy))
         try:
