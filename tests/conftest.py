@@ -8,12 +8,12 @@ import shutil
 import socket
 import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import psycopg
 import pytest
@@ -23,6 +23,8 @@ from sqlalchemy.engine import URL, make_url
 from spothive.database import dispose_engine, run_all_migrations
 from spothive.database.embedded_postgresql import EmbeddedPostgres
 from spothive.settings import get_settings
+
+T = TypeVar("T")
 
 ENGINES = ("sqlite", "postgresql")
 SERVICE = "spothive_test_service"
@@ -182,27 +184,78 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def db(db_engine: str, templates: dict[str, str], tmp_path: Path) -> Iterator[Database]:
-    """Yield a fresh migrated database; settings, sessions and commands of this process use it."""
+def db(db_engine: str, templates: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """Yield a fresh migrated database; settings, sessions and commands of this process use it.
+
+    It holds no rows but those of the one fixture ``begins_with_...`` the test asks for, if it does: a
+    :class:`Beginning`.
+    """
+    names = [name for name in request.fixturenames if name.startswith("begins_with_")]
+    if names:
+        (begins,) = map(request.getfixturevalue, names)
+        templates = begins.templates
     with migrated_copy(db_engine, templates, tmp_path) as database:
         yield database
+
+
+@dataclass(frozen=True)
+class Beginning(Generic[T]):
+    """Databases with the same rows, one of each engine, for the tests to copy.
+
+    Attributes:
+        templates: engine to the URL of the database.
+        made: engine to what tests are told of its rows. They share it, so nothing about it may change.
+    """
+
+    templates: dict[str, str]
+    made: dict[str, T]
+
+
+@pytest.fixture(scope="session")
+def beginning(
+    templates: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Callable[[], T]], Beginning[T]]]:
+    """Return a function that lets its argument write rows, once, into a database of each engine.
+
+    For fixtures of the session called ``begins_with_...``: they run before anything a test has patched or set.
+    """
+    with ExitStack() as stack:
+
+        def begin(make: Callable[[], T]) -> Beginning[T]:
+            urls, made = {}, {}
+            for engine in ENGINES:
+                database = stack.enter_context(_copied(engine, templates, tmp_path_factory.mktemp("beginning")))
+                with _in_use(database):
+                    made[engine] = make()
+                urls[engine] = database.owner_url
+            return Beginning(urls, made)
+
+        yield begin
 
 
 @contextmanager
 def migrated_copy(engine: str, templates: dict[str, str], folder: Path) -> Iterator[Database]:
     """Do what the fixture ``db`` does, for as long as the caller likes: for the reading tests of a whole module."""
+    with _copied(engine, templates, folder) as database, _in_use(database):
+        yield database
+
+
+@contextmanager
+def _copied(engine: str, templates: dict[str, str], folder: Path) -> Iterator[Database]:
     template = make_url(templates[engine])
     if engine == "sqlite":
         file = folder / "spothive.db"
         shutil.copyfile(str(template.database), file)
         url = f"sqlite:///{file}"
-        with settings(DATABASE_URL=url, SPOTHIVE_OWNER_URL=url, SPOTHIVE_BCRYPT_ROUNDS="4"):
-            yield Database("sqlite", url, url)
+        yield Database("sqlite", url, url)
         return
     with fresh_postgresql(template.render_as_string(hide_password=False)) as owner_url:
-        urls = {"DATABASE_URL": _service(owner_url), "SPOTHIVE_OWNER_URL": owner_url}
-        with settings(**urls, SPOTHIVE_BCRYPT_ROUNDS="4"):
-            yield Database("postgresql", urls["DATABASE_URL"], owner_url)
+        yield Database("postgresql", _service(owner_url), owner_url)
+
+
+def _in_use(database: Database) -> AbstractContextManager[None]:
+    urls = {"DATABASE_URL": database.service_url, "SPOTHIVE_OWNER_URL": database.owner_url}
+    return settings(**urls, SPOTHIVE_BCRYPT_ROUNDS="4")
 
 
 @contextmanager

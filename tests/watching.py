@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import event, select
+from sqlalchemy.orm import Session
 
 from spothive.database import (
     PLATFORM_TENANT_ID,
@@ -29,15 +30,21 @@ Rows = list[dict[str, Any]]
 
 def rows_of(model: type[Base], **equal: Any) -> Rows:
     """Return the rows of every tenant, by id; only those whose columns have the given values."""
-    table = model.__table__
-    where = [table.c[name] == value for name, value in equal.items()]
     with get_db_session(tenant=PLATFORM_TENANT_ID) as session, system_scope(session, "a test looks"):
-        return [dict(row) for row in session.execute(select(table).where(*where).order_by(table.c.id)).mappings()]
+        return _rows(session, model, equal)
 
 
 def everything() -> dict[str, Rows]:
     """Return every row of every table, to be compared with what is there later."""
-    return {mapper.class_.__tablename__: rows_of(mapper.class_) for mapper in Base.registry.mappers}
+    models = [mapper.class_ for mapper in Base.registry.mappers]
+    with get_db_session(tenant=PLATFORM_TENANT_ID) as session, system_scope(session, "a test looks"):
+        return {model.__tablename__: _rows(session, model, {}) for model in models}
+
+
+def _rows(session: Session, model: type[Base], equal: dict[str, Any]) -> Rows:
+    table = model.__table__
+    where = [table.c[name] == value for name, value in equal.items()]
+    return [dict(row) for row in session.execute(select(table).where(*where).order_by(table.c.id)).mappings()]
 
 
 def fleet_state() -> dict[str, list[str]]:

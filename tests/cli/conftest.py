@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from spothive.cli.app import app
 from spothive.database import PLATFORM_TENANT_ID, AuditLog, Base, Role, get_db_session, system_scope
 from spothive.database.seed_data import seed_initial_data
-from tests.conftest import Database
+from tests.conftest import Beginning, Database
 from tests.factories import make_tenant, make_user
 
 SPOTHIVE = Path(sys.executable).with_name("spothive")
@@ -91,15 +91,23 @@ def refused(spothive: Spothive) -> Callable[..., str]:
     return run
 
 
+@pytest.fixture(scope="session")
+def begins_with_people(beginning: Callable[[Callable[[], None]], Beginning[None]]) -> Beginning[None]:
+    return beginning(_make_people)
+
+
 @pytest.fixture
-def people(db: Database) -> Database:
-    """Seed the database: ``admin`` in platform, and the tenants acme and globex with a user of each role in acme."""
+def people(db: Database, begins_with_people: Beginning[None]) -> Database:
+    """Return the database: ``admin`` in platform, and the tenants acme and globex with a user of each role in acme."""
+    return db
+
+
+def _make_people() -> None:
     seed_initial_data()
     acme, globex = make_tenant("acme"), make_tenant("globex")
     for role in (Role.CLIENT, Role.USER, Role.LAB):
         make_user(acme, f"acme-{role}", role=role)
     make_user(globex, "gina", role=Role.CLIENT)
-    return db
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:

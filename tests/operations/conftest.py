@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from spothive.database import PLATFORM_TENANT_ID, AuditLog, Role, get_db_session
 from spothive.database.seed_data import seed_initial_data
 from spothive.operations.actor import Actor
 from spothive.operations.identity import create_tenant, create_user, find_actor
-from tests.conftest import Database
+from tests.conftest import Beginning, Database
 from tests.watching import rows_of
 
 
@@ -34,8 +34,18 @@ class World:
     gina: Actor  # client of globex
 
 
+@pytest.fixture(scope="session")
+def begins_with_world(beginning: Callable[[Callable[[], World]], Beginning[World]]) -> Beginning[World]:
+    return beginning(_make_world)
+
+
 @pytest.fixture
-def world(db: Database) -> World:
+def world(db: Database, begins_with_world: Beginning[World]) -> World:
+    """Return the people; their rows are there already."""
+    return begins_with_world.made[db.engine]
+
+
+def _make_world() -> World:
     """Make them by the verbs themselves."""
     seed_initial_data()
     admin, platform = find_actor("admin", "platform")
