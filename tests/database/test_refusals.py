@@ -30,7 +30,7 @@ from tests.database.refusal_cases import (
 )
 from tests.factories.graph import Graph
 from tests.factories.logins import another_login
-from tests.factories.samples import TABLES, Row, rule_of, sample, sample_graph
+from tests.factories.samples import TABLES, Row, rule_of, sample
 from tests.factories.ways import Core, Raw, meaning
 
 CLASSES: dict[str, type[errors.RuleBroken]] = {
@@ -45,9 +45,8 @@ CLASSES: dict[str, type[errors.RuleBroken]] = {
 
 
 @pytest.fixture
-def rows(db: Database) -> dict[str, Row]:
-    with get_db_session() as session, system_scope(session, "test"):
-        return sample_graph(session, uuid4())
+def rows(sample_rows: dict[str, Row]) -> dict[str, Row]:
+    return sample_rows
 
 
 # --- every rule -------------------------------------------------------------------------------------
@@ -375,7 +374,8 @@ def test_a_transaction_that_was_idle_too_long_is_told_by_its_limit(db: Database)
 def idle_too_long(db: Database) -> None:
     with get_db_session() as session, db.raw(owner=True) as owner:
         pid = session.scalar(sa.text("SELECT pg_backend_pid()"))
-        session.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = '5ms'"))
+        # Long enough for the answer to be read first: what comes with it libpq takes for a notice, and drops.
+        session.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = '200ms'"))
         gone = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
         while owner.execute(gone, (pid,)).fetchone()[0]:
             pass
