@@ -14,17 +14,20 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
-from spothive.database import dispose_engine, run_all_migrations
+from spothive.database import dispose_engine, get_db_session, run_all_migrations, system_scope
 from spothive.database.embedded_postgresql import EmbeddedPostgres
 from spothive.settings import get_settings
+from tests.factories.samples import Row, sample_graph
 
 T = TypeVar("T")
+Graph = dict[str, Row]
 
 ENGINES = ("sqlite", "postgresql")
 SERVICE = "spothive_test_service"
@@ -178,6 +181,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("db_engine", mark.args if mark else ENGINES)
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest then moves those together that share what is made once for many
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put tests in one order on every worker: metadata keeps some of its parts in sets."""
     items.sort(key=lambda item: item.nodeid)
@@ -231,6 +235,22 @@ def beginning(
             return Beginning(urls, made)
 
         yield begin
+
+
+@pytest.fixture(scope="session")
+def begins_with_sample(beginning: Callable[[Callable[[], Graph]], Beginning[Graph]]) -> Beginning[Graph]:
+    return beginning(_make_sample)
+
+
+@pytest.fixture
+def sample_rows(db: Database, begins_with_sample: Beginning[Graph]) -> Graph:
+    """Return the rows, one in every table, that the database of this test begins with."""
+    return {table: dict(row) for table, row in begins_with_sample.made[db.engine].items()}
+
+
+def _make_sample() -> Graph:
+    with get_db_session() as session, system_scope(session, "test"):
+        return sample_graph(session, uuid4())
 
 
 @contextmanager

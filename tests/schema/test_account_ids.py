@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from uuid import uuid4
 
 import psycopg
 import pytest
 
-from spothive.database import get_db_session, system_scope
 from tests.conftest import Database
-from tests.factories.samples import Row, rule_of, sample, sample_graph, sql_insert, sql_update
+from tests.factories.samples import Row, rule_of, sample, sql_insert, sql_update
 from tests.factories.sealing import make_keyring
 
 FORM = "ck_accounts_account_id_form"
@@ -39,9 +37,8 @@ BAD = [
 
 
 @pytest.fixture
-def parents(db: Database) -> Row:
-    with get_db_session() as session, system_scope(session, "test"):
-        return {table: row["id"] for table, row in sample_graph(session, uuid4()).items()}
+def parents(sample_rows: dict[str, Row]) -> Row:
+    return {table: row["id"] for table, row in sample_rows.items()}
 
 
 def answers(db: Database, statements: dict[str, str]) -> dict[str, str | None]:

@@ -20,7 +20,7 @@ from spothive.schema.states import StateMachine
 from tests.conftest import Database
 from tests.factories.graph import Graph
 from tests.factories.lives import NOW, entering
-from tests.factories.samples import TABLES, rule_of, sample, sample_graph
+from tests.factories.samples import TABLES, Row, rule_of, sample
 from tests.factories.ways import Core, Orm, Raw
 
 
@@ -66,17 +66,15 @@ FROZEN = {("scan_runs", state) for state in ScanStatus if state != ScanStatus.RU
 
 
 @contextmanager
-def way_of(kind: str, db: Database) -> Iterator[Graph]:
-    """Yield a graph whose rows are written in this way: orm, core or raw."""
-    with get_db_session() as session, system_scope(session, "test"):
-        rows = sample_graph(session, uuid4())
-        if kind != "raw":
+def way_of(kind: str, db: Database, rows: dict[str, Row]) -> Iterator[Graph]:
+    """Yield a graph that begins with ``rows`` and whose further rows are written in this way: orm, core or raw."""
+    if kind != "raw":
+        with get_db_session() as session, system_scope(session, "test"):
             yield Graph((Orm if kind == "orm" else Core)(session), rows)
-    if kind == "raw":
-        with db.raw() as connection:
-            way = Raw(db.engine, connection, rows["tenants"]["id"])
-            yield Graph(way, rows)
-            connection.execute("ROLLBACK")
+        return
+    with db.raw() as connection:
+        yield Graph(Raw(db.engine, connection, rows["tenants"]["id"]), rows)
+        connection.execute("ROLLBACK")
 
 
 def born(graph: Graph, guarded: Guarded, state: str, number: int = 99) -> UUID:
@@ -93,9 +91,11 @@ def put(graph: Graph, guarded: Guarded, state: str) -> UUID:
 
 @EVERY_MACHINE
 @pytest.mark.parametrize("kind", ["orm", "core", "raw"])
-def test_every_pair_of_states_moves_as_declared(db: Database, guarded: Guarded, kind: str) -> None:
+def test_every_pair_of_states_moves_as_declared(
+    db: Database, sample_rows: dict[str, Row], guarded: Guarded, kind: str
+) -> None:
     declared, found = {}, {}
-    with way_of(kind, db) as graph:
+    with way_of(kind, db, sample_rows) as graph:
         for old in guarded.machine.states:
             with graph.way.undone():
                 row_id = put(graph, guarded, old)
@@ -132,9 +132,11 @@ OTHERS: dict[tuple[str, str], tuple[str, ...]] = {
 
 @EVERY_MACHINE
 @pytest.mark.parametrize("kind", ["orm", "core", "raw"])
-def test_a_row_is_born_in_a_first_state_only(db: Database, guarded: Guarded, kind: str) -> None:
+def test_a_row_is_born_in_a_first_state_only(
+    db: Database, sample_rows: dict[str, Row], guarded: Guarded, kind: str
+) -> None:
     alive = set()
-    with way_of(kind, db) as graph:
+    with way_of(kind, db, sample_rows) as graph:
         for state in guarded.machine.states:
             with graph.way.undone(), suppress(*graph.way.refusals):
                 born(graph, guarded, state)
@@ -143,8 +145,8 @@ def test_a_row_is_born_in_a_first_state_only(db: Database, guarded: Guarded, kin
 
 
 @EVERY_MACHINE
-def test_refusals_carry_the_rule_and_the_table(db: Database, guarded: Guarded) -> None:
-    with way_of("core", db) as graph, graph.way.undone():
+def test_refusals_carry_the_rule_and_the_table(db: Database, sample_rows: dict[str, Row], guarded: Guarded) -> None:
+    with way_of("core", db, sample_rows) as graph, graph.way.undone():
         row_id = put(graph, guarded, guarded.far)
         with graph.way.undone(), pytest.raises(IllegalMove) as caught:
             graph.change(guarded.table, row_id, **entering(guarded.table, guarded.first))
@@ -159,9 +161,9 @@ def test_refusals_carry_the_rule_and_the_table(db: Database, guarded: Guarded) -
 
 
 @EVERY_MACHINE
-def test_a_state_is_assigned_to_new_objects_only(db: Database, guarded: Guarded) -> None:
+def test_a_state_is_assigned_to_new_objects_only(db: Database, sample_rows: dict[str, Row], guarded: Guarded) -> None:
     other = next(state for state in guarded.machine.states if state != guarded.first)
-    with way_of("orm", db) as graph, graph.way.undone():
+    with way_of("orm", db, sample_rows) as graph, graph.way.undone():
         assert isinstance(graph.way, Orm)
         stored = graph.way.objects[put(graph, guarded, guarded.first)]
         with pytest.raises(IllegalMove, match=r"states\.move"):
@@ -172,9 +174,8 @@ def test_a_state_is_assigned_to_new_objects_only(db: Database, guarded: Guarded)
     setattr(fresh, guarded.column, guarded.first)
 
 
-def test_a_move_finds_out_that_somebody_else_was_faster(db: Database) -> None:
-    with get_db_session() as session, system_scope(session, "test"):
-        tenant = sample_graph(session, uuid4())["tenants"]["id"]
+def test_a_move_finds_out_that_somebody_else_was_faster(sample_rows: dict[str, Row]) -> None:
+    tenant = sample_rows["tenants"]["id"]
     with get_db_session(tenant=tenant) as session:
         account = session.scalars(sa.select(Account)).one()
         before = account.updated_at
@@ -188,9 +189,8 @@ def test_a_move_finds_out_that_somebody_else_was_faster(db: Database) -> None:
         assert account not in session.dirty
 
 
-def test_a_move_of_a_row_that_is_gone_is_a_conflict(db: Database) -> None:
-    with get_db_session() as session, system_scope(session, "test"):
-        tenant = sample_graph(session, uuid4())["tenants"]["id"]
+def test_a_move_of_a_row_that_is_gone_is_a_conflict(sample_rows: dict[str, Row]) -> None:
+    tenant = sample_rows["tenants"]["id"]
     with get_db_session(tenant=tenant) as session:
         account = session.scalars(sa.select(Account)).one()
     with get_db_session(tenant=tenant) as session:
@@ -201,10 +201,8 @@ def test_a_move_of_a_row_that_is_gone_is_a_conflict(db: Database) -> None:
             states.move(session, account, Account.status, AccountStatus.CONNECTED)
 
 
-def test_after_a_move_the_object_holds_what_was_stored(db: Database) -> None:
-    with get_db_session() as session, system_scope(session, "test"):
-        rows = sample_graph(session, uuid4())
-    with get_db_session(tenant=rows["tenants"]["id"]) as session:
+def test_after_a_move_the_object_holds_what_was_stored(sample_rows: dict[str, Row]) -> None:
+    with get_db_session(tenant=sample_rows["tenants"]["id"]) as session:
         account = session.scalars(sa.select(Account)).one()
         before = account.updated_at
         changes = {"account_metadata": {"proof": {"by": "role"}}, "last_discovered_at": NOW}
@@ -215,15 +213,14 @@ def test_after_a_move_the_object_holds_what_was_stored(db: Database) -> None:
         assert account.last_discovered_at == NOW
         assert account.updated_at > before
         account.account_metadata["proof"]["by"] = "keys"  # what came with the move is tracked like any other
-    with get_db_session(tenant=rows["tenants"]["id"]) as session:
+    with get_db_session(tenant=sample_rows["tenants"]["id"]) as session:
         found = session.scalars(sa.select(Account)).one()
         assert found.account_metadata == {"proof": {"by": "keys"}}
         assert (found.status, found.last_discovered_at) == (AccountStatus.CONNECTED, NOW)
 
 
-def test_a_move_that_a_savepoint_undoes_is_undone_in_the_object(db: Database) -> None:
-    with get_db_session() as session, system_scope(session, "test"):
-        tenant = sample_graph(session, uuid4())["tenants"]["id"]
+def test_a_move_that_a_savepoint_undoes_is_undone_in_the_object(sample_rows: dict[str, Row]) -> None:
+    tenant = sample_rows["tenants"]["id"]
     with get_db_session(tenant=tenant) as session:
         account = session.scalars(sa.select(Account)).one()
         nested = session.begin_nested()
@@ -233,26 +230,23 @@ def test_a_move_that_a_savepoint_undoes_is_undone_in_the_object(db: Database) ->
         states.move(session, account, Account.status, AccountStatus.CONNECTED)
 
 
-def test_a_move_takes_pending_changes_along_and_needs_a_stored_row(db: Database) -> None:
-    with get_db_session() as session, system_scope(session, "test"):
-        rows = sample_graph(session, uuid4())
-    with get_db_session(tenant=rows["tenants"]["id"]) as session:
+def test_a_move_takes_pending_changes_along_and_needs_a_stored_row(sample_rows: dict[str, Row]) -> None:
+    with get_db_session(tenant=sample_rows["tenants"]["id"]) as session:
         account = session.scalars(sa.select(Account)).one()
         account.account_name = "renamed"
         states.move(session, account, Account.status, AccountStatus.CONNECTED)
-        fresh = Account(**sample("accounts", {t: r["id"] for t, r in rows.items()}, 2))
+        fresh = Account(**sample("accounts", {t: r["id"] for t, r in sample_rows.items()}, 2))
         session.add(fresh)
         states.move(session, fresh, Account.status, AccountStatus.CONNECTED)
-    with get_db_session(tenant=rows["tenants"]["id"]) as session:
+    with get_db_session(tenant=sample_rows["tenants"]["id"]) as session:
         found = session.scalars(sa.select(Account).order_by(Account.account_id)).all()
         assert [(row.account_name, row.status) for row in found] == [("renamed", "connected"), ("2", "connected")]
         with pytest.raises(InvalidInput, match="not stored"):
             states.move(session, Account(), Account.status, AccountStatus.CONNECTED)
 
 
-def test_an_illegal_move_says_what_would_be_legal(db: Database) -> None:
-    with get_db_session() as session, system_scope(session, "test"):
-        tenant = sample_graph(session, uuid4())["tenants"]["id"]
+def test_an_illegal_move_says_what_would_be_legal(sample_rows: dict[str, Row]) -> None:
+    tenant = sample_rows["tenants"]["id"]
     with get_db_session(tenant=tenant) as session:
         account = session.scalars(sa.select(Account)).one()
         with pytest.raises(IllegalMove, match="from pending it may become connected") as caught:
@@ -264,8 +258,8 @@ def test_an_illegal_move_says_what_would_be_legal(db: Database) -> None:
 
 
 @EVERY_MACHINE
-def test_no_id_of_a_guarded_row_ever_changes(db: Database, guarded: Guarded) -> None:
-    with way_of("raw", db) as graph, graph.way.undone():
+def test_no_id_of_a_guarded_row_ever_changes(db: Database, sample_rows: dict[str, Row], guarded: Guarded) -> None:
+    with way_of("raw", db, sample_rows) as graph, graph.way.undone():
         row_id = put(graph, guarded, guarded.first)
         for column in TABLES[guarded.table].primary_key.columns:
             with graph.way.undone(), pytest.raises(graph.way.refusals) as caught:

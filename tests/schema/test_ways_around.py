@@ -18,7 +18,7 @@ from spothive.errors import NotAllowed
 from tests.conftest import Database
 from tests.factories.graph import FRESH, Graph
 from tests.factories.lives import entering, machine_of
-from tests.factories.samples import TABLES, Row, rule_of, sample, sample_graph, sql_insert, sql_update, sql_value
+from tests.factories.samples import TABLES, Row, rule_of, sample, sql_insert, sql_update, sql_value
 from tests.factories.ways import Raw
 
 WITH_A_PAST = [name for name, table in TABLES.items() if machine_of(name) or "append_only" in table.info]
@@ -50,9 +50,8 @@ SWITCHES = {
 
 
 @pytest.fixture
-def rows(db: Database) -> dict[str, Row]:
-    with get_db_session() as session, system_scope(session, "test"):
-        return sample_graph(session, uuid4())
+def rows(sample_rows: dict[str, Row]) -> dict[str, Row]:
+    return sample_rows
 
 
 def with_a_past(graph: Graph, table: str) -> tuple[Row, Row]:
