@@ -213,7 +213,7 @@ def system_user() -> str:
 
 
 def _prepare(options: Options) -> None:
-    from spothive.cli import logs
+    from spothive.cli import log_lines
 
     if options.postgres:
         from spothive.settings import get_settings
@@ -223,7 +223,7 @@ def _prepare(options: Options) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode shows what it cannot as \u...
-    logs.configure(verbose=options.verbose)
+    log_lines.configure(verbose=options.verbose)
 
 
 @contextmanager
