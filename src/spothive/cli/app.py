@@ -21,6 +21,7 @@ from spothive.cli.call import (
     VerboseOption,
     command,
 )
+from spothive.cli.logs import Level
 from spothive.cli.output import shortened, to_stderr, visible
 from spothive.errors import InvalidInput
 
@@ -122,6 +123,40 @@ def examine_surroundings(call: Call) -> None:
     from spothive.cli.doctor import examine
 
     examine(call)
+
+
+@command(app, "health")
+def show_health(
+    call: Call,
+    stored: Annotated[bool, typer.Option("--stored", help="Show what the last checks found; check nothing.")] = False,
+) -> None:
+    """Check database, queue, prices, model and sealer.
+
+    Each answer is kept. Exits 1 if anything is down.
+    """
+    from spothive.cli.health import show_health as show
+
+    show(call, stored=stored)
+
+
+@command(app, "logs")
+def show_logs(
+    call: Call,
+    level: Annotated[Level | None, typer.Option(help="At least as serious as this.")] = None,
+    component: Annotated[str | None, typer.Option(metavar="NAME", help="Of this part of spothive only.")] = None,
+    action: Annotated[str | None, typer.Option(metavar="ACTION", help="Exactly this, such as health.checked.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="NAME", help="About this person only.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="From 2h, 7d .. ago, or from 2026-03-04T10:30.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="WHEN", help="Before this, given likewise.")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="Most rows to show.")] = 50,
+    before: Annotated[str | None, typer.Option(metavar="PLACE", help="Go on where a page ended.")] = None,
+) -> None:
+    """Show what the system did, newest first."""
+    from spothive.cli.logs import Wanted, show_logs as show
+
+    show(call, Wanted(level, component, action, user, since, until, limit, before))
 
 
 @command(app, "demo")
