@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from spothive.database import (
     Instance,
     ScanRun,
     ScanUnit,
+    TenantSession,
     get_db_session,
     get_engine,
     system_scope,
@@ -82,3 +83,24 @@ def statements() -> Iterator[Counter[str]]:
         yield sent
     finally:
         event.remove(engine, "before_cursor_execute", count)
+
+
+def explained(session: TenantSession, table: str, read: Callable[[], object]) -> str:
+    """Return the plan of the one statement about ``table`` that ``read`` sends through ``session``."""
+    sent = []
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        if table in statement:
+            sent.append((statement, parameters))
+
+    engine = get_engine()
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        read()
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    [(statement, parameters)] = sent
+    connection = session.connection()
+    explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
+    plan = connection.exec_driver_sql(f"{explain} {statement}", parameters)
+    return "\n".join(str(row[-1]).replace('"', "") for row in plan)

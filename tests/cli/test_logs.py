@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from sqlalchemy import insert
@@ -79,7 +80,7 @@ def test_moments() -> None:
 
 
 def test_the_levels_are_those_of_the_model() -> None:
-    assert Level.__args__ == tuple(LogLevel)  # type: ignore[attr-defined]  # known to typing, not to typeshed
+    assert get_args(Level) == tuple(LogLevel)
 
 
 def test_health_is_checked_kept_and_shown(people: Database, done: Spothive, spothive: Spothive) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, func, insert, select
+from sqlalchemy import func, insert, select
 
 from spothive.database import (
     PLATFORM_TENANT_ID,
@@ -24,7 +22,6 @@ from spothive.database import (
     read_session,
     system_scope,
 )
-from spothive.database.connection import get_engine
 from spothive.database.system_logs import (
     CHECKED,
     MASK,
@@ -38,7 +35,7 @@ from spothive.errors import InvalidInput, NotAllowed, TenantNotBound, ValueRefus
 from spothive.schema.types import new_id
 from tests.conftest import Database
 from tests.factories import make_tenant
-from tests.watching import rows_of
+from tests.watching import explained, rows_of
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 SAID: dict[str, Any] = {"action": "digest.sent", "message": "sent to 3 people", "component": "notifications"}
@@ -87,7 +84,8 @@ def test_what_is_named_like_a_secret_is_masked_and_what_is_no_json_refused(db: D
     assert row["details"] == {"sent": [{"to": "anna", "headers": dict.fromkeys(named, MASK)}], "keys": MASK}
     circle: dict[str, Any] = {}
     circle["a"] = circle["b"] = circle
-    for bad in ({"x": math.nan}, {1: 2}, {"x": object()}, {"x": "\0"}, {"x": "y" * 300_000}, circle):
+    no_json: list[Any] = [{"x": math.nan}, {1: 2}, {"x": object()}, {"x": "\0"}, {"x": "y" * 300_000}, circle]
+    for bad in no_json:
         with pytest.raises(InvalidInput), get_db_session(tenant=acme) as session:
             log_user_action(session, **SAID, details=bad)
     for bad in ({"message": "x" * 4001}, {"component": ""}, {"execution_time_ms": -1}):
@@ -121,11 +119,12 @@ def test_pages_neither_repeat_nor_miss_a_row(db: Database) -> None:
             place = page.next
             if place is None:
                 break
-    for wanted in (
+    unusable: list[dict[str, Any]] = [
         *({"limit": limit} for limit in (0, -1, 10_001)),
         *({"before": place} for place in ("", "nonsense", f"20260504T120000.000000Z_{acme}0", f"2026_{acme}")),
         {"since": NOON.replace(tzinfo=None)},
-    ):
+    ]
+    for wanted in unusable:
         with pytest.raises(InvalidInput), read_session(tenant=acme) as session:
             get_recent_logs(session, **wanted)
     assert [row.id for row in seen] == [
@@ -158,39 +157,18 @@ def test_filters_narrow_together(db: Database) -> None:
     assert found(since=NOON - timedelta(seconds=1), until=NOON, component="part error") == 1
 
 
-@contextmanager
-def _sent() -> Iterator[list[tuple[str, Any]]]:
-    """Yield what is sent to the database in the block: statements with their parameters."""
-    sent: list[tuple[str, Any]] = []
-    engine = get_engine()
-
-    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        sent.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-
-
 def test_a_page_is_found_by_the_index_under_the_row_policies(db: Database) -> None:
     acme, globex = make_tenant("acme"), make_tenant("globex")
     _write(acme, 2000)
     _write(globex, 2000)
     with db.raw(owner=True) as connection:
         connection.execute("ANALYZE system_logs")
-    explain = "EXPLAIN" if db.engine == "postgresql" else "EXPLAIN QUERY PLAN"
     with get_db_session(tenant=acme) as session:
         place = get_recent_logs(session, 500).next
-        with _sent() as sent:
-            assert len(get_recent_logs(session, 20, before=place).rows) == 20
-        [(statement, parameters)] = [(s, p) for s, p in sent if "system_logs" in s]
-        plan = session.connection().exec_driver_sql(f"{explain} {statement}", parameters)
-        text = "\n".join(str(row[-1]) for row in plan)
-    assert "ix_system_logs_tenant_id_timestamp" in text, text
+        plan = explained(session, "system_logs", lambda: get_recent_logs(session, 20, before=place))
+    assert "ix_system_logs_tenant_id_timestamp" in plan, plan
     by_key = r"Index Cond: .*timestamp <= " if db.engine == "postgresql" else r"timestamp<\?"
-    assert re.search(by_key, text.replace('"', "")), text
+    assert re.search(by_key, plan), plan
 
 
 # --- how the parts do ----------------------------------------------------------------------------
@@ -211,13 +189,15 @@ def _record(status: ComponentStatus, now: datetime, took: int = 10, **facts: Any
 
 def test_the_counts_are_those_of_the_last_24_hours(db: Database) -> None:
     begin = NOON - timedelta(hours=30)
+    last: list[Health] = []
     for hour in range(31):  # down in the first 10 hours, then degraded for one, then well
         status = ComponentStatus.DOWN if hour < 10 else ComponentStatus.HEALTHY
         if hour == 10:
             status = ComponentStatus.DEGRADED
-        health = _record(status, begin + timedelta(hours=hour), took=10 if hour < 10 else 20)
-        if hour == 9:
-            assert (health.failure_count_24h, health.success_count_24h, health.last_success) == (10, 0, None)
+        last.append(_record(status, begin + timedelta(hours=hour), took=10 if hour < 10 else 20))
+    health = last[9]
+    assert (health.failure_count_24h, health.success_count_24h, health.last_success) == (10, 0, None)
+    health = last[-1]
     assert health.last_check == NOON
     # hours 7 to 30 are within the last 24, hour 6 is exactly 24 hours ago
     assert (health.failure_count_24h, health.success_count_24h) == (3, 21)
@@ -258,7 +238,12 @@ def test_checks_at_the_same_moment_are_all_counted_and_an_older_one_changes_no_s
 def test_health_is_recorded_whatever_the_session_is_bound_to(db: Database) -> None:
     acme = make_tenant("acme")
     with get_db_session(tenant=acme) as session:
-        facts = {"component": "model", "status": ComponentStatus.DOWN, "message": "x" * 9000, "execution_time_ms": 1}
+        facts: dict[str, Any] = {
+            "component": "model",
+            "status": ComponentStatus.DOWN,
+            "message": "x" * 9000,
+            "execution_time_ms": 1,
+        }
         record_health(session, **facts)
         assert session.scalar(select(func.count()).select_from(SystemLog)) == 0
         assert len(get_component_health(session)[0].message) == 4000

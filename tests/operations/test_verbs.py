@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spothive.database import Tenant
+from spothive.database.system_logs import masked
 from spothive.errors import Denied, SpothiveError
 from tests.conftest import Database
 from tests.operations.conftest import World, audit_impossible, audited
@@ -68,3 +69,21 @@ def test_audit_rows_belong_to_the_tenant_that_was_changed(world: World, verb: Ve
         (tenant,) = rows_of(Tenant, slug="initech")
         expected = tenant["id"]
     assert {row["tenant_id"] for row in new} == {expected}
+
+
+WITHOUT_A_DIFF = {
+    "totp.begun": "a secret is all that changes",
+    "totp.codes": "secrets are all that changes",
+    "totp.disabled": "the event says it all",
+    "totp.enabled": "the event says it all",
+    "totp.removed": "the event says it all",
+    "user.password": "a secret is all that changes",
+}
+
+
+def test_every_verb_says_what_changed_and_names_no_secret() -> None:
+    told = [(event, {**(was or {}), **(now or {})}) for verb in ALL for event, _, was, now in verb.trail]
+    silent = {event for event, diff in told if not diff} - WITHOUT_A_DIFF.keys()
+    assert not silent, f"{silent}: record(.., before=.., after=..), or say here why there is nothing to tell"
+    secret = {event for event, diff in told if masked(diff) != diff}
+    assert not secret, f"{secret}: an audit row holds no secret, nor its hash"

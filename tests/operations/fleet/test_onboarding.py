@@ -60,8 +60,9 @@ def test_beginning_makes_a_placeholder_and_opens_a_request(world: World, desk: D
     assert request.account_id == account["id"]
     assert len(request.external_id) > 40
     assert timedelta(hours=23) < request.expires_at - utc_now() <= timedelta(hours=24)
+    facts = {"connection_method": "iam_role", "region": "eu-west-1", "expires_at": str(request.expires_at)}
     assert audited(event="account.onboarding_begun") == [
-        ("account.onboarding_begun", "prod", "SUCCESS", "anna", None, None)
+        ("account.onboarding_begun", "prod", "SUCCESS", "anna", None, facts)
     ]
     assert [row["action"] for row in rows_of(AccountLog)] == ["onboarding begun"]
     assert request.external_id not in repr(request)

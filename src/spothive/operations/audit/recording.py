@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,9 @@ from spothive.errors import SpothiveError
 from spothive.models import AuditLog, Outcome, ResourceType
 from spothive.models.audit import DIFF_MAX
 from spothive.operations.actor import Actor
+
+_FIELDS, _SHORT = 50, 64
+"""Of a diff that does not fit: fields that are kept, and characters of each. One takes six where JSON escapes it."""
 
 
 def record(
@@ -93,10 +97,32 @@ def storable(resource: str, length: int = 255) -> str:
 
 
 def _canonical(diff: dict[str, Any] | None) -> str | None:
+    """Return ``diff`` as the JSON that is stored. Never raises: no verb fails because what it did is hard to tell."""
     if diff is None:
         return None
-    text = json.dumps(diff, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str)
-    if len(text) <= DIFF_MAX:
-        return text
-    counts = {name: len(value) if isinstance(value, (list, dict)) else value for name, value in diff.items()}
-    return _canonical({"shortened": True, "counts": counts})
+    try:
+        text = _json(diff)
+    except (TypeError, ValueError, RecursionError):  # no JSON, or deeper than Python likes to look
+        text = ""
+    return text if 0 < len(text) <= DIFF_MAX else _json(_shortened(diff))
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str)
+    return text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair has no other form
+
+
+def _shortened(diff: dict[str, Any]) -> dict[str, Any]:
+    """Return what fits of ``diff`` in any case: some of its fields, of texts the beginning, of lists the length."""
+    names = sorted(diff, key=str)
+    counts = {str(name)[:_SHORT]: _in_short(diff[name]) for name in names[:_FIELDS]}
+    left_out = {"left_out": len(names) - _FIELDS} if len(names) > _FIELDS else {}
+    return {"shortened": True, "counts": counts} | left_out
+
+
+def _in_short(value: Any) -> Any:
+    if isinstance(value, (list, tuple, dict, set, frozenset)):
+        return len(value)
+    if value is None or isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
+        return value
+    return str(value)[:_SHORT] if isinstance(value, (str, float, Decimal)) else type(value).__name__

@@ -98,7 +98,8 @@ def begin_onboarding(
     session.add(request)
     session.flush()  # so that a second request at the same moment is refused here
     log_account(session, actor, account, "onboarding begun", {"request_id": request.request_id})
-    record(session, actor, "account.onboarding_begun", account.account_name, ResourceType.ACCOUNT)
+    after = {"connection_method": account.connection_method, "region": account.region, "expires_at": request.expires_at}
+    record(session, actor, "account.onboarding_begun", account.account_name, ResourceType.ACCOUNT, after=after)
     return request
 
 
