@@ -14,6 +14,7 @@ from spothive.cli.call import (
     INTERRUPTED,
     Call,
     JsonOption,
+    Misuse,
     Options,
     PostgresOption,
     TenantOption,
@@ -28,9 +29,6 @@ from spothive.errors import InvalidInput
 MISUSED = 2
 MISUSE_MAX = 300
 """Longest part of a line that repeats what somebody typed, in characters; the advice behind it is never cut."""
-
-Misuse = cast("type[Any]", typer.BadParameter.__base__)
-"""What typer raises for any wrong option, argument or command; it gives this class no name to import."""
 
 STREETS = {
     "db": ("db", "commands", "Make, examine and seed the database."),

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
 
 import typer
+from typer.core import TyperCommand
 
 from spothive.cli.output import Output, to_stderr
 from spothive.errors import InvalidInput, SpothiveError
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 DEFAULT_TENANT = "platform"
 DEFAULT_USER = "admin"
 FAILED, INTERRUPTED = 1, 130
+
+Misuse = cast("type[Any]", typer.BadParameter.__base__)
+"""What typer raises for any wrong option, argument or command; it gives this class no name to import."""
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -67,6 +71,17 @@ PostgresOption = Annotated[
     bool, typer.Option("--postgres", help="Use the embedded PostgreSQL [env: SPOTHIVE_EMBEDDED_POSTGRES].")
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to standard error.")]
+
+
+class _Knowing(TyperCommand):
+    """A command that puts its name to every misuse: typer forgets it where an option lacks its value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except Misuse as misuse:
+            misuse.ctx = misuse.ctx or ctx
+            raise
 
 
 def shared_options(
@@ -153,7 +168,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
         ]
         run.__signature__ = inspect.Signature(declared)  # type: ignore[attr-defined]  # known to inspect, not to typeshed
         run.__doc__ = function.__doc__
-        app.command(name)(run)
+        app.command(name, cls=_Knowing)(run)
         return function
 
     return add
