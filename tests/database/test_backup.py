@@ -19,11 +19,13 @@ from sqlalchemy.engine import make_url
 from spothive.clock import utc_now
 from spothive.database import Account, Tenant, backup, get_db_session
 from spothive.database.backup import back_up, restore
+from spothive.database.copying import copy_database
+from spothive.database.doctor import Severity, examine
 from spothive.database.drift import find_drift
 from spothive.database.revisions import current_revision, head, run_migration
 from spothive.errors import CopyFailed, InvalidInput, SchemaOutdated, SchemaTooNew
 from tests.conftest import ENGINES, Database
-from tests.database.copies import fill, inside, nowhere
+from tests.database.copies import fill, inside, nowhere, raw
 from tests.database.revision_folder import RevisionFolder
 from tests.factories import make_account, make_tenant, make_user
 from tests.watching import everything, rows_of
@@ -56,6 +58,10 @@ def edit(file: Path, *statements: str) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         for statement in statements:
             connection.execute(statement)
+
+
+def wrong() -> dict[str, str]:
+    return {finding.name: finding.found for finding in examine() if finding.severity is Severity.ERROR}
 
 
 def files(folder: Path) -> list[str]:
@@ -354,3 +360,31 @@ def test_a_backup_that_is_not_what_was_read_is_no_backup(
     with pytest.raises(InvalidInput, match="is not as it was made, in users"):
         back_up(place / "b.db")
     assert files(place) == []
+
+
+@pytest.mark.engines("sqlite")
+def test_what_could_not_be_restored_is_not_backed_up(db: Database, place: Path) -> None:
+    account = make_account(make_tenant("acme"), "shop")
+    raw(db, "CREATE TABLE other (a INTEGER REFERENCES gone)", "INSERT INTO other VALUES (1)")
+    assert wrong().keys() == {"guards"}, "another program's table is no business of ours"
+    raw(db, "DROP TABLE other", "DELETE FROM users")
+    found = f"the row {account.id.hex} of accounts lacks its row in users"
+    with pytest.raises(CopyFailed, match=rf"^{found}, so the backup could not be restored: .*doctor"):
+        back_up(place / "b.db")
+    assert wrong()["keys"] == found
+    assert files(place) == []
+
+
+@pytest.mark.engines("sqlite")
+def test_text_that_is_none_is_refused_by_its_place(db: Database, elsewhere: str, place: Path) -> None:
+    make_tenant("acme")
+    account = make_account(make_tenant("globex"), "shop")
+    raw(db, "UPDATE accounts SET status_reason = CAST(X'6F6BFF' AS TEXT)")
+    where = rf"^accounts.status_reason of the row {account.id.hex} is text that is no UTF-8"
+    with pytest.raises(CopyFailed, match=where):
+        back_up(place / "b.db")
+    with pytest.raises(CopyFailed, match=where):
+        copy_database(elsewhere)
+    assert files(place) == []
+    raw(db, "UPDATE accounts SET status_reason = CAST(X'6F6BC3A4' AS TEXT)")
+    back_up(place / "b.db")

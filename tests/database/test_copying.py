@@ -156,7 +156,7 @@ def test_a_newer_or_empty_database_is_not_copied(empty_db: Database, target: str
             "UPDATE tenants SET slug = 'NOT A SLUG' WHERE slug <> 'platform'",
             r"a row of tenants is refused by the target",
         ),
-        ("DELETE FROM tenants WHERE slug <> 'platform'", r"does not exist in this tenant|lack their row in tenants"),
+        ("DELETE FROM tenants WHERE slug <> 'platform'", r"does not exist in this tenant|lacks its row in tenants"),
     ],
     ids=["CHECK", "foreign key"],
 )

@@ -37,7 +37,7 @@ from spothive.database.copying import (
 from spothive.database.guards import MANIFEST
 from spothive.database.revisions import CURE, apply_migrations, current_revision, head
 from spothive.database.status import size_of
-from spothive.errors import DatabaseUnavailable, InvalidInput, SchemaOutdated
+from spothive.errors import CopyFailed, DatabaseUnavailable, InvalidInput, SchemaOutdated
 from spothive.settings import Settings, get_settings
 
 PAGES = 1024
@@ -57,7 +57,8 @@ def back_up(file: Path, *, progress: Progress = ignore_progress) -> Copied:
         InvalidInput: the name is taken, or the file cannot be made.
         SchemaOutdated: the database is empty.
         SchemaTooNew: a newer spothive migrated it.
-        CopyFailed: the database holds tables this code does not know, or what was written is not what was read.
+        CopyFailed: the database holds tables this code does not know, a row without the one it points at or text that
+            is none; or what was written is not what was read.
         DatabaseUnavailable: the database cannot be read, or the disk is full.
     """
     started = time.monotonic()
@@ -146,6 +147,9 @@ def _reason(error: OSError | ValueError) -> str:
 def _copy_pages(source: Connection, draft: Path, progress: Progress) -> Mapping[str, Total]:
     """Copy an SQLite file as it is. The transaction of ``source`` keeps writers from making the copy begin again."""
     totals = measure(source, "reading", progress)
+    if broken := sqlite.missing_parent(source):
+        msg = f"{broken}, so the backup could not be restored: add or delete one of them, `spothive doctor` says more"
+        raise CopyFailed(msg)
 
     def tell(_: int, left: int, pages: int) -> None:
         progress("copying pages", pages - left, pages)

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, inspect
 from sqlalchemy.dialects import postgresql as pg
 
-from spothive.database import guards
+from spothive.database import guards, sqlite
 from spothive.database.bulk import plain_type
 from spothive.errors import CopyFailed
 from spothive.models import Base
@@ -74,12 +74,23 @@ class StoredTable:
 
     @contextmanager
     def read(self, connection: Connection) -> Iterator[Iterator[Sequence[StoredRow]]]:
-        """Read every row that ``connection`` sees, in batches; the block is what closes a cursor left half-way."""
+        """Read every row that ``connection`` sees, in batches; the block is what closes a cursor left half-way.
+
+        Raises:
+            CopyFailed: SQLite holds text there that is no UTF-8.
+        """
         columns = self.columns if connection.dialect.name == "sqlite" else self._converted
         query = f"SELECT {', '.join(columns)} FROM {self.name}"
         options = {"stream_results": True, "max_row_buffer": BATCH}
-        with connection.exec_driver_sql(query, execution_options=options) as result:
-            yield ([tuple(row) for row in rows] for rows in result.partitions(BATCH))
+        try:
+            with connection.exec_driver_sql(query, execution_options=options) as result:
+                yield ([tuple(row) for row in rows] for rows in result.partitions(BATCH))
+        except sa.exc.OperationalError as error:
+            if "decode to UTF-8" not in str(error.orig):
+                raise
+            where = sqlite.undecodable_text(connection, self.name, self.columns)
+            msg = f"{where} is text that is no UTF-8, as only another program can write it: correct it there first"
+            raise CopyFailed(msg) from None
 
     def digest(self, row: StoredRow) -> int:
         """Return the SHA-256 of ``row``, as a number."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy import Connection, inspect, text
 
-from spothive.database import guards, policies, status
+from spothive.database import guards, policies, sqlite, status
 from spothive.database.bulk import copy_in
 from spothive.database.checksums import Progress, StoredRow, StoredTable, Sum, Total, measure, stored_tables
 from spothive.database.connection import make_owner_engine
@@ -284,8 +284,8 @@ def _in_units(row: StoredRow, amounts: Sequence[int]) -> list[object]:
 def _check_keys(target: Connection) -> None:
     """Check every foreign key now, while it can still be told what is wrong."""
     if target.dialect.name == "sqlite":
-        if broken := target.exec_driver_sql("PRAGMA foreign_key_check").first():
-            msg = f"rows of {broken[0]} lack their row in {broken[2]}; nothing was kept"
+        if broken := sqlite.missing_parent(target):
+            msg = f"{broken}; nothing was kept"
             raise CopyFailed(msg)
         return
     try:

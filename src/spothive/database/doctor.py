@@ -175,6 +175,12 @@ def _sqlite_pragmas(connection: Connection, settings: Settings) -> Iterator[Find
 def _sqlite_file(connection: Connection, _: Settings) -> Iterator[Finding]:
     sound = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     yield _good("file", sound == "ok", str(sound), "restore a backup")
+    broken = sqlite.missing_parent(connection)
+    repair = (
+        "add the missing row, or delete the one that lacks it, with a program that sets PRAGMA foreign_keys = ON; "
+        "until then no backup is made"
+    )
+    yield _good("keys", broken is None, broken or "every row has the rows it points at", repair)
     mode = Path(str(connection.engine.url.database)).stat().st_mode & 0o777
     private = not mode & 0o007
     repair = "chmod o-rwx the file: whoever reads it sees every tenant"

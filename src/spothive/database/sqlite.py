@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info
 WHERE tables.type = 'table'
 """
 """Names every table, and its columns."""
+_BROKEN_KEYS = """
+SELECT broken."table", broken.rowid, broken.parent FROM pragma_foreign_key_check AS broken
+WHERE EXISTS (SELECT 1 FROM pragma_table_info(broken."table") WHERE name = 'id') LIMIT 1
+"""
+"""A table without id is none of spothive's."""
 _COLUMNS = re.compile(r"constraint failed: ([\w., ]+)")
 _INDEX = re.compile(r"constraint failed: index '(\w+)'")
 _NO_SUCH = re.compile(r"(?:no such|table \w+ has no) (table|column|function)(?: named|:) (?:\w+\.)*(\w+)")
@@ -219,3 +225,41 @@ def size(url: URL) -> int:
     """Return the bytes of the database file and of its write-ahead log; 0 if there is none."""
     file = Path(str(url.database))
     return sum(part.stat().st_size for part in (file, Path(f"{file}-wal")) if part.exists())
+
+
+def missing_parent(connection: Connection) -> str | None:
+    """Return which row lacks the one it points at, for people; None if none does.
+
+    Only a program that left foreign_keys off can have written such a row.
+    """
+    broken = connection.exec_driver_sql(_BROKEN_KEYS).first()
+    if broken is None:
+        return None
+    table, rowid, parent = broken
+    row_id = connection.exec_driver_sql(f'SELECT id FROM "{table}" WHERE rowid = ?', (rowid,)).scalar()
+    return f"the row {row_id} of {table} lacks its row in {parent}"
+
+
+def undecodable_text(connection: Connection, table: str, columns: Sequence[str]) -> str | None:
+    """Return where ``table`` holds text that is no UTF-8, for people; None if nowhere.
+
+    SQLite stores whatever bytes another program calls text, and the driver reads no further than the first of them.
+    """
+    raw: Any = connection.connection.dbapi_connection
+    former, raw.text_factory = raw.text_factory, _text_or_bytes
+    try:
+        # Only text comes as str or, if it is none, as a bytearray; a blob comes as bytes.
+        for row_id, *values in raw.execute(f"SELECT id, {', '.join(columns)} FROM {table}"):
+            for name, value in zip(columns, values, strict=True):
+                if isinstance(value, bytearray):
+                    return f"{table}.{name} of the row {row_id}"
+    finally:
+        raw.text_factory = former
+    return None
+
+
+def _text_or_bytes(text: bytes) -> str | bytearray:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return bytearray(text)
