@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 from sqlalchemy.engine import make_url
 
 from spothive.clock import utc_now
@@ -388,3 +388,11 @@ def test_text_that_is_none_is_refused_by_its_place(db: Database, elsewhere: str,
     assert files(place) == []
     raw(db, "UPDATE accounts SET status_reason = CAST(X'6F6BC3A4' AS TEXT)")
     back_up(place / "b.db")
+
+
+def test_postgresql_knows_what_it_holds_after_a_restore(made: Path, postgresql_url: str, tmp_path: Path) -> None:
+    with nowhere("postgresql", postgresql_url, tmp_path) as url, inside(url):
+        restore(made)
+        with get_db_session() as session:
+            estimated = "SELECT reltuples FROM pg_class WHERE relname = 'tenants'"
+            assert session.scalar(text(estimated)) == 2

@@ -199,6 +199,7 @@ def copy_rows(
             _compare(totals, measure(connection, "verifying", progress))
             guards.raise_all(connection)
             _check_guards(connection)
+            _analyse(connection, tables)
         return totals
     finally:
         engine.dispose()
@@ -311,6 +312,12 @@ def _check_guards(target: Connection) -> None:
     if read_revision(target) == head() and (drift := drift_of(target)):
         msg = f"the target differs from the code ({drift[0][:200]}): see `spothive db check` there; nothing was kept"
         raise CopyFailed(msg)
+
+
+def _analyse(target: Connection, tables: Sequence[StoredTable]) -> None:
+    """Let PostgreSQL see what it holds now, not when autovacuum comes round: until then its plans are guesses."""
+    if target.dialect.name == "postgresql":
+        target.exec_driver_sql(f"ANALYZE {', '.join(table.name for table in tables)}")
 
 
 def _url(to: str) -> str:
