@@ -6,12 +6,11 @@ import enum
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
 from spothive.clock import utc_now
-from spothive.database import TenantSession
 from spothive.database.system_logs import Health, record_health
 from spothive.errors import DatabaseUnavailable, SpothiveError
 from spothive.models import ComponentStatus, ResourceType
@@ -25,10 +24,10 @@ from spothive.operations.health.probes import (
     probe_sealer,
 )
 from spothive.operations.identity import Action, require
+from spothive.operations.sessions import Sessions
 
 _log = logging.getLogger(__name__)
 
-Sessions = Callable[..., AbstractContextManager[TenantSession]]
 Probe = Callable[[datetime], Finding]
 """Looks at a component, at a given time, in short blocks of its own."""
 
