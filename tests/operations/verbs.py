@@ -7,32 +7,68 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from spothive.database import PLATFORM_TENANT_ID, EnvironmentType, Role, get_db_session
+from spothive.clock import utc_now
+from spothive.database import (
+    PLATFORM_TENANT_ID,
+    EnvironmentType,
+    Invitation,
+    Role,
+    TokenPurpose,
+    User,
+    UserToken,
+    get_db_session,
+)
+from spothive.database.passwords import hash_password
 from spothive.operations.actor import Actor
 from spothive.operations.fleet import disconnect_account, import_fleet, set_environment
 from spothive.operations.identity import (
+    accept_invitation,
+    change_password,
     create_tenant,
     create_user,
+    delete_user,
+    invite,
+    make_reset_token,
+    register_client,
+    request_password_reset,
+    reset_password,
     set_password,
+    set_role,
     set_tenant_active,
     set_user_active,
+    transfer_accounts,
+    withdraw_invitation,
 )
+from spothive.operations.identity.tokens import hash_of
 from spothive.operations.risk import PricesRead, import_prices
 from tests.factories.fleets import answer_of, connected_account, observed
 from tests.operations.conftest import World
 
 SECRET = "sha256$this-is-the-hash"
+PASSWORD = "correct horse battery"
+TOKEN_SECRET = "the-secret-half-of-a-token"
+SECRETS = (SECRET, PASSWORD, TOKEN_SECRET)
 
 
 @dataclass(frozen=True)
 class Verb:
-    """One change: who does it in which tenant, who may not, and what the audit trail then says.
+    """One change, and what the audit trail then says.
 
-    ``denied`` is None for what everybody may do with what is their own.
+    Attributes:
+        name: what it does.
+        run: does it, as somebody in a tenant.
+        actor: who does it; of what is done by nobody known yet, whom it is about.
+        denied: who may not; None for what everybody may.
+        tenant: where.
+        trail: (event, resource, before, after) of the audit rows.
+        prepare: what has to be there.
+        label: who it says did it, if not the actor.
+        makes_tenant: slug of the tenant it makes, to which the audit rows belong.
     """
 
     name: str
@@ -42,6 +78,8 @@ class Verb:
     tenant: str
     trail: tuple[tuple[str, str, Any, Any], ...]
     prepare: Callable[[World], Any] = lambda _: None
+    label: str | None = None
+    makes_tenant: str | None = None
 
     def tenant_id(self, world: World) -> UUID:
         """Return the tenant it is done in."""
@@ -58,6 +96,7 @@ def verb(
     tenant: str,
     trail: tuple[str, str, Any, Any],
     prepare: Callable[[World], Any] = lambda _: None,
+    makes_tenant: str | None = None,
 ) -> Verb:
     """Describe a verb that runs in the caller's transaction."""
 
@@ -65,7 +104,7 @@ def verb(
         with get_db_session(tenant=tenant_id) as session:
             return change(session, actor, **facts)
 
-    return Verb(name, run, actor, denied, tenant, (trail,), prepare=prepare)
+    return Verb(name, run, actor, denied, tenant, (trail,), prepare=prepare, makes_tenant=makes_tenant)
 
 
 def _disable_udo(world: World) -> None:
@@ -87,6 +126,54 @@ def _disconnect(actor: Actor, tenant_id: UUID) -> Any:
     return disconnect_account(get_db_session, actor, tenant_id=tenant_id, name="shop")
 
 
+def _own_password(world: World) -> None:
+    with get_db_session(tenant=world.acme) as session:
+        session.get_one(User, world.udo.user_id).password_hash = hash_password("the one before")
+
+
+def _change(actor: Actor, _: UUID) -> Any:
+    return change_password(get_db_session, actor, current="the one before", new=PASSWORD)
+
+
+def token_of(tenant_id: UUID) -> str:
+    """Return a token that a test knows beforehand."""
+    return f"{tenant_id.hex}.{TOKEN_SECRET}"
+
+
+def _reset_token(world: World) -> None:
+    with get_db_session(tenant=world.acme) as session:
+        session.add(
+            UserToken(
+                user_id=world.udo.user_id,
+                purpose=TokenPurpose.PASSWORD_RESET,
+                token_hash=hash_of(token_of(world.acme)),
+                expires_at=utc_now() + timedelta(hours=1),
+            )
+        )
+
+
+def _invitation(world: World) -> None:
+    with get_db_session(tenant=world.acme) as session:
+        session.add(
+            Invitation(
+                email="ute@acme.io",
+                role=Role.LAB,
+                token_hash=hash_of(token_of(world.acme)),
+                invited_by_name="anna",
+                expires_at=utc_now() + timedelta(days=1),
+            )
+        )
+
+
+def _accept(_: Actor, tenant_id: UUID) -> Any:
+    return accept_invitation(get_db_session, token=token_of(tenant_id), username="Ute", password=PASSWORD)
+
+
+def _register(*_: Any) -> Any:
+    who = {"username": "Ines", "email": "Ines@Initech.io", "password": PASSWORD}
+    return register_client(get_db_session, tenant_name="Initech", slug="initech", **who)
+
+
 COUNTS = {"added": 2, "changed": 0, "vanished": 0, "flagged": 0, "unauthorized": 0}
 VERBS = (
     verb(
@@ -97,6 +184,30 @@ VERBS = (
         denied="anna",
         tenant="acme",
         trail=("tenant.created", "initech", None, {"slug": "initech", "name": "Initech"}),
+        makes_tenant="initech",
+    ),
+    Verb(
+        "register a client",
+        _register,
+        actor="anna",
+        denied=None,
+        tenant="acme",
+        trail=(
+            (
+                "tenant.registered",
+                "initech",
+                None,
+                {
+                    "slug": "initech",
+                    "name": "Initech",
+                    "username": "ines",
+                    "email": "ines@initech.io",
+                    "role": "client",
+                },
+            ),
+        ),
+        label="ines",
+        makes_tenant="initech",
     ),
     verb(
         "suspend a tenant",
@@ -153,6 +264,117 @@ VERBS = (
         denied="lena",
         tenant="acme",
         trail=("user.password", "udo", None, None),
+    ),
+    Verb(
+        "change the own password",
+        _change,
+        actor="udo",
+        denied=None,
+        tenant="acme",
+        trail=(("user.password", "udo", None, None),),
+        prepare=_own_password,
+    ),
+    verb(
+        "make a reset token",
+        make_reset_token,
+        {"username": "udo"},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=("user.reset_link", "udo", None, None),
+    ),
+    Verb(
+        "ask for a reset token",
+        lambda *_: request_password_reset(get_db_session, name="udo@acme.io", via="web"),
+        actor="udo",
+        denied=None,
+        tenant="acme",
+        trail=(("user.reset_asked", "udo", None, None),),
+        label="udo (web, not signed in)",
+    ),
+    Verb(
+        "reset a password",
+        lambda _, tenant_id: reset_password(get_db_session, token=token_of(tenant_id), password=PASSWORD),
+        actor="udo",
+        denied=None,
+        tenant="acme",
+        trail=(("user.password_reset", "udo", None, None),),
+        prepare=_reset_token,
+        label="udo (reset token)",
+    ),
+    verb(
+        "change a role",
+        set_role,
+        {"username": "udo", "role": Role.LAB},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=("user.role", "udo", {"role": "user"}, {"role": "lab"}),
+    ),
+    verb(
+        "invite somebody",
+        invite,
+        {"email": "Ute@Acme.io", "role": Role.USER},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=("invitation.made", "ute@acme.io", None, {"email": "ute@acme.io", "role": "user"}),
+    ),
+    verb(
+        "withdraw an invitation",
+        withdraw_invitation,
+        {"email": "ute@acme.io"},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=("invitation.withdrawn", "ute@acme.io", {"email": "ute@acme.io", "role": "lab"}, None),
+        prepare=_invitation,
+    ),
+    Verb(
+        "accept an invitation",
+        _accept,
+        actor="anna",
+        denied=None,
+        tenant="acme",
+        trail=(
+            (
+                "invitation.accepted",
+                "ute",
+                None,
+                {"username": "ute", "email": "ute@acme.io", "role": "lab", "invited_by": "anna"},
+            ),
+        ),
+        prepare=_invitation,
+        label="ute",
+    ),
+    verb(
+        "hand accounts over",
+        transfer_accounts,
+        {"from_user": "anna", "to_user": "udo"},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=(
+            "user.accounts_moved",
+            "anna",
+            {"user": "anna", "accounts": ["shop"]},
+            {"user": "udo", "accounts": ["shop"]},
+        ),
+        prepare=_connect,
+    ),
+    verb(
+        "delete a user",
+        delete_user,
+        {"username": "udo"},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=(
+            "user.deleted",
+            "udo",
+            {"username": "udo", "email": "udo@acme.io", "role": "user", "accounts": []},
+            None,
+        ),
     ),
     verb(
         "import a fleet",

@@ -3642,6 +3642,25 @@ CREATE TRIGGER lc_invitations_accepted_at_once BEFORE UPDATE OF accepted_at ON i
 WHEN (old.accepted_at IS NOT NULL AND old.accepted_at IS DISTINCT FROM new.accepted_at)
 EXECUTE FUNCTION spothive_refuse('lc_invitations_accepted_at_once');
 
+CREATE TRIGGER lc_invitations_open_lock BEFORE INSERT OR UPDATE OF tenant_id, email ON invitations FOR EACH STATEMENT
+EXECUTE FUNCTION spothive_serialise('invitations');
+
+CREATE OR REPLACE FUNCTION guard_lc_invitations_open() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF new.accepted_at IS NULL AND (EXISTS (SELECT invitations.id 
+FROM invitations 
+WHERE invitations.tenant_id = new.tenant_id AND invitations.email = new.email AND invitations.id != new.id AND invitations.accepted_at IS NULL)) THEN
+    RAISE EXCEPTION 'lc_invitations_open' USING ERRCODE = '23514', CONSTRAINT = 'lc_invitations_open', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_invitations_open BEFORE INSERT OR UPDATE OF tenant_id, email ON invitations FOR EACH ROW
+EXECUTE FUNCTION guard_lc_invitations_open();
+
 REVOKE ALL ON invitations FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON invitations TO spothive_system;

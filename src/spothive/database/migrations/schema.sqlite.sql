@@ -2405,6 +2405,18 @@ CREATE TRIGGER lc_invitations_accepted_at_once BEFORE UPDATE OF accepted_at ON i
 WHEN old.accepted_at IS NOT NULL AND old.accepted_at IS NOT new.accepted_at
 BEGIN SELECT RAISE(ABORT, 'lc_invitations_accepted_at_once'); END;
 
+CREATE TRIGGER lc_invitations_open_insert BEFORE INSERT ON invitations FOR EACH ROW
+WHEN new.accepted_at IS NULL AND (EXISTS (SELECT invitations.id 
+FROM invitations 
+WHERE invitations.tenant_id = new.tenant_id AND invitations.email = new.email AND invitations.id != new.id AND invitations.accepted_at IS NULL))
+BEGIN SELECT RAISE(ABORT, 'lc_invitations_open'); END;
+
+CREATE TRIGGER lc_invitations_open_update BEFORE UPDATE OF tenant_id, email ON invitations FOR EACH ROW
+WHEN new.accepted_at IS NULL AND (EXISTS (SELECT invitations.id 
+FROM invitations 
+WHERE invitations.tenant_id = new.tenant_id AND invitations.email = new.email AND invitations.id != new.id AND invitations.accepted_at IS NULL))
+BEGIN SELECT RAISE(ABORT, 'lc_invitations_open'); END;
+
 CREATE TRIGGER lc_lab_experiments_status_first BEFORE INSERT ON lab_experiments FOR EACH ROW
 WHEN (new.status NOT IN ('DRAFT'))
 BEGIN SELECT RAISE(ABORT, 'lc_lab_experiments_status_first'); END;

@@ -163,6 +163,13 @@ class User(TenantOwned, Timestamped, Base):
     )
 
 
+def _another_open_invitation(_: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    others = Invitation.__table__
+    same = sa.and_(others.c.tenant_id == new.c.tenant_id, others.c.email == new.c.email, others.c.id != new.c.id)
+    open_ones = sa.select(others.c.id).where(same, others.c.accepted_at.is_(None))
+    return sa.and_(new.c.accepted_at.is_(None), open_ones.exists())
+
+
 class Invitation(TenantOwned, Timestamped, Base):
     """An offer to become a user of the tenant; whoever holds the token and comes in time may accept it once."""
 
@@ -180,7 +187,21 @@ class Invitation(TenantOwned, Timestamped, Base):
     __table_args__ = (
         Index(None, "tenant_id", "email"),
         check("in_time", "accepted_at <= expires_at", "an invitation is accepted before it expires"),
-        {"info": {"refusals": [set_once("invitations", "accepted_at", message="an invitation is accepted once")]}},
+        {
+            "info": {
+                "refusals": [
+                    set_once("invitations", "accepted_at", message="an invitation is accepted once"),
+                    Refusal(
+                        rule="lc_invitations_open",
+                        events=("insert", "update"),
+                        columns=("tenant_id", "email"),
+                        when=_another_open_invitation,
+                        serialise="invitations",
+                        message="somebody invited this address at the same moment: see `spothive invite list`",
+                    ),
+                ]
+            }
+        },
     )
 
 

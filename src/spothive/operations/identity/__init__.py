@@ -1,8 +1,24 @@
 """Identity: who may do what, tenants, their people, and how people and programs sign in."""
 
 from spothive.operations.identity.acting import find_actor
+from spothive.operations.identity.invitations import accept_invitation, invite, list_invitations, withdraw_invitation
 from spothive.operations.identity.open_sessions import end_other_sessions, end_session, list_sessions
-from spothive.operations.identity.people import create_user, find_user, list_users, set_password, set_user_active
+from spothive.operations.identity.passwords import (
+    change_password,
+    make_reset_token,
+    request_password_reset,
+    reset_password,
+    set_password,
+)
+from spothive.operations.identity.people import (
+    accounts_of,
+    create_user,
+    delete_user,
+    find_user,
+    list_users,
+    set_role,
+    set_user_active,
+)
 from spothive.operations.identity.permissions import ALLOWED, Action, may, require
 from spothive.operations.identity.second_factor import (
     TotpSetup,
@@ -14,35 +30,49 @@ from spothive.operations.identity.second_factor import (
 )
 from spothive.operations.identity.sessions import end_sessions, log_out, resume
 from spothive.operations.identity.sign_in import SignedIn, list_log_ins, log_in
-from spothive.operations.identity.tenants import create_tenant, list_tenants, set_tenant_active
+from spothive.operations.identity.tenants import create_tenant, list_tenants, register_client, set_tenant_active
+from spothive.operations.identity.transfers import transfer_accounts
 
 __all__ = [
     "ALLOWED",
     "Action",
     "SignedIn",
     "TotpSetup",
+    "accept_invitation",
+    "accounts_of",
     "begin_totp",
+    "change_password",
     "confirm_totp",
     "create_tenant",
     "create_user",
+    "delete_user",
     "disable_totp",
     "end_other_sessions",
     "end_session",
     "end_sessions",
     "find_actor",
     "find_user",
+    "invite",
+    "list_invitations",
     "list_log_ins",
     "list_sessions",
     "list_tenants",
     "list_users",
     "log_in",
     "log_out",
+    "make_reset_token",
     "may",
     "new_backup_codes",
+    "register_client",
     "remove_totp",
+    "request_password_reset",
     "require",
+    "reset_password",
     "resume",
     "set_password",
+    "set_role",
     "set_tenant_active",
     "set_user_active",
+    "transfer_accounts",
+    "withdraw_invitation",
 ]

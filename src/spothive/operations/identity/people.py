@@ -1,17 +1,23 @@
-"""The users of a tenant: making, disabling and enabling them, and setting passwords for them."""
+"""The users of a tenant: making, disabling and deleting them, and what they may do."""
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
-from sqlalchemy.orm.attributes import set_committed_value
+from typing import Any
+
+from sqlalchemy import ColumnElement, Update, delete, select, update
+from sqlalchemy.orm.attributes import InstrumentedAttribute, set_committed_value
 
 from spothive.database import TenantSession
 from spothive.errors import Conflict, NotFound
-from spothive.models import PLATFORM_TENANT_ID, STAFF_ROLES, ResourceType, Role, User
+from spothive.models import PLATFORM_TENANT_ID, Account, ResourceType, Role, User
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.identity.names import normal_name, require_email
-from spothive.operations.identity.permissions import Action, require
+from spothive.operations.identity.permissions import ALLOWED, Action, denied, managing, require
+from spothive.operations.identity.sessions import end_sessions
+
+NAMED = 10
+"""Most accounts that a refusal names."""
 
 
 def list_users(session: TenantSession) -> list[User]:
@@ -30,6 +36,12 @@ def find_user(session: TenantSession, username: str) -> User:
         msg = f"no user of this tenant is called {username!r}: see `spothive user list`"
         raise NotFound(msg)
     return user
+
+
+def accounts_of(session: TenantSession, user: User) -> list[Account]:
+    """Return the AWS accounts that ``user`` answers for, by name, without those being disconnected."""
+    mine = select(Account).where(Account.user_id == user.id, Account.disconnecting_at.is_(None))
+    return list(session.scalars(mine.order_by(Account.account_name)))
 
 
 def create_user(
@@ -52,10 +64,7 @@ def create_user(
         ValueRefused: other characters than lower-case ASCII.
     """
     username, email = normal_name(username), normal_name(email)
-    if role in STAFF_ROLES and not _first_super_admin(session, actor, role):
-        action = Action.MAKE_ADMINS
-    else:
-        action = Action.MANAGE_USERS
+    action = Action.MANAGE_USERS if _first_super_admin(session, actor, role) else managing(role)
     require(actor, action, attempt="user.created", resource=username, resource_type=ResourceType.USER)
     require_email(email)
     user = User(
@@ -74,7 +83,7 @@ def create_user(
 
 
 def set_user_active(session: TenantSession, actor: Actor, *, username: str, active: bool) -> User:
-    """Disable a user, which is the normal end of one, or enable again.
+    """Disable a user, which is the normal end of one and ends the user's sessions, or enable one again.
 
     Raises:
         Denied: ``actor`` may not, or the user is an admin and ``actor`` may not unmake admins.
@@ -84,46 +93,103 @@ def set_user_active(session: TenantSession, actor: Actor, *, username: str, acti
     """
     event = "user.enabled" if active else "user.disabled"
     user = find_user(session, username)
-    action = Action.MAKE_ADMINS if user.role in STAFF_ROLES else Action.MANAGE_USERS
-    require(actor, action, attempt=event, resource=username, resource_type=ResourceType.USER)
+    require(actor, managing(user.role), attempt=event, resource=username, resource_type=ResourceType.USER)
     if user.is_active != active:
-        _switch(session, user, active=active)
+        _switch(session, user, User.is_active, active)
+        if not active:
+            end_sessions(session, user.id, reason="the user was disabled")
         before, after = {"is_active": not active}, {"is_active": active}
         record(session, actor, event, user.username, ResourceType.USER, before=before, after=after)
     return user
 
 
-def set_password(session: TenantSession, actor: Actor, *, username: str, password_hash: str) -> User:
-    """Set a user's password: anybody the own one, else who may manage that user.
+def set_role(session: TenantSession, actor: Actor, *, username: str, role: Role) -> User:
+    """Let a user do more, or less, from now on; the user's sessions end.
 
     Raises:
-        Denied: ``actor`` may not.
+        Denied: ``actor`` may not, may not make or unmake admins, or would raise the own role.
         NotFound: no such user in this tenant.
+        IllegalMove: the last active admin of platform stays.
+        Conflict: somebody else changed the role at this moment.
     """
     user = find_user(session, username)
-    if user.id != actor.user_id:
-        action = Action.MAKE_ADMINS if user.role in STAFF_ROLES else Action.MANAGE_USERS
-        require(actor, action, attempt="user.password", resource=username, resource_type=ResourceType.USER)
-    user.password_hash = password_hash
-    user.must_change_password = user.id != actor.user_id
-    user.failed_logins, user.locked_until = 0, None
-    record(session, actor, "user.password", user.username, ResourceType.USER)
+    kind = ResourceType.USER
+    require(actor, managing(user.role, role), attempt="user.role", resource=username, resource_type=kind)
+    # What is in the database counts: the actor may have been more a moment ago.
+    if user.id == actor.user_id and not ALLOWED[role] <= ALLOWED[user.role]:
+        msg = f"{actor.username} may not raise the own role from {user.role} to {role}: ask another"
+        raise denied(actor, msg, attempt="user.role", resource=username, resource_type=kind)
+    before = user.role
+    if before is not role:
+        _switch(session, user, User.role, role)
+        end_sessions(session, user.id, reason="the role was changed")
+        record(session, actor, "user.role", user.username, kind, before={"role": before}, after={"role": role})
     return user
 
 
-def _switch(session: TenantSession, user: User, *, active: bool) -> None:
-    """Enable or disable ``user`` by compare-and-set.
+def delete_user(session: TenantSession, actor: Actor, *, username: str, with_accounts: bool = False) -> list[str]:
+    """Delete a user with all that is the user's own; disabling is the normal end and keeps it.
+
+    Args:
+        session: of the user's tenant.
+        actor: who deletes.
+        username: whom.
+        with_accounts: delete the AWS accounts the user answers for too, with all that spothive knows of them.
+
+    Returns:
+        The names of the accounts that went with the user.
+
+    Raises:
+        Denied: ``actor`` may not, or the user is an admin and ``actor`` may not unmake admins.
+        NotFound: no such user in this tenant.
+        Conflict: the user answers for accounts, and ``with_accounts`` was not said; or was deleted at this moment.
+        IllegalMove: the last active admin of platform stays.
+    """
+    user = find_user(session, username)
+    require(actor, managing(user.role), attempt="user.deleted", resource=username, resource_type=ResourceType.USER)
+    session.flush()  # what hangs on the user and was not written yet goes, or stands in the way, too
+    # In this order: the rule about the last admin, which looks at this update, waits for its own lock before any row is
+    # locked; and a row that is locked gets no further accounts.
+    session.execute(_of(user).values(is_active=False).execution_options(synchronize_session=False))
+    session.execute(select(User.id).where(User.id == user.id).with_for_update())
+    names = [account.account_name for account in accounts_of(session, user)]
+    if names and not with_accounts:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        msg = (
+            f"{user.username} answers for {', '.join(names[:NAMED])}{more}: hand them over with `spothive user "
+            "transfer` first, or say --with-accounts to lose them too"
+        )
+        raise Conflict(msg)
+    before = {"username": user.username, "email": user.email, "role": user.role, "accounts": names}
+    gone = session.execute(delete(User).where(User.id == user.id).execution_options(synchronize_session=False))
+    if gone.rowcount != 1:  # type: ignore[attr-defined]  # a CursorResult, since this is DML
+        raise _changed(user)
+    session.expunge(user)
+    record(session, actor, "user.deleted", user.username, ResourceType.USER, before=before)
+    return names
+
+
+def _switch(session: TenantSession, user: User, column: InstrumentedAttribute[Any], value: Any) -> None:
+    """Set a column of ``user`` by compare-and-set.
 
     Locking the row first would be a deadlock between two admins who disable each other: the rule about the last admin
     waits for its own lock before it looks at any row.
     """
     session.flush()
-    statement = update(User).where(User.id == user.id, User.is_active != active).values(is_active=active)
+    known = getattr(user, column.key)
+    statement = _of(user, column == known).values({column: value})
     switched = session.execute(statement.execution_options(synchronize_session=False))
     if switched.rowcount != 1:  # type: ignore[attr-defined]  # a CursorResult, since this is DML
-        msg = f"{user.username} has just been changed by somebody else: see `spothive user list`"
-        raise Conflict(msg)
-    set_committed_value(user, "is_active", active)
+        raise _changed(user)
+    set_committed_value(user, column.key, value)
+
+
+def _changed(user: User) -> Conflict:
+    return Conflict(f"{user.username} has just been changed by somebody else: see `spothive user list`")
+
+
+def _of(user: User, *where: ColumnElement[bool]) -> Update:
+    return update(User).where(User.id == user.id, *where)
 
 
 def _first_super_admin(session: TenantSession, actor: Actor, role: Role) -> bool:

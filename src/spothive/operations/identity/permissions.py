@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 
 from spothive.errors import AuditNote, Denied
-from spothive.models import ResourceType, Role
+from spothive.models import STAFF_ROLES, ResourceType, Role
 from spothive.operations.actor import Actor
 from spothive.operations.audit import storable
 
@@ -59,6 +59,13 @@ def require(actor: Actor, action: Action, *, attempt: str, resource: str, resour
     """
     if may(actor, action):
         return
+    able = ", ".join(role for role in Role if action in ALLOWED[role])
+    msg = f"{actor.username} ({actor.role}) may not {action.value.split(';')[0].split(' (')[0]}: ask {able}"
+    raise denied(actor, msg, attempt=attempt, resource=resource, resource_type=resource_type)
+
+
+def denied(actor: Actor, reason: str, *, attempt: str, resource: str, resource_type: ResourceType) -> Denied:
+    """Return the refusal of what no role allows, to be raised; the door writes a DENIED audit row as for `require`."""
     note = AuditNote(
         event=attempt,
         resource=storable(resource),
@@ -66,6 +73,9 @@ def require(actor: Actor, action: Action, *, attempt: str, resource: str, resour
         actor_name=actor.label,
         actor_id=actor.user_id,
     )
-    able = ", ".join(role for role in Role if action in ALLOWED[role])
-    msg = f"{actor.username} ({actor.role}) may not {action.value.split(';')[0].split(' (')[0]}: ask {able}"
-    raise Denied(msg, note=note)
+    return Denied(reason, note=note)
+
+
+def managing(*roles: Role) -> Action:
+    """Return the permission it takes to manage users, or to make some, who have these roles."""
+    return Action.MAKE_ADMINS if any(role in STAFF_ROLES for role in roles) else Action.MANAGE_USERS
