@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from spothive.database.tenancy import TenantSession, engine_words
 from spothive.models import Account, ApiKey, Role, SessionLog, Tenant, User
+from spothive.schema.types.texts import sendable_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,5 +209,6 @@ def account_owner_exists(session: TenantSession, account_id: str) -> bool:
 
 def _look_up(session: TenantSession, name: str, query: sa.Select[Any], argument: str) -> sa.Row[Any] | None:
     connection = session.connection()
-    row: sa.Row[Any] | None = engine_words(connection).look_up(connection, name, query, argument)
+    # What no column can hold is refused here: a function of PostgreSQL's knows nothing of column types.
+    row: sa.Row[Any] | None = engine_words(connection).look_up(connection, name, query, sendable_text(argument))
     return row

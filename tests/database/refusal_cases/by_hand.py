@@ -36,6 +36,7 @@ IDENTITY: dict[str, Act] = {
     "ck_session_logs_revoked": change("session_logs", revoked_reason="lost"),
     "ck_user_tokens_in_time": change("user_tokens", expires_at=NOW, used_at=SOON),
     "ck_users_totp": change("users", totp_enabled=True),
+    "lc_invitations_open": lambda g: g.add("invitations", email=g.rows["invitations"]["email"]),
     "lc_tenants_platform": lambda g: g.change("tenants", PLATFORM_TENANT_ID, is_active=False),
     "lc_users_last_admin": lambda g: g.change("users", an_admin(g)["id"], role="user"),
     "lc_users_last_admin_gone": lambda g: g.remove("users", an_admin(g)["id"]),

@@ -113,8 +113,11 @@ def request_password_reset(sessions: Sessions, *, name: str, via: str = "") -> s
     Returns:
         The token, good once and for an hour; None if nobody active has this name.
     """
-    with sessions() as session:
-        row = login_row(session, normal_name(name))
+    try:
+        with sessions() as session:
+            row = login_row(session, normal_name(name))
+    except InvalidInput:  # text that no column can hold is nobody's name
+        return None
     if row is None or not (row.is_active and row.tenant_is_active):
         return None
     unproved = Actor(row.id, row.username, row.role, row.tenant_id, ", ".join(filter(None, (via, "not signed in"))))
@@ -197,6 +200,7 @@ def _renew_token(session: TenantSession, user: User) -> str:
             expires_at=utc_now() + timedelta(hours=RESET_HOURS),
         )
     )
+    session.flush()  # so that the next one, in this transaction, finds and replaces it
     return token
 
 
