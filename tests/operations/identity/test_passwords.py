@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from secrets import token_hex
-from threading import Barrier, Thread
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from sqlalchemy import update
 from spothive.clock import utc_now
 from spothive.database import AuditLog, Role, SessionLog, Tenant, User, UserToken, get_db_session, system_scope
 from spothive.database.passwords import check_password, hash_password
-from spothive.errors import Conflict, Denied, InvalidInput, NotAllowed, SpothiveError
+from spothive.errors import Conflict, Denied, InvalidInput, NotAllowed
 from spothive.operations.identity import (
     change_password,
     make_reset_token,
@@ -27,6 +26,7 @@ from spothive.operations.identity import (
 )
 from spothive.operations.identity.tokens import hash_of
 from tests.operations.conftest import World, audited
+from tests.operations.identity.conftest import at_once
 from tests.watching import everything, rows_of
 
 OLD, NEW = "the one before", "the one after it"
@@ -58,25 +58,6 @@ def fits(password: str) -> bool:
 
 def lock_is_open() -> bool:
     return (udo_now()["failed_logins"], udo_now()["locked_until"]) == (0, None)
-
-
-def at_once(count: int, act: Callable[[], object]) -> list[str]:
-    """Run ``act`` in so many threads; return the refusals."""
-    barrier, errors = Barrier(count), []
-
-    def run() -> None:
-        barrier.wait(60)
-        try:
-            act()
-        except SpothiveError as error:
-            errors.append(str(error))
-
-    threads = [Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
 
 
 # --- the own password ---
@@ -141,7 +122,7 @@ def test_wrong_passwords_are_remembered_and_lock(world: World, udo: UUID) -> Non
 
 
 def test_many_guesses_at_once_count_one_by_one(world: World, udo: UUID) -> None:
-    errors = at_once(8, lambda: change_password(get_db_session, world.udo, current="not it", new=NEW))
+    errors = at_once(*[lambda: change_password(get_db_session, world.udo, current="not it", new=NEW)] * 8)
     assert sorted(error.split()[1] for error in errors) == ["current"] * 5 + ["user"] * 3
     assert udo_now()["failed_logins"] == 5
 
@@ -201,7 +182,7 @@ def test_a_reset_opens_once_unlocks_and_shuts_what_was_open(world: World, udo: U
 
 def test_of_ten_who_hold_one_token_one_resets(world: World, udo: UUID) -> None:
     token = request_password_reset(get_db_session, name="udo") or ""
-    errors = at_once(10, lambda: reset_password(get_db_session, token=token, password=NEW))
+    errors = at_once(*[lambda: reset_password(get_db_session, token=token, password=NEW)] * 10)
     assert errors == ["the token is unknown, expired or used: ask for a new one"] * 9
     assert len(audited(event="user.password_reset")) == 1
     assert fits(NEW)
