@@ -33,7 +33,8 @@ MISUSE_MAX = 300
 STREETS = {
     "db": ("db", "commands", "Make, examine and seed the database."),
     "tenant": ("identity", "tenant_commands", "Make, list, suspend and resume tenants."),
-    "user": ("identity", "user_commands", "Make, list, disable and enable the users of a tenant."),
+    "user": ("identity", "user_commands", "Make, change and remove the users of a tenant."),
+    "invite": ("identity", "invite_commands", "Invite people into a tenant."),
     "session": ("identity", "session_commands", "Sign in, list and end sessions, and see who signed in."),
     "account": ("fleet", "account_commands", "Connect, discover, import and list AWS accounts."),
     "instance": ("fleet", "instance_commands", "List and show instances."),

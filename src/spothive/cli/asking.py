@@ -58,13 +58,39 @@ def new_password(*, from_stdin: bool) -> Password:
     Raises:
         InvalidInput: standard input is empty or no UTF-8.
     """
-    if from_stdin:
-        return Password(_first_line())
-    if is_terminal():
-        return Password(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+    if from_stdin or is_terminal():
+        return Password(chosen_password(from_stdin=from_stdin))
     import secrets
 
     return Password(secrets.token_urlsafe(GENERATED_BYTES), generated=True)
+
+
+def chosen_password(*, from_stdin: bool) -> str:
+    """Return the password somebody chooses: from standard input, or asked twice at a terminal.
+
+    Raises:
+        InvalidInput: nobody can be asked, or standard input is empty or no UTF-8.
+    """
+    if from_stdin:
+        return _first_line()
+    if not is_terminal():
+        msg = "nobody can be asked for a password here: say --password-stdin and send it there"
+        raise InvalidInput(msg)
+    return str(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+
+
+def shown_token(*, from_stdin: bool) -> str:
+    """Return the token somebody was given: the next line of standard input, or asked for at a terminal, unseen.
+
+    Raises:
+        InvalidInput: nobody can be asked, or standard input is empty or no UTF-8.
+    """
+    if from_stdin:
+        return _first_line("token").strip()
+    if not is_terminal():
+        msg = "nobody can be asked for the token here: say --token-stdin and send it there"
+        raise InvalidInput(msg)
+    return shown_secret("Token")
 
 
 def ask_secret(what: str, given: SecretStr | None, variable: str) -> str:

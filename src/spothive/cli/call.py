@@ -105,16 +105,15 @@ class Call:
 
     @cached_property
     def _identity(self) -> tuple[Actor, UUID]:
-        from spothive.database.revisions import require_head
         from spothive.operations.identity import find_actor
 
-        require_head()
+        via = self.via
         username, tenant = self.options.acting_as, self.options.tenant
         if username is None:
             username = os.environ.get("SPOTHIVE_USER") or DEFAULT_USER
         if tenant is None:
             tenant = os.environ.get("SPOTHIVE_TENANT") or DEFAULT_TENANT
-        return find_actor(named(username, "--as"), named(tenant, "--tenant"), via=f"cli: {system_user()}")
+        return find_actor(named(username, "--as"), named(tenant, "--tenant"), via=via)
 
     @property
     def actor(self) -> Actor:
@@ -132,6 +131,18 @@ class Call:
     def tenant_id(self) -> UUID:
         """The tenant acted in; raises like :attr:`actor`."""
         return self._identity[1]
+
+    @property
+    def via(self) -> str:
+        """How whoever calls came in, for the audit trail; commands that need no user begin with this.
+
+        Raises:
+            SchemaOutdated: the database is empty or older than the code.
+        """
+        from spothive.database.revisions import require_head
+
+        require_head()
+        return f"cli: {system_user()}"
 
     def reading(self) -> AbstractContextManager[TenantSession]:
         """Open a transaction of the tenant that only reads."""

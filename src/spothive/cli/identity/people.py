@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from spothive.cli.asking import new_password
+from spothive.cli.asking import confirm, new_password
 from spothive.cli.call import Call, command
 from spothive.cli.output import Column
 
@@ -50,7 +50,7 @@ def create_user(
 
     actor = call.actor  # found before anybody is asked for a password
     password = new_password(from_stdin=password_stdin)
-    password_hash = hash_password(password.text)
+    password_hash = hash_password(password.text, username, email)
     with call.writing() as session:
         user = identity.create_user(
             session,
@@ -61,7 +61,7 @@ def create_user(
             full_name=full_name,
             password_hash=password_hash,
         )
-    call.out.json(_user_facts(user) | {"password": password.to_show})
+    call.out.json(user_facts(user) | {"password": password.to_show})
     call.out.line(f"made user {user.username}, {user.role}")
     if password.to_show:
         call.out.line(f"password, shown this once: {password.to_show}")
@@ -73,7 +73,7 @@ def list_users(call: Call) -> None:
     from spothive.operations import identity
 
     with call.reading() as session:
-        rows = [_user_facts(user) for user in identity.list_users(session)]
+        rows = [user_facts(user) for user in identity.list_users(session)]
     call.out.json(rows)
     call.out.table(rows, USER_COLUMNS, empty="no users yet: spothive user create --help")
 
@@ -95,31 +95,91 @@ def _set_user_active(call: Call, username: str, *, active: bool) -> None:
 
     with call.writing() as session:
         user = identity.set_user_active(session, call.actor, username=username, active=active)
-    call.out.json(_user_facts(user))
+    call.out.json(user_facts(user))
     call.out.line(f"user {user.username} is {'active' if user.is_active else 'disabled'}")
 
 
-@command(user_commands, "passwd")
-def set_password(call: Call, username: Username, password_stdin: PasswordStdin = False) -> None:
-    """Set a user's password.
-
-    It is asked for at a terminal; elsewhere a random one is printed, this one time.
-    """
-    from spothive.database.passwords import hash_password
+@command(user_commands, "show")
+def show_user(call: Call, username: Username) -> None:
+    """Show a user, and the AWS accounts the user answers for."""
     from spothive.operations import identity
 
-    actor = call.actor  # found before anybody is asked for a password
-    password = new_password(from_stdin=password_stdin)
-    password_hash = hash_password(password.text)
+    with call.reading() as session:
+        user = identity.find_user(session, username)
+        facts = user_facts(user) | {
+            "failed_logins": user.failed_logins,
+            "locked_until": user.locked_until,
+            "totp_enabled": user.totp_enabled,
+            "accounts": [account.account_name for account in identity.accounts_of(session, user)],
+        }
+    call.out.json(facts)
+    call.out.facts(facts | {"accounts": ", ".join(facts["accounts"])})
+
+
+@command(user_commands, "role")
+def set_role(
+    call: Call,
+    username: Username,
+    role: Annotated[RoleName, typer.Argument(metavar="ROLE", help="What the user may do from now on.")],
+) -> None:
+    """Change what a user may do.
+
+    The user's sessions end. Only a super_admin makes or unmakes admins; nobody raises the own role.
+    """
+    from spothive.models import Role
+    from spothive.operations import identity
+
     with call.writing() as session:
-        user = identity.set_password(session, actor, username=username, password_hash=password_hash)
-    call.out.json(_user_facts(user) | {"password": password.to_show})
-    call.out.line(f"new password for {user.username}")
-    if password.to_show:
-        call.out.line(f"shown this once: {password.to_show}")
+        user = identity.set_role(session, call.actor, username=username, role=Role(role))
+    call.out.json(user_facts(user))
+    call.out.line(f"user {user.username} is {user.role}")
 
 
-def _user_facts(user: User) -> dict[str, Any]:
+@command(user_commands, "transfer")
+def transfer_accounts(
+    call: Call,
+    from_user: Annotated[str, typer.Argument(metavar="FROM", help="User who answers for the accounts now.")],
+    to_user: Annotated[str, typer.Argument(metavar="TO", help="User who will.")],
+    account: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this account; may be repeated [default: all].")
+    ] = None,
+) -> None:
+    """Hand AWS accounts over to another user."""
+    from spothive.operations import identity
+
+    with call.writing() as session:
+        names = identity.transfer_accounts(session, call.actor, from_user=from_user, to_user=to_user, accounts=account)
+    call.out.json({"from": from_user, "to": to_user, "accounts": names})
+    handed = f"{to_user} answers for {', '.join(names)} now"
+    call.out.line(handed if names else f"{from_user} answers for no accounts: nothing was changed")
+
+
+@command(user_commands, "delete")
+def delete_user(
+    call: Call,
+    username: Username,
+    with_accounts: Annotated[
+        bool, typer.Option("--with-accounts", help="Lose the user's AWS accounts too, with all that is known of them.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a user with all that is the user's own.
+
+    To shut somebody out, disable the user: that keeps everything. Accounts can be handed over first (transfer).
+    """
+    from spothive.operations import identity
+
+    actor = call.actor
+    lost = " and the accounts the user answers for" if with_accounts else ""
+    confirm(f"user {username} will be deleted, with sessions, API keys, templates{lost}", yes=yes)
+    with call.writing() as session:
+        names = identity.delete_user(session, actor, username=username, with_accounts=with_accounts)
+    call.out.json({"username": username, "accounts": names})
+    call.out.line(f"user {username} is gone" + (f", and {', '.join(names)}" if names else ""))
+
+
+def user_facts(user: User) -> dict[str, Any]:
+    """Return what is told of a user: nothing secret."""
     return {
         "id": user.id,
         "username": user.username,

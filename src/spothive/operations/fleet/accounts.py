@@ -28,6 +28,7 @@ from spothive.models import (
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.identity import Action, require
+from spothive.operations.identity.names import normal_name
 from spothive.operations.sessions import Sessions
 
 Progress = Callable[[int, int], None]
@@ -145,7 +146,7 @@ def responsible_user(session: TenantSession, actor: Actor, owner: str | None) ->
     if owner is None and actor.home_tenant_id == session.tenant_id:
         return actor.user_id
     query = select(User.id).where(User.is_active).order_by(User.role != "client", User.created_at).limit(1)
-    user_id = session.scalar(query if owner is None else query.where(User.username == owner.lower()))
+    user_id = session.scalar(query if owner is None else query.where(User.username == normal_name(owner)))
     if user_id is None:
         who = f"no active user of this tenant is called {owner!r}" if owner else "this tenant has no user yet"
         msg = f"{who}: make one with `spothive user create`, somebody must answer for the account"
