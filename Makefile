@@ -57,9 +57,10 @@ lock: $(READY) ## Re-make requirements.lock from pyproject.toml (newest versions
 	    --generate-hashes --custom-compile-command 'make lock' --quiet --output-file requirements.lock $(ARGS)
 
 .PHONY: schema
-schema: $(READY) ## Re-draw the checked-in pictures of the schema: as SQL, and as pages of docs/
+schema: $(READY) ## Re-draw what is generated: the schema as SQL, and the pages of docs/
 	@$(BIN)/python -m spothive.database.migrations.picture
 	@$(BIN)/python -m spothive.database.migrations.guide
+	@$(BIN)/python -m spothive.operations.identity.permissions_page
 
 .PHONY: clean
 clean: ## Remove .venv and every cache (your databases in var/ stay)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
 import pytest
+import typer
 from fastapi import Depends, FastAPI
+from typer.testing import CliRunner
 
+from spothive.cli.app import app
 from spothive.database import get_db_session, system_scope
+from spothive.database.seed_data import seed_initial_data
 from spothive.models import Role
 from spothive.operations.actor import Actor
 from tests.conftest import Database
@@ -60,11 +66,40 @@ def test_the_blocks_of_a_guide_run_one_after_the_other(
     assert blocks
     for block in blocks:
         exec(compile(block, guide, "exec"), names)  # noqa: S102 - our own guide
-    said = [
-        line.rstrip() for block in blocks for line in re.findall(r"print\(.*\)  # ([A-Za-z]\w* is .*|uq_\w+)", block)
-    ]
-    printed = capsys.readouterr().out.splitlines()
-    assert [line for line in said if line not in printed] == [], "a comment beside a print() says what it prints"
+    assert_said(blocks, capsys.readouterr().out)
+
+
+def assert_said(blocks: list[str], printed: str) -> None:
+    comments = r"print\(.*\)  # ([A-Za-z]\w* is .*|uq_\w+|[a-z]+\.[a-z]+)$"
+    said = [line.rstrip() for block in blocks for line in re.findall(comments, block, flags=re.MULTILINE)]
+    missing = [line for line in said if line not in printed.splitlines()]
+    assert missing == [], "a comment beside a print() says what it prints"
+
+
+def test_people_come_and_go_as_the_guide_says(
+    db: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands are answered as by somebody at a terminal, with the token that was shown last."""
+    tokens: list[str] = []
+    answers: dict[str, Callable[[], str]] = {
+        "Token": lambda: tokens[-1],
+        "New password": lambda: "correct horse battery",
+    }
+    monkeypatch.setattr("spothive.cli.asking.is_terminal", lambda: True)
+    monkeypatch.setattr(typer, "prompt", lambda question, **_: answers[question]())
+    seed_initial_data()
+    names: dict[str, Any] = {}
+    text = (GUIDES / "people.md").read_text(encoding="utf-8")
+    for kind, block in re.findall(r"^```(sh|python)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
+        if kind == "python":
+            exec(compile(block, "people.md", "exec"), names)  # noqa: S102 - our own guide
+            continue
+        for line in block.splitlines():
+            program, *words = shlex.split(line, comments=True)
+            ran = CliRunner().invoke(app, words, prog_name=program)
+            assert ran.exit_code == 0, (line, ran.output)
+            tokens += re.findall(r"shown this once: (\S+\.\S+)", ran.stdout)
+    assert_said(blocks_of("people.md"), capsys.readouterr().out)
 
 
 def test_the_door_of_the_guide_signs_people_in(
