@@ -22,7 +22,7 @@ from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database
 
 SHARED = {"--tenant", "--as", "--json", "--postgres", "--verbose", "--help"}
-HEAVY = {"alembic", "bcrypt", "boto3", "cryptography", "psycopg", "rich", "sqlalchemy", "structlog"}
+HEAVY = {"alembic", "bcrypt", "boto3", "cryptography", "psycopg", "rich", "sqlalchemy", "structlog", "zxcvbn"}
 
 
 def _commands() -> Iterator[tuple[list[str], Any]]:

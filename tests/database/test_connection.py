@@ -32,7 +32,7 @@ from spothive.models import PLATFORM_TENANT_ID, AuditLog, Instance, Outcome, Use
 from tests.conftest import Database, settings
 from tests.factories import make_account, make_instance, make_tenant, make_user
 
-HEAVY = "pydantic_settings structlog prometheus_client cryptography bcrypt alembic typer boto3 fastapi psycopg"
+HEAVY = "pydantic_settings structlog prometheus_client cryptography bcrypt alembic typer boto3 fastapi psycopg zxcvbn"
 
 
 class Boom(Exception):

@@ -70,6 +70,8 @@ def test_a_given_password_is_used_and_not_shown(db: Database) -> None:
 
 
 def test_a_password_that_is_too_short_makes_nothing(db: Database) -> None:
+    with settings(SPOTHIVE_ADMIN_PASSWORD="Admin@localhost"), pytest.raises(InvalidInput, match="own name"):
+        seed_initial_data()
     with settings(SPOTHIVE_ADMIN_PASSWORD="short"), pytest.raises(InvalidInput, match="8 to 1024"):
         seed_initial_data()
     assert (count(User), count(AuditLog)) == (0, 0)

@@ -29,6 +29,7 @@ from spothive.models import (
 )
 
 ADMIN = "admin"
+ADMIN_EMAIL = "admin@localhost"
 DEFAULT_DATASET = "default"
 
 
@@ -47,7 +48,7 @@ def seed_initial_data() -> Seeded:
     The password is ``SPOTHIVE_ADMIN_PASSWORD``, else a random one; either way it must be changed at first log-in.
 
     Raises:
-        InvalidInput: the given password is too short, or the dataset file is no CSV.
+        InvalidInput: the given password is too short or easily guessed, or the dataset file is no CSV.
         SchemaOutdated: the database has no tables yet.
     """
     from spothive.settings import get_settings
@@ -58,7 +59,7 @@ def seed_initial_data() -> Seeded:
     with get_db_session(tenant=PLATFORM_TENANT_ID) as session:
         has_admin = session.scalar(select(User.id).where(User.username == ADMIN)) is not None
         has_dataset = session.scalar(select(Dataset.id).where(Dataset.name == DEFAULT_DATASET)) is not None
-    password_hash = "" if has_admin else hash_password(password)
+    password_hash = "" if has_admin else hash_password(password, ADMIN, ADMIN_EMAIL)
     dataset = None if has_dataset else _default_dataset(settings.dataset_cache)
     try:
         _write(password_hash, dataset)
@@ -76,7 +77,7 @@ def _write(password_hash: str, dataset: Dataset | None) -> None:
             session.add(
                 User(
                     username=ADMIN,
-                    email="admin@localhost",
+                    email=ADMIN_EMAIL,
                     full_name="First administrator",
                     role=Role.ADMIN,
                     password_hash=password_hash,
