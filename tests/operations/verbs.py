@@ -127,8 +127,9 @@ def _disconnect(actor: Actor, tenant_id: UUID) -> Any:
 
 
 def _own_password(world: World) -> None:
+    password_hash = hash_password("the one before")
     with get_db_session(tenant=world.acme) as session:
-        session.get_one(User, world.udo.user_id).password_hash = hash_password("the one before")
+        session.get_one(User, world.udo.user_id).password_hash = password_hash
 
 
 def _change(actor: Actor, _: UUID) -> Any:

@@ -15,6 +15,7 @@ from spothive.errors import Conflict, InvalidInput, NotAllowed
 from spothive.models import ResourceType, Tenant, TokenPurpose, User, UserToken
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record, record_failure
+from spothive.operations.identity.lock_out import count_failure, is_locked, locked_user
 from spothive.operations.identity.names import normal_name
 from spothive.operations.identity.people import find_user
 from spothive.operations.identity.permissions import managing, require
@@ -23,6 +24,7 @@ from spothive.operations.identity.tokens import hash_of, new_token, tenant_of
 from spothive.operations.sessions import Sessions
 
 RESET_HOURS = 1
+_WRONG = "the current password is wrong, or was wrong too often: try again, after a while if need be"
 _NO_TOKEN = "the token is unknown, expired or used: ask for a new one"  # noqa: S105 - a message
 
 
@@ -66,16 +68,15 @@ def change_password(
 ) -> None:
     """Change the own password (a procedure), and end the own sessions, all but ``keep_session``.
 
-    A wrong ``current`` counts like a failed sign-in: whoever sits at a session that somebody left open has no more
-    guesses than at the front door.
+    A wrong ``current`` counts as a failed sign-in: whoever sits at a session that somebody left open has no more
+    guesses than at the front door. While the user is locked out the right one gets the answer of a wrong one.
 
     Raises:
         InvalidInput: ``new`` is too short, too long, common, the own name, or the password one has.
         NotAllowed: ``current`` is wrong, or was wrong too often; the attempt is in the audit trail.
         Conflict: the password was changed meanwhile, or the user disabled.
     """
-    home, refusal = actor.home_tenant_id, None
-    with sessions(tenant=home) as session:
+    with sessions(tenant=actor.home_tenant_id) as session:
         known = session.get_one(User, actor.user_id)
     if new == current:
         msg = "the new password is the one you have: choose another"
@@ -83,17 +84,18 @@ def change_password(
     # Both, whatever the answer will be: the time it takes says nothing about the current password.
     password_hash = hash_password(new, known.username, known.email)
     right = check_password(current, known.password_hash)
-    with sessions(tenant=home) as session:
-        user = session.scalar(select(User).where(User.id == known.id, User.is_active).with_for_update())
-        if user is None or user.password_hash != known.password_hash:
+    refusal = None
+    with sessions(tenant=actor.home_tenant_id) as session:
+        user = locked_user(session, known.id)
+        if user is None or not user.is_active or user.password_hash != known.password_hash:
             msg = "the password was changed meanwhile, or the user disabled: sign in again"
             raise Conflict(msg)
-        # Under the row's lock: of many guesses at once only so many are heard as one after the other.
-        refusal = _refusal(user, right=right)
-        if refusal is None:
+        if right and not is_locked(user):
             _put(session, user, password_hash, must_change=False, keep=keep_session)
             record(session, actor, "user.password", user.username, ResourceType.USER)
         else:
+            refusal = NotAllowed(_WRONG)
+            count_failure(session, user)
             record_failure(session, actor, "user.password", user.username, ResourceType.USER, reason=refusal)
     if refusal:
         raise refusal
@@ -159,21 +161,6 @@ def reset_password(sessions: Sessions, *, token: str, password: str, via: str = 
 
 def _require_managing(actor: Actor, user: User, attempt: str) -> None:
     require(actor, managing(user.role), attempt=attempt, resource=user.username, resource_type=ResourceType.USER)
-
-
-def _refusal(user: User, *, right: bool) -> NotAllowed | None:
-    """Return what speaks against a change by whoever gave the right or a wrong password, and count the wrong one."""
-    from spothive.settings import get_settings
-
-    settings, now = get_settings(), utc_now()
-    if user.locked_until is not None and user.locked_until > now:
-        return NotAllowed("this user is locked after too many wrong passwords: try again later")
-    if right:
-        return None
-    user.failed_logins = 1 if user.locked_until else user.failed_logins + 1  # after a lock the count begins anew
-    locked = user.failed_logins >= settings.login_attempts
-    user.locked_until = now + timedelta(seconds=settings.login_lock) if locked else None
-    return NotAllowed("the current password is wrong")
 
 
 def _put(
