@@ -51,6 +51,7 @@ def test_every_command_of_the_house_is_there() -> None:
         *("tenant create", "tenant list", "tenant suspend", "tenant resume"),
         *("user create", "user list", "user disable", "user enable", "user passwd"),
         *("user totp enable", "user totp confirm", "user totp disable", "user totp codes"),
+        *("apikey create", "apikey list", "apikey revoke", "apikey usage", "apikey check"),
         *("session list", "session end", "session start", "session log-ins"),
         *("account import", "account list", "account show", "account mark", "account disconnect"),
         *("account begin", "account template", "account verify", "account connect", "account recheck"),

@@ -35,6 +35,7 @@ STREETS = {
     "tenant": ("identity", "tenant_commands", "Make, list, suspend and resume tenants."),
     "user": ("identity", "user_commands", "Make, list, disable and enable the users of a tenant."),
     "session": ("identity", "session_commands", "Sign in, list and end sessions, and see who signed in."),
+    "apikey": ("identity", "api_key_commands", "Make, list, check and revoke API keys, and see how they are used."),
     "account": ("fleet", "account_commands", "Connect, discover, import and list AWS accounts."),
     "instance": ("fleet", "instance_commands", "List and show instances."),
     "secrets": ("secrets", "commands", "Make the sealing keys and see which are needed."),
