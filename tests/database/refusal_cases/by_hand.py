@@ -28,7 +28,7 @@ def an_admin(graph: Graph) -> Row:
 
 
 IDENTITY: dict[str, Act] = {
-    "ck_api_keys_owner": change("api_keys", user_id=None),
+    "ck_api_keys_owner": add("api_keys", user_id=None),
     "ck_api_keys_revoked": change("api_keys", revoked_reason="lost"),
     "ck_backup_codes_used": change("backup_codes", ip_address="127.0.0.1"),
     "ck_invitations_in_time": change("invitations", expires_at=NOW, accepted_at=SOON),
@@ -36,6 +36,8 @@ IDENTITY: dict[str, Act] = {
     "ck_session_logs_revoked": change("session_logs", revoked_reason="lost"),
     "ck_user_tokens_in_time": change("user_tokens", expires_at=NOW, used_at=SOON),
     "ck_users_totp": change("users", totp_enabled=True),
+    "lc_api_keys_agent": change("api_keys", scopes=["read", "agent"]),
+    "lc_api_keys_given": lambda g: g.change("api_keys", user_id=g.add("users")["id"]),
     "lc_tenants_platform": lambda g: g.change("tenants", PLATFORM_TENANT_ID, is_active=False),
     "lc_users_last_admin": lambda g: g.change("users", an_admin(g)["id"], role="user"),
     "lc_users_last_admin_gone": lambda g: g.remove("users", an_admin(g)["id"]),

@@ -4187,6 +4187,14 @@ CREATE TRIGGER lc_api_keys_revoked_at_once BEFORE UPDATE OF revoked_at ON api_ke
 WHEN (old.revoked_at IS NOT NULL AND old.revoked_at IS DISTINCT FROM new.revoked_at)
 EXECUTE FUNCTION spothive_refuse('lc_api_keys_revoked_at_once');
 
+CREATE TRIGGER lc_api_keys_agent BEFORE INSERT OR UPDATE OF scopes, cluster_id ON api_keys FOR EACH ROW
+WHEN (CASE WHEN (new.cluster_id IS NOT NULL) THEN CAST(new.scopes AS TEXT) != '["agent"]' ELSE CAST(new.scopes AS TEXT) LIKE '%"agent"%' END)
+EXECUTE FUNCTION spothive_refuse('lc_api_keys_agent');
+
+CREATE TRIGGER lc_api_keys_given BEFORE UPDATE OF prefix, key_hash, cluster_id, user_id ON api_keys FOR EACH ROW
+WHEN (old.prefix IS DISTINCT FROM new.prefix OR old.key_hash IS DISTINCT FROM new.key_hash OR old.cluster_id IS DISTINCT FROM new.cluster_id OR old.user_id IS DISTINCT FROM new.user_id)
+EXECUTE FUNCTION spothive_refuse('lc_api_keys_given');
+
 REVOKE ALL ON api_keys FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON api_keys TO spothive_system;

@@ -2646,6 +2646,18 @@ CREATE TRIGGER lc_api_keys_revoked_at_once BEFORE UPDATE OF revoked_at ON api_ke
 WHEN old.revoked_at IS NOT NULL AND old.revoked_at IS NOT new.revoked_at
 BEGIN SELECT RAISE(ABORT, 'lc_api_keys_revoked_at_once'); END;
 
+CREATE TRIGGER lc_api_keys_agent_insert BEFORE INSERT ON api_keys FOR EACH ROW
+WHEN CASE WHEN (new.cluster_id IS NOT NULL) THEN CAST(new.scopes AS TEXT) != '["agent"]' ELSE CAST(new.scopes AS TEXT) LIKE '%"agent"%' END
+BEGIN SELECT RAISE(ABORT, 'lc_api_keys_agent'); END;
+
+CREATE TRIGGER lc_api_keys_agent_update BEFORE UPDATE OF scopes, cluster_id ON api_keys FOR EACH ROW
+WHEN CASE WHEN (new.cluster_id IS NOT NULL) THEN CAST(new.scopes AS TEXT) != '["agent"]' ELSE CAST(new.scopes AS TEXT) LIKE '%"agent"%' END
+BEGIN SELECT RAISE(ABORT, 'lc_api_keys_agent'); END;
+
+CREATE TRIGGER lc_api_keys_given BEFORE UPDATE OF prefix, key_hash, cluster_id, user_id ON api_keys FOR EACH ROW
+WHEN old.prefix IS NOT new.prefix OR old.key_hash IS NOT new.key_hash OR old.cluster_id IS NOT new.cluster_id OR old.user_id IS NOT new.user_id
+BEGIN SELECT RAISE(ABORT, 'lc_api_keys_given'); END;
+
 CREATE TRIGGER lc_instances_auth_status_first BEFORE INSERT ON instances FOR EACH ROW
 WHEN (new.auth_status NOT IN ('authorized', 'flagged'))
 BEGIN SELECT RAISE(ABORT, 'lc_instances_auth_status_first'); END;

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
@@ -22,8 +21,7 @@ from spothive.operations.actor import Actor
 from spothive.operations.audit import storable
 from spothive.operations.identity.api_keys import find_api_key, hash_of_key, prefix_in, prefix_of_whole_key
 from spothive.operations.identity.permissions import key_role
-
-Sessions = Callable[..., AbstractContextManager[TenantSession]]
+from spothive.operations.sessions import Sessions
 
 NOTED_EVERY = timedelta(minutes=1)
 """How often the use of a key is noted in its row, and a reason for refusing it in the log-in history."""
