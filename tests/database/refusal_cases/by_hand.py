@@ -186,6 +186,16 @@ def _expire_while_leased(graph: Graph) -> None:
     graph.change("agent_actions", **entering("agent_actions", "EXPIRED"))
 
 
+def _complete_with_open_actions(graph: Graph) -> None:
+    graph.change("optimization_jobs", **entering("optimization_jobs", "RUNNING"))
+    graph.change("optimization_jobs", **entering("optimization_jobs", "COMPLETED"))
+
+
+def _ask_of_completed_job(graph: Graph) -> None:
+    graph.walk("optimization_jobs", "COMPLETED")
+    graph.change("agent_actions", optimization_job_id=graph.rows["optimization_jobs"]["id"])
+
+
 _JOB: dict[str, Row] = {
     "completed": {"completed_at": NOW},
     "failed": {"error_message": "no"},
@@ -200,6 +210,8 @@ JOBS_AND_SLA: dict[str, Act] = {
     "ck_agent_actions_tries": change("agent_actions", attempts=4),
     "lc_agent_actions_lease": _expire_while_leased,
     "lc_agent_actions_token": _hand_out_again,
+    "lc_agent_actions_job": _ask_of_completed_job,
+    "lc_optimization_jobs_completed": _complete_with_open_actions,
     "ck_downtime_logs_duration": change("downtime_logs", duration_seconds=1),
     "ck_downtime_logs_whole_seconds": change("downtime_logs", start_time=NOW + timedelta(microseconds=1)),
     **{

@@ -4283,6 +4283,22 @@ CREATE TRIGGER lc_optimization_jobs_key BEFORE UPDATE OF tenant_id, id ON optimi
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_optimization_jobs_key');
 
+CREATE OR REPLACE FUNCTION guard_lc_optimization_jobs_completed() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF new.status = 'COMPLETED' AND (EXISTS (SELECT agent_actions.id 
+FROM agent_actions 
+WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status IN ('PENDING', 'PICKED_UP'))) THEN
+    RAISE EXCEPTION 'lc_optimization_jobs_completed' USING ERRCODE = '23514', CONSTRAINT = 'lc_optimization_jobs_completed', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_optimization_jobs_completed BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
+EXECUTE FUNCTION guard_lc_optimization_jobs_completed();
+
 REVOKE ALL ON optimization_jobs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON optimization_jobs TO spothive_system;
@@ -4427,6 +4443,25 @@ EXECUTE FUNCTION spothive_refuse('lc_agent_actions_key');
 CREATE TRIGGER lc_agent_actions_lease BEFORE UPDATE OF status ON agent_actions FOR EACH ROW
 WHEN (old.status = 'PICKED_UP' AND new.status = 'EXPIRED' AND NOT (old.leased_until < clock_timestamp() - interval '0 hours'))
 EXECUTE FUNCTION spothive_refuse('lc_agent_actions_lease');
+
+CREATE OR REPLACE FUNCTION guard_lc_agent_actions_job() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  PERFORM 1 FROM (SELECT optimization_jobs.id 
+FROM optimization_jobs 
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id FOR SHARE) AS locked;
+  IF EXISTS (SELECT optimization_jobs.id 
+FROM optimization_jobs 
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status = 'COMPLETED') THEN
+    RAISE EXCEPTION 'lc_agent_actions_job' USING ERRCODE = '23514', CONSTRAINT = 'lc_agent_actions_job', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_agent_actions_job BEFORE INSERT OR UPDATE OF optimization_job_id ON agent_actions FOR EACH ROW
+EXECUTE FUNCTION guard_lc_agent_actions_job();
 
 CREATE TRIGGER lc_agent_actions_token BEFORE UPDATE OF status, lease_token ON agent_actions FOR EACH ROW
 WHEN (coalesce(new.lease_token, 0) < coalesce(old.lease_token, 0) OR new.status = 'PICKED_UP' AND old.status != 'PICKED_UP' AND coalesce(new.lease_token, 0) = coalesce(old.lease_token, 0))

@@ -2694,6 +2694,12 @@ CREATE TRIGGER lc_optimization_jobs_key BEFORE UPDATE OF tenant_id, id ON optimi
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_key'); END;
 
+CREATE TRIGGER lc_optimization_jobs_completed BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
+WHEN new.status = 'COMPLETED' AND (EXISTS (SELECT agent_actions.id 
+FROM agent_actions 
+WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status IN ('PENDING', 'PICKED_UP')))
+BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_completed'); END;
+
 CREATE TRIGGER lc_scan_units_status_first BEFORE INSERT ON scan_units FOR EACH ROW
 WHEN (new.status NOT IN ('PENDING'))
 BEGIN SELECT RAISE(ABORT, 'lc_scan_units_status_first'); END;
@@ -2815,6 +2821,18 @@ BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_key'); END;
 CREATE TRIGGER lc_agent_actions_lease BEFORE UPDATE OF status ON agent_actions FOR EACH ROW
 WHEN old.status = 'PICKED_UP' AND new.status = 'EXPIRED' AND (old.leased_until < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-0 hours')) = 0
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_lease'); END;
+
+CREATE TRIGGER lc_agent_actions_job_insert BEFORE INSERT ON agent_actions FOR EACH ROW
+WHEN EXISTS (SELECT optimization_jobs.id 
+FROM optimization_jobs 
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status = 'COMPLETED')
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_job'); END;
+
+CREATE TRIGGER lc_agent_actions_job_update BEFORE UPDATE OF optimization_job_id ON agent_actions FOR EACH ROW
+WHEN EXISTS (SELECT optimization_jobs.id 
+FROM optimization_jobs 
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status = 'COMPLETED')
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_job'); END;
 
 CREATE TRIGGER lc_agent_actions_token BEFORE UPDATE OF status, lease_token ON agent_actions FOR EACH ROW
 WHEN coalesce(new.lease_token, 0) < coalesce(old.lease_token, 0) OR new.status = 'PICKED_UP' AND old.status != 'PICKED_UP' AND coalesce(new.lease_token, 0) = coalesce(old.lease_token, 0)
