@@ -70,6 +70,9 @@ FLEET: dict[str, Act] = {
 
 CLUSTERS: dict[str, Act] = {
     "ck_hibernation_overrides_order": change("hibernation_overrides", starts_at=NOW, ends_at=NOW),
+    "lc_cluster_policies_version": lambda g: g.change("cluster_policies", version=3).change(
+        "cluster_policies", version=2
+    ),
     "ck_hibernation_schedules_restorable": change("hibernation_schedules", applied_state="asleep"),
     "uq_node_templates_default": lambda g: g.change("node_templates", is_default=True).add(
         "node_templates", is_default=True

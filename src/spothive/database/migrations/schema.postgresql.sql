@@ -4211,6 +4211,10 @@ CREATE POLICY tenant ON api_keys USING (tenant_id = (SELECT nullif(current_setti
 
 CREATE POLICY system ON api_keys TO spothive_system USING (true) WITH CHECK (true);
 
+CREATE TRIGGER lc_cluster_policies_version BEFORE UPDATE OF version ON cluster_policies FOR EACH ROW
+WHEN (new.version < old.version)
+EXECUTE FUNCTION spothive_refuse('lc_cluster_policies_version');
+
 REVOKE ALL ON cluster_policies FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON cluster_policies TO spothive_system;

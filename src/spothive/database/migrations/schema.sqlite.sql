@@ -2658,6 +2658,10 @@ CREATE TRIGGER lc_api_keys_given BEFORE UPDATE OF prefix, key_hash, cluster_id, 
 WHEN old.prefix IS NOT new.prefix OR old.key_hash IS NOT new.key_hash OR old.cluster_id IS NOT new.cluster_id OR old.user_id IS NOT new.user_id
 BEGIN SELECT RAISE(ABORT, 'lc_api_keys_given'); END;
 
+CREATE TRIGGER lc_cluster_policies_version BEFORE UPDATE OF version ON cluster_policies FOR EACH ROW
+WHEN new.version < old.version
+BEGIN SELECT RAISE(ABORT, 'lc_cluster_policies_version'); END;
+
 CREATE TRIGGER lc_instances_auth_status_first BEFORE INSERT ON instances FOR EACH ROW
 WHEN (new.auth_status NOT IN ('authorized', 'flagged'))
 BEGIN SELECT RAISE(ABORT, 'lc_instances_auth_status_first'); END;
