@@ -3554,9 +3554,13 @@ CREATE POLICY tenant ON system_logs USING (tenant_id = (SELECT nullif(current_se
 
 CREATE POLICY system ON system_logs TO spothive_system USING (true) WITH CHECK (true);
 
-CREATE TRIGGER lc_tenants_platform BEFORE UPDATE OF id, slug, is_active OR DELETE ON tenants FOR EACH ROW
-WHEN (old.id = '00000000-0000-7000-8000-000000000001')
+CREATE TRIGGER lc_tenants_platform BEFORE UPDATE OF id, slug, is_active ON tenants FOR EACH ROW
+WHEN (old.id = '00000000-0000-7000-8000-000000000001' AND (old.id IS DISTINCT FROM new.id OR old.slug IS DISTINCT FROM new.slug OR old.is_active IS DISTINCT FROM new.is_active))
 EXECUTE FUNCTION spothive_refuse('lc_tenants_platform');
+
+CREATE TRIGGER lc_tenants_platform_gone BEFORE DELETE ON tenants FOR EACH ROW
+WHEN (old.id = '00000000-0000-7000-8000-000000000001')
+EXECUTE FUNCTION spothive_refuse('lc_tenants_platform_gone');
 
 CREATE TRIGGER lc_tenants_id BEFORE UPDATE OF id ON tenants FOR EACH ROW
 WHEN (old.id != new.id)

@@ -2343,13 +2343,13 @@ FROM risk_sources AS kept
 WHERE kept.risk_event_id = new.risk_event_id AND kept.id != new.id AND 1 = 1)
 BEGIN SELECT RAISE(ABORT, 'uq_risk_sources_risk_event_id'); END;
 
-CREATE TRIGGER lc_tenants_platform_update BEFORE UPDATE OF id, slug, is_active ON tenants FOR EACH ROW
-WHEN old.id = '00000000000070008000000000000001'
+CREATE TRIGGER lc_tenants_platform BEFORE UPDATE OF id, slug, is_active ON tenants FOR EACH ROW
+WHEN old.id = '00000000000070008000000000000001' AND (old.id IS NOT new.id OR old.slug IS NOT new.slug OR old.is_active IS NOT new.is_active)
 BEGIN SELECT RAISE(ABORT, 'lc_tenants_platform'); END;
 
-CREATE TRIGGER lc_tenants_platform_delete BEFORE DELETE ON tenants FOR EACH ROW
+CREATE TRIGGER lc_tenants_platform_gone BEFORE DELETE ON tenants FOR EACH ROW
 WHEN old.id = '00000000000070008000000000000001'
-BEGIN SELECT RAISE(ABORT, 'lc_tenants_platform'); END;
+BEGIN SELECT RAISE(ABORT, 'lc_tenants_platform_gone'); END;
 
 CREATE TRIGGER lc_tenants_id BEFORE UPDATE OF id ON tenants FOR EACH ROW
 WHEN old.id != new.id
