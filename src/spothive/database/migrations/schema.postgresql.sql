@@ -4263,6 +4263,10 @@ CREATE TRIGGER lc_instances_key BEFORE UPDATE OF tenant_id, id ON instances FOR 
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_instances_key');
 
+CREATE TRIGGER lc_instances_account BEFORE UPDATE OF account_id ON instances FOR EACH ROW
+WHEN (old.account_id != new.account_id)
+EXECUTE FUNCTION spothive_refuse('lc_instances_account');
+
 REVOKE ALL ON instances FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON instances TO spothive_system;
@@ -4558,6 +4562,24 @@ EXECUTE FUNCTION spothive_refuse('lc_experiment_logs_status_move');
 CREATE TRIGGER lc_experiment_logs_key BEFORE UPDATE OF tenant_id, id ON experiment_logs FOR EACH ROW
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_experiment_logs_key');
+
+CREATE OR REPLACE FUNCTION guard_lc_experiment_logs_account() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF EXISTS (SELECT instances.id 
+FROM instances 
+WHERE instances.tenant_id = new.tenant_id AND instances.id = new.instance_id AND instances.account_id != new.account_id AND (EXISTS (SELECT accounts.id 
+FROM accounts 
+WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.account_id))) THEN
+    RAISE EXCEPTION 'lc_experiment_logs_account' USING ERRCODE = '23514', CONSTRAINT = 'lc_experiment_logs_account', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_experiment_logs_account BEFORE INSERT OR UPDATE OF account_id, instance_id ON experiment_logs FOR EACH ROW
+EXECUTE FUNCTION guard_lc_experiment_logs_account();
 
 REVOKE ALL ON experiment_logs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

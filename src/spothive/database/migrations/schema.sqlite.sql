@@ -2680,6 +2680,10 @@ CREATE TRIGGER lc_instances_key BEFORE UPDATE OF tenant_id, id ON instances FOR 
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_instances_key'); END;
 
+CREATE TRIGGER lc_instances_account BEFORE UPDATE OF account_id ON instances FOR EACH ROW
+WHEN old.account_id != new.account_id
+BEGIN SELECT RAISE(ABORT, 'lc_instances_account'); END;
+
 CREATE TRIGGER lc_optimization_jobs_status_first BEFORE INSERT ON optimization_jobs FOR EACH ROW
 WHEN (new.status NOT IN ('QUEUED'))
 BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_status_first'); END;
@@ -2889,4 +2893,20 @@ BEGIN SELECT RAISE(ABORT, 'pk_experiment_logs'); END;
 CREATE TRIGGER lc_experiment_logs_key BEFORE UPDATE OF tenant_id, id ON experiment_logs FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_key'); END;
+
+CREATE TRIGGER lc_experiment_logs_account_insert BEFORE INSERT ON experiment_logs FOR EACH ROW
+WHEN EXISTS (SELECT instances.id 
+FROM instances 
+WHERE instances.tenant_id = new.tenant_id AND instances.id = new.instance_id AND instances.account_id != new.account_id AND (EXISTS (SELECT accounts.id 
+FROM accounts 
+WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.account_id)))
+BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_account'); END;
+
+CREATE TRIGGER lc_experiment_logs_account_update BEFORE UPDATE OF account_id, instance_id ON experiment_logs FOR EACH ROW
+WHEN EXISTS (SELECT instances.id 
+FROM instances 
+WHERE instances.tenant_id = new.tenant_id AND instances.id = new.instance_id AND instances.account_id != new.account_id AND (EXISTS (SELECT accounts.id 
+FROM accounts 
+WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.account_id)))
+BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_account'); END;
 
