@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 
 class SpothiveError(Exception):
@@ -50,6 +51,21 @@ class NotFound(SpothiveError):
 
 class NotAllowed(SpothiveError):
     """The actor may not do this."""
+
+
+class KeyRefused(NotAllowed):
+    """An API key opens nothing. Its message is the same whatever the reason: who shows a key learns no more.
+
+    Attributes:
+        reason: why, for the own staff.
+        tenant_id: whose key it is; None if it is nobody's.
+    """
+
+    def __init__(self, message: str, *, reason: str, tenant_id: UUID | None = None) -> None:
+        """Keep the reason beside the message."""
+        super().__init__(message)
+        self.reason = reason
+        self.tenant_id = tenant_id
 
 
 class Conflict(SpothiveError):

@@ -53,6 +53,7 @@ def test_every_command_of_the_house_is_there() -> None:
         *("user transfer", "user delete", "user register", "user reset-link", "user reset"),
         *("user totp enable", "user totp confirm", "user totp disable", "user totp codes"),
         *("invite create", "invite list", "invite withdraw", "invite accept"),
+        *("apikey create", "apikey list", "apikey revoke", "apikey usage", "apikey check"),
         *("session list", "session end", "session start", "session log-ins"),
         *("account import", "account list", "account show", "account mark", "account disconnect"),
         *("account begin", "account template", "account verify", "account connect", "account recheck"),

@@ -238,7 +238,7 @@ def changes(table: Table, column: str, parent: UUID) -> dict[str, Any]:
     """Return the values with which a row of ``table`` points at ``parent`` by ``column``, and by no other instead."""
     besides: dict[str, dict[str, Any]] = {
         "instances.replica_of_id": {"is_replica": True, "replica_expiry": utc_now()},
-        "api_keys.cluster_id": {"user_id": None},
+        "api_keys.cluster_id": {"user_id": None, "scopes": ["agent"]},
         "approval_requests.cluster_id": {"instance_id": None, "action_type": "HIBERNATE_CLUSTER"},
         "approval_requests.waste_resource_id": {"instance_id": None, "action_type": "DELETE_WASTE"},
     }

@@ -211,19 +211,19 @@ def parents_of(rows: dict[str, Row]) -> dict[str, UUID]:
 
 def test_a_missing_parent_is_named_whichever_way_the_row_came(db: Database, rows: dict[str, Row]) -> None:
     parents = parents_of(rows)
-    many = [sample("instances", parents | ({"accounts": uuid4()} if n == 12 else {}), n) for n in range(10, 15)]
+    many = [sample("clusters", parents | ({"accounts": uuid4()} if n == 12 else {}), n) for n in range(10, 15)]
     ways: dict[str, Callable[[TenantSession], Any]] = {
-        "ORM": lambda s: s.add(Instance(**many[2])),
-        "ORM, many at once": lambda s: s.add_all([Instance(**row) for row in many]),
-        "executemany": lambda s: s.execute(sa.insert(Instance), many),
-        "many with RETURNING": lambda s: s.scalars(sa.insert(Instance).returning(Instance.id), many).all(),
-        "one statement": lambda s: s.execute(sa.insert(Instance).values(many)),
-        "UPDATE": lambda s: s.execute(sa.update(Instance).values(account_id=uuid4())),
+        "ORM": lambda s: s.add(Cluster(**many[2])),
+        "ORM, many at once": lambda s: s.add_all([Cluster(**row) for row in many]),
+        "executemany": lambda s: s.execute(sa.insert(Cluster), many),
+        "many with RETURNING": lambda s: s.scalars(sa.insert(Cluster).returning(Cluster.id), many).all(),
+        "one statement": lambda s: s.execute(sa.insert(Cluster).values(many)),
+        "UPDATE": lambda s: s.execute(sa.update(Cluster).values(account_id=uuid4())),
     }
     for way, act in ways.items():
         refusal = refused(rows, act)
         found = (type(refusal), refusal.rule, refusal.table)
-        assert found == (errors.ParentMissing, "fk_instances_tenant_id_account_id", "instances"), way
+        assert found == (errors.ParentMissing, "fk_clusters_tenant_id_account_id", "clusters"), way
 
 
 def test_a_key_that_waits_for_commit_is_named(db: Database, rows: dict[str, Row]) -> None:

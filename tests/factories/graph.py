@@ -68,6 +68,8 @@ class Graph:
         changes = entering(table, state)
         if (table, state) == ("scan_runs", "COMPLETE"):
             self._finish_unit(row_id or self.rows[table]["id"])
+        if (table, state) == ("optimization_jobs", "COMPLETED"):  # while its sample action is open
+            self.change("agent_actions", optimization_job_id=None)
         if (table, state) == ("waste_resources", "SCHEDULED_DELETE"):
             changes["scan_run_id"] = self.complete_scan()
         return self.change(table, row_id, **changes | values)

@@ -57,7 +57,7 @@ def names_at_hand() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("guide", ["tenancy.md", "transactions.md", "logs-and-health.md"])
+@pytest.mark.parametrize("guide", ["api-keys.md", "tenancy.md", "transactions.md", "logs-and-health.md"])
 def test_the_blocks_of_a_guide_run_one_after_the_other(
     db: Database, guide: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

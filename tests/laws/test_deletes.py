@@ -51,7 +51,7 @@ AT_LEAST = {
 """What goes with a row, in the words of the business: whatever the keys say, not less than this."""
 
 OTHERWISE: dict[str, Row] = {
-    "fk_api_keys_tenant_id_cluster_id": {"user_id": None},
+    "fk_api_keys_tenant_id_cluster_id": {"user_id": None, "scopes": ["agent"]},
     "fk_approval_requests_tenant_id_cluster_id": {"instance_id": None, "action_type": "HIBERNATE_CLUSTER"},
     "fk_approval_requests_tenant_id_waste_resource_id": {"instance_id": None, "action_type": "DELETE_WASTE"},
     "fk_instances_tenant_id_replica_of_id": {"is_replica": True, "replica_expiry": utc_now()},

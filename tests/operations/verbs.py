@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from unittest.mock import ANY
 from uuid import UUID
 
 from spothive.clock import utc_now
 from spothive.database import (
     PLATFORM_TENANT_ID,
+    ApiKey,
+    ApiScope,
     EnvironmentType,
     Invitation,
     Role,
@@ -29,6 +32,7 @@ from spothive.operations.fleet import disconnect_account, import_fleet, set_envi
 from spothive.operations.identity import (
     accept_invitation,
     change_password,
+    create_api_key,
     create_tenant,
     create_user,
     delete_user,
@@ -37,6 +41,7 @@ from spothive.operations.identity import (
     register_client,
     request_password_reset,
     reset_password,
+    revoke_api_key,
     set_password,
     set_role,
     set_tenant_active,
@@ -120,6 +125,13 @@ def _suspend_globex(world: World) -> None:
 def _connect(world: World) -> None:
     with get_db_session(tenant=world.acme) as session:
         connected_account(session, world.anna.user_id, name="shop", account_id="210987654321")
+
+
+def _hold_key(world: World) -> None:
+    with get_db_session(tenant=world.acme) as session:
+        session.add(
+            ApiKey(user_id=world.udo.user_id, name="ci", prefix="sh_live_1", key_hash="ab" * 32, scopes=[ApiScope.READ])
+        )
 
 
 def _disconnect(actor: Actor, tenant_id: UUID) -> Any:
@@ -376,6 +388,30 @@ VERBS = (
             {"username": "udo", "email": "udo@acme.io", "role": "user", "accounts": []},
             None,
         ),
+    ),
+    verb(
+        "create an API key",
+        create_api_key,
+        {"name": "ci", "scopes": [ApiScope.READ], "owner": "udo"},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=(
+            "api_key.created",
+            ANY,  # the prefix, which is random
+            None,
+            {"name": "ci", "owner": "udo", "scopes": ["read"], "rate_limit": 1000, "expires_at": None},
+        ),
+    ),
+    verb(
+        "revoke an API key",
+        revoke_api_key,
+        {"prefix": "sh_live_1", "reason": "lost"},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=("api_key.revoked", "sh_live_1", None, {"name": "ci", "reason": "lost"}),
+        prepare=_hold_key,
     ),
     verb(
         "import a fleet",

@@ -113,8 +113,8 @@ def test_sqlites_own_words_do_not_remove_the_last_admin(
         ("UPDATE users SET is_active = NOT is_active", RULE),
         ("UPDATE users SET tenant_id = (SELECT id FROM tenants WHERE slug = 'other')", RULE),
         ("DELETE FROM users", GONE),
-        ("DELETE FROM tenants", PLATFORM),
-        ("DELETE FROM tenants WHERE slug = 'platform'", PLATFORM),
+        ("DELETE FROM tenants", f"{PLATFORM}_gone"),
+        ("DELETE FROM tenants WHERE slug = 'platform'", f"{PLATFORM}_gone"),
         ("UPDATE tenants SET is_active = false WHERE slug = 'platform'", PLATFORM),
         ("UPDATE tenants SET slug = 'mine' WHERE slug = 'platform'", PLATFORM),
     ],
@@ -140,6 +140,7 @@ def test_one_statement_for_all_admins_is_refused_whole(
         "UPDATE users SET role = 'user' WHERE username = '005'",
         "DELETE FROM tenants WHERE slug = 'other'",
         "UPDATE tenants SET name = 'Staff' WHERE slug = 'platform'",
+        "UPDATE tenants SET id = id, slug = slug, is_active = is_active",
     ],
 )
 def test_what_leaves_an_admin_is_allowed(db: Database, admins: list[UUID], harmless: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -17,7 +16,7 @@ from spothive.models import ScanRun, ScanStatus, ScanUnit
 from spothive.schema import states
 from tests.conftest import Database
 from tests.factories.samples import sample, sample_graph
-from tests.schema.waiting import until_blocked
+from tests.schema.waiting import meanwhile
 
 
 class Scan:
@@ -118,14 +117,14 @@ def test_units_go_with_their_run_and_after_90_days(db: Database) -> None:
 @pytest.mark.parametrize("kept", [True, False], ids=["commit", "rollback"])
 def test_a_run_cannot_be_completed_past_a_unit_that_is_being_added(db: Database, kept: bool) -> None:
     scan = Scan("DONE", expected=1)
-    refused = _meanwhile(db, lambda s: _add_unit(s, scan), lambda s: _complete(s, scan), first_commits=kept)
+    refused = meanwhile(db, lambda s: _add_unit(s, scan), lambda s: _complete(s, scan), first_commits=kept)
     assert refused == ("lc_scan_runs_complete" if kept else None)
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["commit", "rollback"])
 def test_a_unit_cannot_be_added_to_a_run_that_is_being_completed(db: Database, kept: bool) -> None:
     scan = Scan("DONE", expected=1)
-    refused = _meanwhile(db, lambda s: _complete(s, scan), lambda s: _add_unit(s, scan), first_commits=kept)
+    refused = meanwhile(db, lambda s: _complete(s, scan), lambda s: _add_unit(s, scan), first_commits=kept)
     assert refused == ("lc_scan_units_frozen" if kept else None)
 
 
@@ -140,7 +139,7 @@ def test_a_unit_cannot_fail_in_a_run_that_is_being_completed(db: Database, kept:
         session.execute(sa.update(ScanUnit).where(ScanUnit.id == scan.units[0]["id"]).values(status="DONE"))
         _complete(session, scan)
 
-    refused = _meanwhile(db, finish, fail, first_commits=kept)
+    refused = meanwhile(db, finish, fail, first_commits=kept)
     assert (refused is None) is not kept
 
 
@@ -151,27 +150,3 @@ def _complete(session: Any, scan: Scan) -> None:
 
 def _add_unit(session: Any, scan: Scan) -> None:
     session.execute(sa.insert(ScanUnit).values(**sample("scan_units", scan.parents, 77)))
-
-
-def _meanwhile(db: Database, first: Any, second: Any, *, first_commits: bool) -> str | None:
-    """Do ``first``, let ``second`` run into it in another transaction; return what refused the second."""
-    refusals: list[str] = []
-
-    def run_into_it() -> None:
-        try:
-            with get_db_session() as session, system_scope(session, "test"):
-                second(session)
-        except IllegalMove as refusal:
-            refusals.append(refusal.rule)
-
-    other = threading.Thread(target=run_into_it)
-    with get_db_session() as session, system_scope(session, "test"):
-        first(session)
-        session.flush()
-        other.start()
-        until_blocked(db)
-        if not first_commits:
-            session.rollback()
-    other.join(30)
-    assert not other.is_alive()
-    return refusals[0] if refusals else None

@@ -36,6 +36,7 @@ STREETS = {
     "user": ("identity", "user_commands", "Make, change and remove the users of a tenant."),
     "invite": ("identity", "invite_commands", "Invite people into a tenant."),
     "session": ("identity", "session_commands", "Sign in, list and end sessions, and see who signed in."),
+    "apikey": ("identity", "api_key_commands", "Make, list, check and revoke API keys, and see how they are used."),
     "account": ("fleet", "account_commands", "Connect, discover, import and list AWS accounts."),
     "instance": ("fleet", "instance_commands", "List and show instances."),
     "secrets": ("secrets", "commands", "Make the sealing keys and see which are needed."),

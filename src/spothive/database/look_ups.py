@@ -6,8 +6,10 @@ the same query runs unfiltered.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -185,30 +187,39 @@ def account_owner_query(account_id: Any) -> sa.Select[Any]:
 
 def login_row(session: TenantSession, name: str) -> LoginRow | None:
     """Return the user called ``name`` (user name or e-mail, in lower case) of any tenant, or None."""
-    row = _look_up(session, "login_row", login_row_query(name), name)
+    row = _look_up(session, "login_row", login_row_query, name)
     return LoginRow(**row._mapping) if row else None  # noqa: SLF001 - the documented way to read a row by name
 
 
 def session_row(session: TenantSession, token_hash: str) -> SessionRow | None:
     """Return the session, of any tenant, whose token has this SHA-256 (64 hexadecimal digits), or None."""
-    row = _look_up(session, "session_row", session_row_query(token_hash), token_hash)
+    row = _look_up(session, "session_row", session_row_query, token_hash)
     return SessionRow(**row._mapping) if row else None  # noqa: SLF001 - as above
 
 
 def api_key_row(session: TenantSession, prefix: str) -> ApiKeyRow | None:
     """Return the API key, of any tenant, that begins with ``prefix``, or None. The prefix alone proves nothing."""
-    row = _look_up(session, "api_key_row", api_key_row_query(prefix), prefix)
+    row = _look_up(session, "api_key_row", api_key_row_query, prefix)
     return ApiKeyRow(**row._mapping) if row else None  # noqa: SLF001 - as above
 
 
 def account_owner_exists(session: TenantSession, account_id: str) -> bool:
     """Tell whether any tenant holds the AWS account with these 12 digits; never which."""
-    row = _look_up(session, "account_owner_exists", account_owner_query(account_id), account_id)
+    row = _look_up(session, "account_owner_exists", account_owner_query, account_id)
     return bool(row and row.found)
 
 
-def _look_up(session: TenantSession, name: str, query: sa.Select[Any], argument: str) -> sa.Row[Any] | None:
+def _look_up(
+    session: TenantSession, name: str, query: Callable[[Any], sa.Select[Any]], argument: str
+) -> sa.Row[Any] | None:
     connection = session.connection()
     # What no column can hold is refused here: a function of PostgreSQL's knows nothing of column types.
-    row: sa.Row[Any] | None = engine_words(connection).look_up(connection, name, query, sendable_text(argument))
+    row: sa.Row[Any] | None = engine_words(connection).look_up(
+        connection, name, _asked_by(query), sendable_text(argument)
+    )
     return row
+
+
+@cache  # every request asks one of them, and building it takes longer than running it
+def _asked_by(query: Callable[[Any], sa.Select[Any]]) -> sa.Select[Any]:
+    return query(sa.bindparam("argument"))

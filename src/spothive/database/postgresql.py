@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Row, Select, column, event, func, select, text
+from sqlalchemy import Connection, Engine, Row, Select, Text, bindparam, column, event, func, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import PoolResetState
 
@@ -215,9 +216,14 @@ def leave_system(connection: Connection) -> None:
 
 def look_up(connection: Connection, name: str, query: Select[Any], argument: str) -> Row[Any] | None:
     """Return the first row the function ``name`` finds for ``argument``; it has the columns of ``query``."""
+    return connection.execute(_call(name, query), {"argument": argument}).first()
+
+
+@cache  # as the queries are
+def _call(name: str, query: Select[Any]) -> Select[Any]:
     columns = [column(found.name, found.type) for found in query.selected_columns]
-    function = getattr(func, name)(argument).table_valued(*columns).alias("found")
-    return connection.execute(select(*columns).select_from(function)).first()
+    function = getattr(func, name)(bindparam("argument", type_=Text())).table_valued(*columns).alias("found")
+    return select(*columns).select_from(function)
 
 
 def read_refusal(error: Any) -> RawRefusal | None:

@@ -81,10 +81,10 @@ def leave_system(connection: Connection) -> None:
 
 
 def look_up(connection: Connection, name: str, query: Select[Any], argument: str) -> Row[Any] | None:
-    """Return the first row of ``query``, which looks at every tenant; on PostgreSQL it is the function ``name``."""
-    del name, argument
+    """Return the first row of ``query`` for ``argument``, of any tenant; on PostgreSQL it is the function ``name``."""
+    del name
     with _every_tenant(connection):
-        return connection.execute(query).first()
+        return connection.execute(query, {"argument": argument}).first()
 
 
 @contextmanager

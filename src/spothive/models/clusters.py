@@ -12,6 +12,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.models.base import Base, Timestamped, check, json_object, names, unique_where, week_matrix
+from spothive.schema.refusal import Refusal
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, has_one, owned
 from spothive.schema.types import Text, TextEnum, Whole
 
@@ -134,7 +135,22 @@ class ClusterPolicy(TenantOwned, Timestamped, Base):
 
     cluster: Mapped[Cluster] = belongs_to("ClusterPolicy.cluster_id", back_populates="policy")
 
-    __table_args__ = (UniqueConstraint("tenant_id", "cluster_id"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "cluster_id"),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_cluster_policies_version",
+                        events=("update",),
+                        columns=("version",),
+                        when=lambda old, new: new.c.version < old.c.version,
+                        message="the version of a policy never falls: whoever has read a newer one would be overruled",
+                    )
+                ]
+            }
+        },
+    )
 
 
 class SleepState(enum.StrEnum):

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spothive.clock import utc_now
 from spothive.models.base import Base, GlobalTable, Timestamped, check, json_array, json_object, unique_where
 from spothive.models.fleet import Account, Instance, PipelineMode
-from spothive.schema.refusal import Refusal
+from spothive.schema.refusal import HasColumns, Refusal
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
 from spothive.schema.types import AsciiText, Day, Fraction, Money, Text, TextEnum, UtcDateTime, Whole, utc_timestamp
@@ -150,6 +150,23 @@ DECISION_LIFE = StateMachine(
 )
 
 
+def _instance_elsewhere(decision: HasColumns) -> sa.Select[Any]:
+    """Return the query for the decision's instance if it is another account's than the one named.
+
+    That either does not exist is the business of its key.
+    """
+    instances, accounts = Instance.__table__, Account.__table__
+    named = sa.select(accounts.c.id).where(
+        accounts.c.tenant_id == decision.c.tenant_id, accounts.c.id == decision.c.account_id
+    )
+    return sa.select(instances.c.id).where(
+        instances.c.tenant_id == decision.c.tenant_id,
+        instances.c.id == decision.c.instance_id,
+        instances.c.account_id != decision.c.account_id,
+        named.exists(),
+    )
+
+
 class ExperimentLog(TenantOwned, Timestamped, Base):
     """One decision about one instance, with everything it was taken from, so that it can be replayed."""
 
@@ -206,6 +223,19 @@ class ExperimentLog(TenantOwned, Timestamped, Base):
             "a SWITCH names the type and the zone to go to",
         ),
         check("shadow", "NOT is_shadow_run OR status = 'RECORDED'", "a shadow run is recorded and never acted on"),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_experiment_logs_account",
+                        events=("insert", "update"),
+                        columns=("account_id", "instance_id"),
+                        when=lambda _, new: _instance_elsewhere(new).exists(),
+                        message="a decision belongs to the account of its instance",
+                    )
+                ]
+            }
+        },
     )
 
 

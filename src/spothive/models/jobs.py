@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.clock import utc_now
 from spothive.models.base import Base, Timestamped, check, check_each, index_where, json_object
-from spothive.schema.refusal import Refusal, older_than
+from spothive.schema.refusal import HasColumns, Refusal, older_than
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
 from spothive.schema.types import Text, TextEnum, UtcDateTime, Whole, utc_timestamp
@@ -95,6 +95,20 @@ def _payload(has: str, names: dict[str, str]) -> str:
     return f"CASE action_type {' '.join(kinds)} END"
 
 
+def _open_actions(job: HasColumns) -> sa.Select[Any]:
+    actions = AgentAction.__table__
+    return sa.select(actions.c.id).where(
+        actions.c.tenant_id == job.c.tenant_id,
+        actions.c.optimization_job_id == job.c.id,
+        actions.c.status.in_((ActionStatus.PENDING, ActionStatus.PICKED_UP)),
+    )
+
+
+def _job_of(action: HasColumns) -> sa.Select[Any]:
+    jobs = OptimizationJob.__table__
+    return sa.select(jobs.c.id).where(jobs.c.tenant_id == action.c.tenant_id, jobs.c.id == action.c.optimization_job_id)
+
+
 class OptimizationJob(TenantOwned, Timestamped, Base):
     """One run of the optimiser over a cluster; done when all its actions are."""
 
@@ -132,6 +146,19 @@ class OptimizationJob(TenantOwned, Timestamped, Base):
             "(status = 'RUNNING') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)",
             "a job is leased exactly while it is RUNNING",
         ),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_optimization_jobs_completed",
+                        events=("update",),
+                        columns=("status",),
+                        when=lambda _, new: sa.and_(new.c.status == JobStatus.COMPLETED, _open_actions(new).exists()),
+                        message="a job is COMPLETED when none of its actions is open any more",
+                    )
+                ]
+            }
+        },
     )
 
 
@@ -222,6 +249,17 @@ class AgentAction(TenantOwned, Timestamped, Base):
                             sa.not_(older_than(old.c.leased_until, 0)),
                         ),
                         message="an action that an agent has expires after its lease, not before",
+                    ),
+                    Refusal(
+                        rule="lc_agent_actions_job",
+                        events=("insert", "update"),
+                        columns=("optimization_job_id",),
+                        when=lambda _, new: (
+                            _job_of(new).where(OptimizationJob.__table__.c.status == JobStatus.COMPLETED).exists()
+                        ),
+                        # A job being completed at this moment must see this action, or this action its end.
+                        lock=lambda _, new: _job_of(new).with_for_update(read=True),
+                        message="a job that is COMPLETED gets no more actions",
                     ),
                     Refusal(
                         rule="lc_agent_actions_token",

@@ -28,7 +28,7 @@ def an_admin(graph: Graph) -> Row:
 
 
 IDENTITY: dict[str, Act] = {
-    "ck_api_keys_owner": change("api_keys", user_id=None),
+    "ck_api_keys_owner": add("api_keys", user_id=None),
     "ck_api_keys_revoked": change("api_keys", revoked_reason="lost"),
     "ck_backup_codes_used": change("backup_codes", ip_address="127.0.0.1"),
     "ck_invitations_in_time": change("invitations", expires_at=NOW, accepted_at=SOON),
@@ -37,6 +37,9 @@ IDENTITY: dict[str, Act] = {
     "ck_user_tokens_in_time": change("user_tokens", expires_at=NOW, used_at=SOON),
     "ck_users_totp": change("users", totp_enabled=True),
     "lc_invitations_open": lambda g: g.add("invitations", email=g.rows["invitations"]["email"]),
+    "lc_api_keys_agent": change("api_keys", scopes=["read", "agent"]),
+    "lc_api_keys_given": lambda g: g.change("api_keys", user_id=g.add("users")["id"]),
+    "lc_tenants_platform_gone": lambda g: g.remove("tenants", PLATFORM_TENANT_ID),
     "lc_tenants_platform": lambda g: g.change("tenants", PLATFORM_TENANT_ID, is_active=False),
     "lc_users_last_admin": lambda g: g.change("users", an_admin(g)["id"], role="user"),
     "lc_users_last_admin_gone": lambda g: g.remove("users", an_admin(g)["id"]),
@@ -58,6 +61,7 @@ FLEET: dict[str, Act] = {
     "ck_onboarding_requests_method": change("onboarding_requests", connection_method="import"),
     "ck_onboarding_requests_verified": change("onboarding_requests", role_arn="arn:aws:iam::000000000000:role/r"),
     "ck_scan_runs_finished": change("scan_runs", status="FAILED"),
+    "lc_instances_account": lambda g: g.change("instances", account_id=g.add("accounts")["id"]),
     "uq_instances_live_replica": lambda g: _replica(_replica(g, 2), 3),
     "uq_scan_runs_running": lambda g: g.add("scan_runs", kind=g.rows["scan_runs"]["kind"]),
     "lc_scan_runs_complete": change("scan_runs", status="COMPLETE", finished_at=NOW),
@@ -69,6 +73,9 @@ FLEET: dict[str, Act] = {
 
 CLUSTERS: dict[str, Act] = {
     "ck_hibernation_overrides_order": change("hibernation_overrides", starts_at=NOW, ends_at=NOW),
+    "lc_cluster_policies_version": lambda g: g.change("cluster_policies", version=3).change(
+        "cluster_policies", version=2
+    ),
     "ck_hibernation_schedules_restorable": change("hibernation_schedules", applied_state="asleep"),
     "uq_node_templates_default": lambda g: g.change("node_templates", is_default=True).add(
         "node_templates", is_default=True
@@ -94,6 +101,7 @@ DECISIONS: dict[str, Act] = {
     "ck_experiment_logs_failed": change("experiment_logs", error_message="no prices"),
     "ck_experiment_logs_shadow": walk("experiment_logs", "ACTED", is_shadow_run=True),
     "ck_experiment_logs_target": change("experiment_logs", decision="SWITCH"),
+    "lc_experiment_logs_account": lambda g: g.change("experiment_logs", account_id=g.add("accounts")["id"]),
     "ck_lab_experiments_completed": change("lab_experiments", completed_at=NOW),
     "ck_lab_experiments_lease": change("lab_experiments", lease_token=WORKER, leased_until=NOW),
     "ck_lab_experiments_started": change("lab_experiments", started_at=NOW),
@@ -185,6 +193,16 @@ def _expire_while_leased(graph: Graph) -> None:
     graph.change("agent_actions", **entering("agent_actions", "EXPIRED"))
 
 
+def _complete_with_open_actions(graph: Graph) -> None:
+    graph.change("optimization_jobs", **entering("optimization_jobs", "RUNNING"))
+    graph.change("optimization_jobs", **entering("optimization_jobs", "COMPLETED"))
+
+
+def _ask_of_completed_job(graph: Graph) -> None:
+    graph.walk("optimization_jobs", "COMPLETED")
+    graph.change("agent_actions", optimization_job_id=graph.rows["optimization_jobs"]["id"])
+
+
 _JOB: dict[str, Row] = {
     "completed": {"completed_at": NOW},
     "failed": {"error_message": "no"},
@@ -199,6 +217,8 @@ JOBS_AND_SLA: dict[str, Act] = {
     "ck_agent_actions_tries": change("agent_actions", attempts=4),
     "lc_agent_actions_lease": _expire_while_leased,
     "lc_agent_actions_token": _hand_out_again,
+    "lc_agent_actions_job": _ask_of_completed_job,
+    "lc_optimization_jobs_completed": _complete_with_open_actions,
     "ck_downtime_logs_duration": change("downtime_logs", duration_seconds=1),
     "ck_downtime_logs_whole_seconds": change("downtime_logs", start_time=NOW + timedelta(microseconds=1)),
     **{

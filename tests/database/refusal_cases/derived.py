@@ -71,7 +71,7 @@ _ON_CLUSTER: Row = {"instance_id": None, "action_type": "HIBERNATE_CLUSTER"}
 _ON_WASTE: Row = {"instance_id": None, "action_type": "DELETE_WASTE"}
 
 BESIDE: dict[str, Row] = {
-    "api_keys.cluster_id": {"user_id": None},
+    "api_keys.cluster_id": {"user_id": None, "scopes": ["agent"]},
     "api_keys.revoked_reason": {"revoked_at": NOW},
     "approval_requests.action_type": {"instance_id": None},
     "approval_requests.approver_id": {"decided_by": "person", "approver_name": "x"},

@@ -3554,9 +3554,13 @@ CREATE POLICY tenant ON system_logs USING (tenant_id = (SELECT nullif(current_se
 
 CREATE POLICY system ON system_logs TO spothive_system USING (true) WITH CHECK (true);
 
-CREATE TRIGGER lc_tenants_platform BEFORE UPDATE OF id, slug, is_active OR DELETE ON tenants FOR EACH ROW
-WHEN (old.id = '00000000-0000-7000-8000-000000000001')
+CREATE TRIGGER lc_tenants_platform BEFORE UPDATE OF id, slug, is_active ON tenants FOR EACH ROW
+WHEN (old.id = '00000000-0000-7000-8000-000000000001' AND (old.id IS DISTINCT FROM new.id OR old.slug IS DISTINCT FROM new.slug OR old.is_active IS DISTINCT FROM new.is_active))
 EXECUTE FUNCTION spothive_refuse('lc_tenants_platform');
+
+CREATE TRIGGER lc_tenants_platform_gone BEFORE DELETE ON tenants FOR EACH ROW
+WHEN (old.id = '00000000-0000-7000-8000-000000000001')
+EXECUTE FUNCTION spothive_refuse('lc_tenants_platform_gone');
 
 CREATE TRIGGER lc_tenants_id BEFORE UPDATE OF id ON tenants FOR EACH ROW
 WHEN (old.id != new.id)
@@ -4206,6 +4210,14 @@ CREATE TRIGGER lc_api_keys_revoked_at_once BEFORE UPDATE OF revoked_at ON api_ke
 WHEN (old.revoked_at IS NOT NULL AND old.revoked_at IS DISTINCT FROM new.revoked_at)
 EXECUTE FUNCTION spothive_refuse('lc_api_keys_revoked_at_once');
 
+CREATE TRIGGER lc_api_keys_agent BEFORE INSERT OR UPDATE OF scopes, cluster_id ON api_keys FOR EACH ROW
+WHEN (CASE WHEN (new.cluster_id IS NOT NULL) THEN CAST(new.scopes AS TEXT) != '["agent"]' ELSE CAST(new.scopes AS TEXT) LIKE '%"agent"%' END)
+EXECUTE FUNCTION spothive_refuse('lc_api_keys_agent');
+
+CREATE TRIGGER lc_api_keys_given BEFORE UPDATE OF prefix, key_hash, cluster_id, user_id ON api_keys FOR EACH ROW
+WHEN (old.prefix IS DISTINCT FROM new.prefix OR old.key_hash IS DISTINCT FROM new.key_hash OR old.cluster_id IS DISTINCT FROM new.cluster_id OR old.user_id IS DISTINCT FROM new.user_id)
+EXECUTE FUNCTION spothive_refuse('lc_api_keys_given');
+
 REVOKE ALL ON api_keys FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON api_keys TO spothive_system;
@@ -4221,6 +4233,10 @@ ALTER TABLE api_keys FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON api_keys USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
 
 CREATE POLICY system ON api_keys TO spothive_system USING (true) WITH CHECK (true);
+
+CREATE TRIGGER lc_cluster_policies_version BEFORE UPDATE OF version ON cluster_policies FOR EACH ROW
+WHEN (new.version < old.version)
+EXECUTE FUNCTION spothive_refuse('lc_cluster_policies_version');
 
 REVOKE ALL ON cluster_policies FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -4266,6 +4282,10 @@ CREATE TRIGGER lc_instances_key BEFORE UPDATE OF tenant_id, id ON instances FOR 
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_instances_key');
 
+CREATE TRIGGER lc_instances_account BEFORE UPDATE OF account_id ON instances FOR EACH ROW
+WHEN (old.account_id != new.account_id)
+EXECUTE FUNCTION spothive_refuse('lc_instances_account');
+
 REVOKE ALL ON instances FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON instances TO spothive_system;
@@ -4293,6 +4313,22 @@ EXECUTE FUNCTION spothive_refuse('lc_optimization_jobs_status_move');
 CREATE TRIGGER lc_optimization_jobs_key BEFORE UPDATE OF tenant_id, id ON optimization_jobs FOR EACH ROW
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_optimization_jobs_key');
+
+CREATE OR REPLACE FUNCTION guard_lc_optimization_jobs_completed() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF new.status = 'COMPLETED' AND (EXISTS (SELECT agent_actions.id 
+FROM agent_actions 
+WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status IN ('PENDING', 'PICKED_UP'))) THEN
+    RAISE EXCEPTION 'lc_optimization_jobs_completed' USING ERRCODE = '23514', CONSTRAINT = 'lc_optimization_jobs_completed', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_optimization_jobs_completed BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
+EXECUTE FUNCTION guard_lc_optimization_jobs_completed();
 
 REVOKE ALL ON optimization_jobs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -4439,6 +4475,25 @@ CREATE TRIGGER lc_agent_actions_lease BEFORE UPDATE OF status ON agent_actions F
 WHEN (old.status = 'PICKED_UP' AND new.status = 'EXPIRED' AND NOT (old.leased_until < clock_timestamp() - interval '0 hours'))
 EXECUTE FUNCTION spothive_refuse('lc_agent_actions_lease');
 
+CREATE OR REPLACE FUNCTION guard_lc_agent_actions_job() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  PERFORM 1 FROM (SELECT optimization_jobs.id 
+FROM optimization_jobs 
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id FOR SHARE) AS locked;
+  IF EXISTS (SELECT optimization_jobs.id 
+FROM optimization_jobs 
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status = 'COMPLETED') THEN
+    RAISE EXCEPTION 'lc_agent_actions_job' USING ERRCODE = '23514', CONSTRAINT = 'lc_agent_actions_job', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_agent_actions_job BEFORE INSERT OR UPDATE OF optimization_job_id ON agent_actions FOR EACH ROW
+EXECUTE FUNCTION guard_lc_agent_actions_job();
+
 CREATE TRIGGER lc_agent_actions_token BEFORE UPDATE OF status, lease_token ON agent_actions FOR EACH ROW
 WHEN (coalesce(new.lease_token, 0) < coalesce(old.lease_token, 0) OR new.status = 'PICKED_UP' AND old.status != 'PICKED_UP' AND coalesce(new.lease_token, 0) = coalesce(old.lease_token, 0))
 EXECUTE FUNCTION spothive_refuse('lc_agent_actions_token');
@@ -4526,6 +4581,24 @@ EXECUTE FUNCTION spothive_refuse('lc_experiment_logs_status_move');
 CREATE TRIGGER lc_experiment_logs_key BEFORE UPDATE OF tenant_id, id ON experiment_logs FOR EACH ROW
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_experiment_logs_key');
+
+CREATE OR REPLACE FUNCTION guard_lc_experiment_logs_account() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF EXISTS (SELECT instances.id 
+FROM instances 
+WHERE instances.tenant_id = new.tenant_id AND instances.id = new.instance_id AND instances.account_id != new.account_id AND (EXISTS (SELECT accounts.id 
+FROM accounts 
+WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.account_id))) THEN
+    RAISE EXCEPTION 'lc_experiment_logs_account' USING ERRCODE = '23514', CONSTRAINT = 'lc_experiment_logs_account', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_experiment_logs_account BEFORE INSERT OR UPDATE OF account_id, instance_id ON experiment_logs FOR EACH ROW
+EXECUTE FUNCTION guard_lc_experiment_logs_account();
 
 REVOKE ALL ON experiment_logs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

@@ -2343,13 +2343,13 @@ FROM risk_sources AS kept
 WHERE kept.risk_event_id = new.risk_event_id AND kept.id != new.id AND 1 = 1)
 BEGIN SELECT RAISE(ABORT, 'uq_risk_sources_risk_event_id'); END;
 
-CREATE TRIGGER lc_tenants_platform_update BEFORE UPDATE OF id, slug, is_active ON tenants FOR EACH ROW
-WHEN old.id = '00000000000070008000000000000001'
+CREATE TRIGGER lc_tenants_platform BEFORE UPDATE OF id, slug, is_active ON tenants FOR EACH ROW
+WHEN old.id = '00000000000070008000000000000001' AND (old.id IS NOT new.id OR old.slug IS NOT new.slug OR old.is_active IS NOT new.is_active)
 BEGIN SELECT RAISE(ABORT, 'lc_tenants_platform'); END;
 
-CREATE TRIGGER lc_tenants_platform_delete BEFORE DELETE ON tenants FOR EACH ROW
+CREATE TRIGGER lc_tenants_platform_gone BEFORE DELETE ON tenants FOR EACH ROW
 WHEN old.id = '00000000000070008000000000000001'
-BEGIN SELECT RAISE(ABORT, 'lc_tenants_platform'); END;
+BEGIN SELECT RAISE(ABORT, 'lc_tenants_platform_gone'); END;
 
 CREATE TRIGGER lc_tenants_id BEFORE UPDATE OF id ON tenants FOR EACH ROW
 WHEN old.id != new.id
@@ -2658,6 +2658,22 @@ CREATE TRIGGER lc_api_keys_revoked_at_once BEFORE UPDATE OF revoked_at ON api_ke
 WHEN old.revoked_at IS NOT NULL AND old.revoked_at IS NOT new.revoked_at
 BEGIN SELECT RAISE(ABORT, 'lc_api_keys_revoked_at_once'); END;
 
+CREATE TRIGGER lc_api_keys_agent_insert BEFORE INSERT ON api_keys FOR EACH ROW
+WHEN CASE WHEN (new.cluster_id IS NOT NULL) THEN CAST(new.scopes AS TEXT) != '["agent"]' ELSE CAST(new.scopes AS TEXT) LIKE '%"agent"%' END
+BEGIN SELECT RAISE(ABORT, 'lc_api_keys_agent'); END;
+
+CREATE TRIGGER lc_api_keys_agent_update BEFORE UPDATE OF scopes, cluster_id ON api_keys FOR EACH ROW
+WHEN CASE WHEN (new.cluster_id IS NOT NULL) THEN CAST(new.scopes AS TEXT) != '["agent"]' ELSE CAST(new.scopes AS TEXT) LIKE '%"agent"%' END
+BEGIN SELECT RAISE(ABORT, 'lc_api_keys_agent'); END;
+
+CREATE TRIGGER lc_api_keys_given BEFORE UPDATE OF prefix, key_hash, cluster_id, user_id ON api_keys FOR EACH ROW
+WHEN old.prefix IS NOT new.prefix OR old.key_hash IS NOT new.key_hash OR old.cluster_id IS NOT new.cluster_id OR old.user_id IS NOT new.user_id
+BEGIN SELECT RAISE(ABORT, 'lc_api_keys_given'); END;
+
+CREATE TRIGGER lc_cluster_policies_version BEFORE UPDATE OF version ON cluster_policies FOR EACH ROW
+WHEN new.version < old.version
+BEGIN SELECT RAISE(ABORT, 'lc_cluster_policies_version'); END;
+
 CREATE TRIGGER lc_instances_auth_status_first BEFORE INSERT ON instances FOR EACH ROW
 WHEN (new.auth_status NOT IN ('authorized', 'flagged'))
 BEGIN SELECT RAISE(ABORT, 'lc_instances_auth_status_first'); END;
@@ -2676,6 +2692,10 @@ CREATE TRIGGER lc_instances_key BEFORE UPDATE OF tenant_id, id ON instances FOR 
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_instances_key'); END;
 
+CREATE TRIGGER lc_instances_account BEFORE UPDATE OF account_id ON instances FOR EACH ROW
+WHEN old.account_id != new.account_id
+BEGIN SELECT RAISE(ABORT, 'lc_instances_account'); END;
+
 CREATE TRIGGER lc_optimization_jobs_status_first BEFORE INSERT ON optimization_jobs FOR EACH ROW
 WHEN (new.status NOT IN ('QUEUED'))
 BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_status_first'); END;
@@ -2693,6 +2713,12 @@ BEGIN SELECT RAISE(ABORT, 'pk_optimization_jobs'); END;
 CREATE TRIGGER lc_optimization_jobs_key BEFORE UPDATE OF tenant_id, id ON optimization_jobs FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_key'); END;
+
+CREATE TRIGGER lc_optimization_jobs_completed BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
+WHEN new.status = 'COMPLETED' AND (EXISTS (SELECT agent_actions.id 
+FROM agent_actions 
+WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status IN ('PENDING', 'PICKED_UP')))
+BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_completed'); END;
 
 CREATE TRIGGER lc_scan_units_status_first BEFORE INSERT ON scan_units FOR EACH ROW
 WHEN (new.status NOT IN ('PENDING'))
@@ -2816,6 +2842,18 @@ CREATE TRIGGER lc_agent_actions_lease BEFORE UPDATE OF status ON agent_actions F
 WHEN old.status = 'PICKED_UP' AND new.status = 'EXPIRED' AND (old.leased_until < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-0 hours')) = 0
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_lease'); END;
 
+CREATE TRIGGER lc_agent_actions_job_insert BEFORE INSERT ON agent_actions FOR EACH ROW
+WHEN EXISTS (SELECT optimization_jobs.id 
+FROM optimization_jobs 
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status = 'COMPLETED')
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_job'); END;
+
+CREATE TRIGGER lc_agent_actions_job_update BEFORE UPDATE OF optimization_job_id ON agent_actions FOR EACH ROW
+WHEN EXISTS (SELECT optimization_jobs.id 
+FROM optimization_jobs 
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status = 'COMPLETED')
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_job'); END;
+
 CREATE TRIGGER lc_agent_actions_token BEFORE UPDATE OF status, lease_token ON agent_actions FOR EACH ROW
 WHEN coalesce(new.lease_token, 0) < coalesce(old.lease_token, 0) OR new.status = 'PICKED_UP' AND old.status != 'PICKED_UP' AND coalesce(new.lease_token, 0) = coalesce(old.lease_token, 0)
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_token'); END;
@@ -2867,4 +2905,20 @@ BEGIN SELECT RAISE(ABORT, 'pk_experiment_logs'); END;
 CREATE TRIGGER lc_experiment_logs_key BEFORE UPDATE OF tenant_id, id ON experiment_logs FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_key'); END;
+
+CREATE TRIGGER lc_experiment_logs_account_insert BEFORE INSERT ON experiment_logs FOR EACH ROW
+WHEN EXISTS (SELECT instances.id 
+FROM instances 
+WHERE instances.tenant_id = new.tenant_id AND instances.id = new.instance_id AND instances.account_id != new.account_id AND (EXISTS (SELECT accounts.id 
+FROM accounts 
+WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.account_id)))
+BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_account'); END;
+
+CREATE TRIGGER lc_experiment_logs_account_update BEFORE UPDATE OF account_id, instance_id ON experiment_logs FOR EACH ROW
+WHEN EXISTS (SELECT instances.id 
+FROM instances 
+WHERE instances.tenant_id = new.tenant_id AND instances.id = new.instance_id AND instances.account_id != new.account_id AND (EXISTS (SELECT accounts.id 
+FROM accounts 
+WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.account_id)))
+BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_account'); END;
 

@@ -60,8 +60,10 @@ def write_work(writer: Writer, period: Period, companies: list[Company]) -> None
                     actions += _actions(dice, job)
                 jobs += mine
         outages += _outages(dice, company, [job for job in jobs if job.company is company])
-    writer.insert_lives(OptimizationJob, [job.life for job in jobs])
+    lives = [job.life for job in jobs]
+    writer.insert(OptimizationJob, (life.born for life in lives))
     writer.insert_lives(AgentAction, actions)
+    writer.move(OptimizationJob, lives)  # a job ends after its actions
     writer.insert(DowntimeLog, outages)
     _write_operations(writer, period, companies)
 

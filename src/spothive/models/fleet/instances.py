@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spothive.models.base import Base, Timestamped, check, json_object, unique_where
 from spothive.models.clusters import Cluster
 from spothive.models.fleet.accounts import Account
+from spothive.schema.refusal import Refusal
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
 from spothive.schema.types import Bits64, Fraction, Id, Money, Text, TextEnum, Whole
@@ -168,4 +169,17 @@ class Instance(TenantOwned, Timestamped, Base):
             "(auth_status IN ('flagged', 'unauthorized')) = (flagged_at IS NOT NULL)",
             "flagged_at is set exactly while nobody answers for the instance",
         ),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_instances_account",
+                        events=("update",),
+                        columns=("account_id",),
+                        when=lambda old, new: old.c.account_id != new.c.account_id,
+                        message="an instance never changes its account: what was decided about it stays with that",
+                    )
+                ]
+            }
+        },
     )

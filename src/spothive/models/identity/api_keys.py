@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.clock import utc_now
 from spothive.models.base import Base, Timestamped, check, names
 from spothive.models.identity.people import User
-from spothive.schema.refusal import set_once
+from spothive.schema.refusal import Refusal, set_once
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
 from spothive.schema.types import AsciiText, Text, UtcDateTime, Whole, utc_timestamp
 
@@ -28,6 +29,9 @@ class ApiScope(enum.StrEnum):
     WRITE = "write"
     AGENT = "agent"
     ADMIN = "admin"
+
+
+_LASTING = ("prefix", "key_hash", "cluster_id", "user_id")
 
 
 class ApiKey(TenantOwned, Timestamped, Base):
@@ -63,7 +67,24 @@ class ApiKey(TenantOwned, Timestamped, Base):
         {
             "info": {
                 "refusals": [
-                    set_once("api_keys", "revoked_at", message="a key that was revoked stays so: make another")
+                    set_once("api_keys", "revoked_at", message="a key that was revoked stays so: make another"),
+                    Refusal(
+                        rule="lc_api_keys_agent",
+                        events=("insert", "update"),
+                        columns=("scopes", "cluster_id"),
+                        when=lambda _, new: sa.case(
+                            (new.c.cluster_id.is_not(None), sa.cast(new.c.scopes, sa.Text) != '["agent"]'),
+                            else_=sa.cast(new.c.scopes, sa.Text).like('%"agent"%'),
+                        ),
+                        message="the key of a cluster's agent, and no other, has exactly the scope agent",
+                    ),
+                    Refusal(
+                        rule="lc_api_keys_given",
+                        events=("update",),
+                        columns=_LASTING,
+                        when=lambda old, new: sa.or_(*(old.c[name].is_distinct_from(new.c[name]) for name in _LASTING)),
+                        message="a key is neither replaced nor given to another: make a new one",
+                    ),
                 ]
             }
         },

@@ -40,6 +40,10 @@ STAFF_ROLES = (Role.ADMIN, Role.SUPER_ADMIN)
 """Roles that may act in any tenant, when the user belongs to ``platform``."""
 
 
+_LASTING = ("id", "slug", "is_active")
+"""What of ``platform`` nobody changes. Its display name is free: a single company that lives there has one."""
+
+
 class Tenant(GlobalTable, Timestamped, Base):
     """One customer. The reserved row ``platform`` is spothive's own staff."""
 
@@ -58,11 +62,20 @@ class Tenant(GlobalTable, Timestamped, Base):
             "refusals": [
                 Refusal(
                     rule="lc_tenants_platform",
-                    events=("update", "delete"),
+                    events=("update",),
+                    columns=_LASTING,
+                    when=lambda old, new: sa.and_(
+                        old.c.id == PLATFORM_TENANT_ID,
+                        sa.or_(*(old.c[name].is_distinct_from(new.c[name]) for name in _LASTING)),
+                    ),
+                    message="the reserved tenant 'platform' keeps its id and slug and is never suspended",
+                ),
+                Refusal(
+                    rule="lc_tenants_platform_gone",
+                    events=("delete",),
                     when=lambda old, _: old.c.id == PLATFORM_TENANT_ID,
-                    columns=("id", "slug", "is_active"),
-                    message="the reserved tenant 'platform' is neither renamed, suspended nor deleted",
-                )
+                    message="the reserved tenant 'platform' is never deleted",
+                ),
             ],
         }
     }

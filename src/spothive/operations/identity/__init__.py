@@ -1,6 +1,15 @@
 """Identity: who may do what, tenants, their people, and how people and programs sign in."""
 
 from spothive.operations.identity.acting import find_actor
+from spothive.operations.identity.api_key_use import (
+    EndpointUsage,
+    KeyHolder,
+    check_api_key,
+    list_usage,
+    record_usage,
+    requests_in_last_hour,
+)
+from spothive.operations.identity.api_keys import create_api_key, list_api_keys, owner_of, revoke_api_key
 from spothive.operations.identity.invitations import accept_invitation, invite, list_invitations, withdraw_invitation
 from spothive.operations.identity.open_sessions import end_other_sessions, end_session, list_sessions
 from spothive.operations.identity.passwords import (
@@ -36,13 +45,17 @@ from spothive.operations.identity.transfers import transfer_accounts
 __all__ = [
     "ALLOWED",
     "Action",
+    "EndpointUsage",
+    "KeyHolder",
     "SignedIn",
     "TotpSetup",
     "accept_invitation",
     "accounts_of",
     "begin_totp",
     "change_password",
+    "check_api_key",
     "confirm_totp",
+    "create_api_key",
     "create_tenant",
     "create_user",
     "delete_user",
@@ -53,22 +66,28 @@ __all__ = [
     "find_actor",
     "find_user",
     "invite",
+    "list_api_keys",
     "list_invitations",
     "list_log_ins",
     "list_sessions",
     "list_tenants",
+    "list_usage",
     "list_users",
     "log_in",
     "log_out",
     "make_reset_token",
     "may",
     "new_backup_codes",
+    "owner_of",
+    "record_usage",
     "register_client",
     "remove_totp",
     "request_password_reset",
+    "requests_in_last_hour",
     "require",
     "reset_password",
     "resume",
+    "revoke_api_key",
     "set_password",
     "set_role",
     "set_tenant_active",

@@ -9,11 +9,11 @@ from sqlalchemy import select
 from spothive.clock import utc_now
 from spothive.database import TenantSession
 from spothive.errors import NotFound
-from spothive.models import STAFF_ROLES, ResourceType, SessionLog, User
+from spothive.models import ResourceType, SessionLog, User
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.identity.people import find_user
-from spothive.operations.identity.permissions import Action, require
+from spothive.operations.identity.permissions import require_over
 from spothive.operations.identity.sessions import end_one, end_sessions, is_open
 
 
@@ -32,7 +32,7 @@ def list_sessions(session: TenantSession, actor: Actor, username: str | None = N
     user_id = actor.user_id
     if username is not None:
         user = find_user(session, username)
-        _require_over(actor, user, "session.listed")
+        require_over(actor, user, attempt="session.listed")
         user_id = user.id
     query = select(SessionLog).where(SessionLog.user_id == user_id, *is_open(utc_now()))
     return list(session.scalars(query.order_by(SessionLog.last_active_at.desc(), SessionLog.id.desc())))
@@ -48,7 +48,7 @@ def end_session(session: TenantSession, actor: Actor, session_id: UUID) -> None:
     row = session.get(SessionLog, session_id)
     user = session.get_one(User, row.user_id) if row else None
     if user is not None:
-        _require_over(actor, user, "session.ended")
+        require_over(actor, user, attempt="session.ended")
     if user is None or not end_one(session, session_id, reason=f"ended by {actor.username}"):
         msg = f"no open session has the id {session_id}: see `spothive session list`"
         raise NotFound(msg)
@@ -67,9 +67,3 @@ def end_other_sessions(session: TenantSession, actor: Actor, keep: UUID | None =
         before = {"sessions": ended, "kept": keep}
         record(session, actor, "session.others_ended", user.username, ResourceType.USER, before=before)
     return ended
-
-
-def _require_over(actor: Actor, user: User, attempt: str) -> None:
-    if user.id != actor.user_id:
-        action = Action.MAKE_ADMINS if user.role in STAFF_ROLES else Action.MANAGE_USERS
-        require(actor, action, attempt=attempt, resource=user.username, resource_type=ResourceType.USER)

@@ -18,7 +18,7 @@ from spothive.operations.audit import record, record_failure
 from spothive.operations.identity.lock_out import count_failure, is_locked, locked_user
 from spothive.operations.identity.names import normal_name
 from spothive.operations.identity.people import find_user
-from spothive.operations.identity.permissions import managing, require
+from spothive.operations.identity.permissions import managing, require, require_over
 from spothive.operations.identity.sessions import end_sessions
 from spothive.operations.identity.tokens import hash_of, new_token, tenant_of
 from spothive.operations.sessions import Sessions
@@ -36,8 +36,7 @@ def set_password(session: TenantSession, actor: Actor, *, username: str, passwor
         NotFound: no such user in this tenant.
     """
     user = find_user(session, username)
-    if user.id != actor.user_id:
-        _require_managing(actor, user, "user.password")
+    require_over(actor, user, attempt="user.password")
     _put(session, user, password_hash, must_change=user.id != actor.user_id)
     record(session, actor, "user.password", user.username, ResourceType.USER)
     return user
@@ -54,7 +53,13 @@ def make_reset_token(session: TenantSession, actor: Actor, *, username: str) -> 
         Conflict: the user is disabled.
     """
     user = find_user(session, username)
-    _require_managing(actor, user, "user.reset_link")
+    require(
+        actor,
+        managing(user.role),
+        attempt="user.reset_link",
+        resource=user.username,
+        resource_type=ResourceType.USER,
+    )
     if not user.is_active:
         msg = f"{user.username} is disabled: `spothive user enable {user.username}` first"
         raise Conflict(msg)
@@ -157,10 +162,6 @@ def reset_password(sessions: Sessions, *, token: str, password: str, via: str = 
         _put(session, user, password_hash, must_change=False)
         proved = Actor(user.id, user.username, user.role, tenant_id, via or "reset token")
         record(session, proved, "user.password_reset", user.username, ResourceType.USER)
-
-
-def _require_managing(actor: Actor, user: User, attempt: str) -> None:
-    require(actor, managing(user.role), attempt=attempt, resource=user.username, resource_type=ResourceType.USER)
 
 
 def _put(

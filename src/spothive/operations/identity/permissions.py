@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 
 from spothive.errors import AuditNote, Denied
-from spothive.models import STAFF_ROLES, ResourceType, Role
+from spothive.models import STAFF_ROLES, ApiScope, ResourceType, Role, User
 from spothive.operations.actor import Actor
 from spothive.operations.audit import storable
 
@@ -35,6 +36,24 @@ ALLOWED: dict[Role, frozenset[Action]] = {
     Role.SUPER_ADMIN: frozenset(_ADMIN | {Action.APPROVE_CRITICAL, Action.MAKE_ADMINS}),
 }
 """The permission table. The docs are generated from it and nothing else decides."""
+
+_SCOPE_ROLES = {ApiScope.READ: Role.USER, ApiScope.WRITE: Role.CLIENT, ApiScope.ADMIN: Role.SUPER_ADMIN}
+
+
+def key_role(owner: Role, scopes: Iterable[str]) -> Role:
+    """Return the role a user's API key acts with: the lesser of its owner's and what its widest scope stands for.
+
+    Args:
+        owner: role of the user who holds the key.
+        scopes: values of :class:`~spothive.models.ApiScope`, without any it is the least role.
+    """
+    widest = max((_SCOPE_ROLES.get(ApiScope(scope), Role.USER) for scope in scopes), key=_power, default=Role.USER)
+    return min(owner, widest, key=_power)
+
+
+def _power(role: Role) -> int:
+    """Return a number that grows with what ``role`` may do: each role may do all that a lesser one may."""
+    return len(ALLOWED[role])
 
 
 def may(actor: Actor, action: Action) -> bool:
@@ -79,3 +98,13 @@ def denied(actor: Actor, reason: str, *, attempt: str, resource: str, resource_t
 def managing(*roles: Role) -> Action:
     """Return the permission it takes to manage users, or to make some, who have these roles."""
     return Action.MAKE_ADMINS if any(role in STAFF_ROLES for role in roles) else Action.MANAGE_USERS
+
+
+def require_over(actor: Actor, user: User, *, attempt: str) -> None:
+    """Let ``actor`` pass who is ``user``, or who may manage that user.
+
+    Raises:
+        Denied: neither; the door writes a DENIED audit row.
+    """
+    if user.id != actor.user_id:
+        require(actor, managing(user.role), attempt=attempt, resource=user.username, resource_type=ResourceType.USER)

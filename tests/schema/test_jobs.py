@@ -1,0 +1,86 @@
+"""A job of the optimiser is COMPLETED when its actions are."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from spothive.database import AgentAction, OptimizationJob, get_db_session, system_scope
+from spothive.errors import IllegalMove
+from tests.conftest import Database
+from tests.factories.lives import entering
+from tests.factories.samples import sample, sample_graph
+from tests.schema.waiting import meanwhile
+
+
+class Job:
+    """A RUNNING job; its first action is PENDING."""
+
+    def __init__(self) -> None:
+        with get_db_session() as session, system_scope(session, "test"):
+            rows = sample_graph(session, uuid4())
+            self.parents = {table: row["id"] for table, row in rows.items()}
+            self.action: UUID = self.parents["agent_actions"]
+            self.move(session, "RUNNING")
+
+    def move(self, session: Any, status: str) -> None:
+        job = sa.update(OptimizationJob).where(OptimizationJob.id == self.parents["optimization_jobs"])
+        session.execute(job.values(**entering("optimization_jobs", status)))
+
+    def act(self, session: Any, status: str) -> None:
+        action = sa.update(AgentAction).where(AgentAction.id == self.action)
+        session.execute(action.values(**entering("agent_actions", status)))
+
+    def ask(self, session: Any) -> None:
+        session.execute(sa.insert(AgentAction).values(**sample("agent_actions", self.parents, 2)))
+
+
+def refusal_of(act: Any, *arguments: Any) -> str:
+    with (
+        pytest.raises(IllegalMove) as refused,
+        get_db_session() as session,
+        system_scope(session, "test"),
+    ):
+        act(session, *arguments)
+    return refused.value.rule
+
+
+def test_a_job_is_completed_after_its_actions_and_gets_no_more(db: Database) -> None:
+    job = Job()
+    for status in ("PICKED_UP", "COMPLETED"):
+        assert refusal_of(job.move, "COMPLETED") == "lc_optimization_jobs_completed"
+        with get_db_session() as session, system_scope(session, "test"):
+            job.act(session, status)
+    with get_db_session() as session, system_scope(session, "test"):
+        job.move(session, "COMPLETED")
+    assert refusal_of(job.ask) == "lc_agent_actions_job"
+
+
+def test_a_job_may_fail_whatever_its_actions_do(db: Database) -> None:
+    job = Job()
+    with get_db_session() as session, system_scope(session, "test"):
+        job.move(session, "FAILED")
+        job.ask(session)
+
+
+def finish(job: Job) -> None:
+    with get_db_session() as session, system_scope(session, "test"):
+        job.act(session, "PICKED_UP")
+        job.act(session, "COMPLETED")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_end_of_a_job_waits_for_an_action_that_is_being_asked_for(db: Database, kept: bool) -> None:
+    finish(job := Job())
+    refused = meanwhile(db, job.ask, lambda session: job.move(session, "COMPLETED"), first_commits=kept)
+    assert refused == ("lc_optimization_jobs_completed" if kept else None)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_action_waits_for_the_end_of_its_job(db: Database, kept: bool) -> None:
+    finish(job := Job())
+    refused = meanwhile(db, lambda session: job.move(session, "COMPLETED"), job.ask, first_commits=kept)
+    assert refused == ("lc_agent_actions_job" if kept else None)
