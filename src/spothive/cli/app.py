@@ -37,7 +37,7 @@ STREETS = {
     "session": ("identity", "session_commands", "Sign in, list and end sessions, and see who signed in."),
     "account": ("fleet", "account_commands", "Connect, discover, import and list AWS accounts."),
     "instance": ("fleet", "instance_commands", "List and show instances."),
-    "secrets": ("secrets", "commands", "Make the sealing keys and see which are needed."),
+    "secrets": ("secrets", "commands", "Make, rotate and withdraw the sealing keys."),
     "audit": ("audit", "audit_commands", "Read the audit trail."),
     "market": ("risk", "commands", "Import facts of the market, shared by every tenant."),
 }

@@ -110,8 +110,9 @@ def reseal(keyring: Keyring, column: sa.Column[Any], tenant_id: UUID, row_id: UU
     Raises:
         KeyMissing: the keyring does not hold the key that sealed it.
         SecretUnreadable: it was changed, or copied from another row, column or tenant.
+        TypeError: ``column`` is no sealed column.
     """
-    context = _context(tenant_id, column.type.purpose, row_id)
+    context = _context(tenant_id, _purpose_of(column.type, str(column)), row_id)
     return keyring.seal(keyring.unseal(token, context), context)
 
 
@@ -129,8 +130,12 @@ def key_id_of(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
 def _purpose(row: TenantOwned, attribute: str) -> str:
     declared = sa.inspect(type(row)).column_attrs.get(attribute)
     kind = declared.columns[0].type if declared is not None else None
+    return _purpose_of(kind, f"{type(row).__name__}.{attribute}")
+
+
+def _purpose_of(kind: object, name: str) -> str:
     if not isinstance(kind, Sealed):
-        raise TypeError(f"{type(row).__name__}.{attribute} is no sealed column")
+        raise TypeError(f"{name} is no sealed column")
     return kind.purpose
 
 
@@ -157,8 +162,8 @@ def withdrawal_refusals(table: sa.Table) -> Iterator[Refusal]:
                 columns=(column.name,),
                 when=partial(_is_withdrawn, table.metadata, column.name),
                 lock=partial(_share_key, column.name),
-                message="a withdrawn key sealed it: seal it with the first key of `spothive secrets status`, in READ COMMITTED "
-                "(other transactions cannot tell)",
+                message="a withdrawn key sealed it: seal it with the first key of `spothive secrets status`, "
+                "in READ COMMITTED (other transactions cannot tell)",
             )
 
 
