@@ -45,13 +45,14 @@ def new_account(owner: User, name: str = "shop", row_id: UUID | None = None, **f
     )
 
 
-def store_secrets(owners: Iterable[User], each: int, ring: Keyring) -> None:
-    """Store so many accounts of each owner, of which each holds its own name as its secret."""
+def store_secrets(owners: Iterable[User], each: int, ring: Keyring, columns: Iterable[str] = (SECRET,)) -> None:
+    """Store so many accounts of each owner, of which each holds its own name as its secrets."""
     for owner in owners:
         with get_db_session(tenant=owner.tenant_id) as session:
             for number in range(each):
                 account = new_account(owner, f"account {number}")
-                seal(ring, account, SECRET, account.account_name)
+                for column in columns:
+                    seal(ring, account, column, account.account_name)
                 session.add(account)
 
 
@@ -61,9 +62,9 @@ def stored_accounts() -> list[Account]:
         return list(session.scalars(select(Account).order_by(Account.id)))
 
 
-def opened(account: Account, ring: Keyring) -> str:
+def opened(account: Account, ring: Keyring, column: str = SECRET) -> str:
     """Return the secret of ``account``, less what was written behind its name since."""
-    return unseal(ring, account, SECRET).partition(":")[0]
+    return unseal(ring, account, column).partition(":")[0]
 
 
 def sealed_by(account: Account, column: str = SECRET) -> str:

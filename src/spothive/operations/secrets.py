@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Column, bindparam, func, select, update
 
-from spothive.database import Base, TenantSession, system_scope
+from spothive.database import Base, TenantSession, read_session, system_scope
 from spothive.errors import Conflict, InvalidInput, KeyMissing, NotFound, RuleBroken, SecretUnreadable
 from spothive.keyring import KEY_ID_LENGTH, Keyring, add_key, is_key_id, remove_key
 from spothive.models import ResourceType, WithdrawnKey
@@ -188,6 +188,11 @@ class _Rotating:
     resealed: int = 0
     unopened: dict[tuple[str, UUID], Unopened] = field(default_factory=dict)
 
+    @property
+    def reason(self) -> str:
+        """Why it sees the rows of all tenants."""
+        return f"{self.actor.label} rotates the sealing keys"
+
     def seal_column(self, column: Column[Any]) -> int:
         """Seal the older values of one column anew; return how many were found that open.
 
@@ -210,7 +215,10 @@ class _Rotating:
         query = query.where(column.is_not(None), key_id_of(column) != self.keyring.primary)
         if after is not None:
             query = query.where(table.c.id > after)
-        with self._everywhere() as session:
+        with (
+            read_session(tenant=self.tenant_id) as session,  # takes no lock, not even on SQLite
+            system_scope(session, self.reason),
+        ):
             return session.execute(query).all()
 
     def _sealed_anew(self, column: Column[Any], batch: Iterable[Any]) -> Iterator[dict[str, Any]]:
@@ -235,21 +243,13 @@ class _Rotating:
             values["updated_at"] = table.c.updated_at
         same = table.c.id == bindparam("row_id"), table.c.tenant_id == bindparam("owner"), column == bindparam("old")
         try:
-            with self._everywhere() as session:
+            with self.sessions(tenant=self.tenant_id) as session, system_scope(session, self.reason):
                 done = session.execute(update(table).where(*same).values(values), changes)
                 return int(done.rowcount)  # type: ignore[attr-defined]  # a CursorResult, since this is DML
         except RuleBroken:
             raise
         except Conflict:  # a deadlock with a writer, or one that took too long
             return 0
-
-    @contextmanager
-    def _everywhere(self) -> Iterator[TenantSession]:
-        with (
-            self.sessions(tenant=self.tenant_id) as session,
-            system_scope(session, f"{self.actor.label} rotates the sealing keys"),
-        ):
-            yield session
 
 
 def _finish(work: _Rotating, *, new_key: bool) -> Rotation:
