@@ -42,7 +42,7 @@ def _only(path: Path, key_id: str) -> Keyring:
 
 def keys_found() -> Finding:
     """Return what ``spothive doctor`` finds of the keys; all that it looks at would take seconds."""
-    return doctor._sealing_keys(get_settings())
+    return doctor._sealing_keys(get_settings())  # noqa: SLF001 - see above
 
 
 def test_a_key_is_rotated_out_and_withdrawn(path: Path, done: Spothive, refused: Refused) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from spothive.database import PLATFORM_TENANT_ID, Account, get_db_session, read_session
+from spothive.errors import Conflict
 from spothive.keyring import FileKeyring
 from spothive.operations import secrets
 from spothive.operations.identity import find_actor
@@ -18,7 +19,7 @@ from tests.factories.sealing import KEY_ID, SECRET, opened
 from tests.torture.processes import DONE, STEP, Voice
 
 PAGE = 20
-PAUSE = 0.005
+PAUSE = 0.05
 """Seconds between two writes: SQLite gives its write lock to nobody in particular, and everybody wants it."""
 
 
@@ -63,10 +64,13 @@ def write_secrets(voice: Voice, path: Path, rows: list[tuple[UUID, UUID]], seed:
     while not voice.is_told():
         tenant_id, row_id = chance.choice(rows)
         column = chance.choice((KEY_ID, SECRET))
-        with get_db_session(tenant=tenant_id) as session:
-            account = session.get_one(Account, row_id)
-            secret = f"{account.account_name}:{chance.random()}"
-            seal(ring, account, column, secret)
+        try:
+            with get_db_session(tenant=tenant_id) as session:
+                account = session.get_one(Account, row_id)
+                secret = f"{account.account_name}:{chance.random()}"
+                seal(ring, account, column, secret)
+        except Conflict:
+            continue  # somebody else had the lock for too long; nothing was stored
         stored[row_id, column] = secret
         time.sleep(PAUSE)
     voice.say(stored)

@@ -84,6 +84,7 @@ def test_readers_and_writers_go_on_through_a_kill_and_a_resumption(db: Database,
 
 
 def _stop(child: Child) -> Any:
+    assert not child.pipe.poll(), child.hear()  # it speaks before it is told to stop only if it fails
     child.go()
     said = child.hear()
     assert not isinstance(said, str), said

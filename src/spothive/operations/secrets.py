@@ -141,7 +141,7 @@ def rotate(
     and each only once. What does not open stays as it is. ``updated_at`` of the rows stays, too: they say the same.
 
     Args:
-        sessions: opens transactions, as ``get_db_session`` does.
+        sessions: opens transactions that write, as ``get_db_session`` does.
         actor: who rotates.
         tenant_id: tenant whose audit trail tells of it.
         keyring: the keys that are in use.
@@ -156,14 +156,13 @@ def rotate(
         IllegalMove: the primary key was withdrawn meanwhile.
     """
     key_ids, made = keyring.key_ids, None
-    with sessions(tenant=tenant_id) as session:
-        _require(actor, "secrets.rotating")
-        with system_scope(session, f"{actor.label} rotates the sealing keys"):
-            counts = _count(session)
+    counts = _look(actor, tenant_id)
+    with read_session(tenant=tenant_id) as session:
         withdrawn = {key.key_id for key in list_withdrawn(session)}
-        plan = plan_rotation(counts, key_ids, withdrawn, new_key=new_key)
-        if plan.new_key and key_file is None:
-            raise InvalidInput(_NO_FILE)
+    plan = plan_rotation(counts, key_ids, withdrawn, new_key=new_key)
+    if plan.new_key and key_file is None:
+        raise InvalidInput(_NO_FILE)
+    with sessions(tenant=tenant_id) as session:
         record(session, actor, "secrets.rotating", _KEYS, ResourceType.SYSTEM, before=_by_key(counts))
     if plan.new_key and key_file is not None:
         made = add_key(key_file, after=key_ids[0])
@@ -255,14 +254,27 @@ class _Rotating:
 def _finish(work: _Rotating, *, new_key: bool) -> Rotation:
     """Count what is left and say in the audit trail what was done."""
     primary, unopened = work.keyring.primary, tuple(work.unopened.values())
-    with work.sessions(tenant=work.tenant_id) as session:
-        with system_scope(session, f"{work.actor.label} counts sealed values"):
-            older = sum(count.rows for count in _count(session) if count.key_id != primary)
-        done = Rotation(primary, new_key, work.resealed, unopened, max(0, older - len(unopened)))
-        after = {"key_id": primary, "new_key": new_key, "resealed": done.resealed}
-        after |= {"unopened": len(unopened), "left": done.left}
-        record(session, work.actor, "secrets.rotated", _KEYS, ResourceType.SYSTEM, after=after)
+    older = sum(count.rows for count in _look(work.actor, work.tenant_id) if count.key_id != primary)
+    done = Rotation(primary, new_key, work.resealed, unopened, max(0, older - len(unopened)))
+    after = {"key_id": primary, "new_key": new_key, "resealed": done.resealed}
+    after |= {"unopened": len(unopened), "left": done.left}
+    for tries_left in reversed(range(PASSES)):
+        try:
+            with work.sessions(tenant=work.tenant_id) as session:
+                record(session, work.actor, "secrets.rotated", _KEYS, ResourceType.SYSTEM, after=after)
+            break
+        except Conflict:  # who begins again only for this would make one key more
+            if not tries_left:
+                raise
     return done
+
+
+def _look(actor: Actor, tenant_id: UUID) -> list[SealedCount]:
+    """Count the sealed values for a rotation; on SQLite, too, this holds up nobody."""
+    with read_session(tenant=tenant_id) as session:
+        _require(actor, "secrets.rotating")
+        with system_scope(session, f"{actor.label} rotates the sealing keys"):
+            return _count(session)
 
 
 def withdraw(
