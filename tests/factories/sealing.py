@@ -26,6 +26,12 @@ def make_keyring(*key_ids: str) -> Keyring:
     return Keyring({key_id: os.urandom(32) for key_id in key_ids}, primary=key_ids[0])
 
 
+def two_keyrings() -> tuple[Keyring, Keyring]:
+    """Return the keys of before and after a rotation; each opens what the other has sealed."""
+    keys = {key_id: os.urandom(32) for key_id in ("00000001", "00000002")}
+    return Keyring(keys, primary="00000001"), Keyring(keys, primary="00000002")
+
+
 def key_in(path: Path, key_id: str) -> bytes:
     """Return a key of a key file, as somebody who reads it would."""
     (key,) = [line.split()[1] for line in path.read_text().splitlines() if line.startswith(f"{key_id} ")]
@@ -67,9 +73,9 @@ def opened(account: Account, ring: Keyring, column: str = SECRET) -> str:
     return unseal(ring, account, column).partition(":")[0]
 
 
-def sealed_by(account: Account, column: str = SECRET) -> str:
-    """Return the id of the key that sealed the secret of ``account``."""
-    return str(getattr(account, column)).split(":")[2]
+def sealed_by(row: Account | User, column: str = SECRET) -> str:
+    """Return the id of the key that sealed the secret of ``row``."""
+    return str(getattr(row, column)).split(":")[2]
 
 
 def everything_said(error: BaseException) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ from spothive.models import ResourceType, WithdrawnKey
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.identity import Action, require
+from spothive.operations.sessions import Sessions
 from spothive.schema.sealed import key_id_of, reseal, sealed_columns
 
-Sessions = Callable[..., AbstractContextManager[TenantSession]]
 Progress = Callable[[int, int], None]
 """Told (done, total) as long work goes on."""
 

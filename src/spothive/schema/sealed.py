@@ -6,6 +6,7 @@ that stand in the code, and a sealed value opens only in the tenant, the column 
 
 from __future__ import annotations
 
+import hmac
 import string
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,7 +16,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from spothive.errors import InvalidInput, SecretUnreadable, TenantNotBound
+from spothive.errors import InvalidInput, KeyMissing, SecretUnreadable, TenantNotBound
 from spothive.keyring import KEY_ID_LENGTH, TOKEN_MAX_LENGTH, TOKEN_MIN_LENGTH, TOKEN_PREFIX, Keyring, is_token
 from spothive.schema.refusal import HasColumns, Refusal, by_system, fixed_snapshot
 from spothive.schema.tenancy import TenantOwned
@@ -102,6 +103,20 @@ def unseal(keyring: Keyring, row: TenantOwned, attribute: str) -> str:
         return keyring.unseal(token, _context(row.tenant_id, purpose, row.id))
     except SecretUnreadable as error:
         raise SecretUnreadable(f"{where}: {error}") from None
+
+
+def still_holds(keyring: Keyring, row: TenantOwned, attribute: str, plaintext: str) -> bool:
+    """Tell whether ``attribute`` holds ``plaintext``, which was read from it before.
+
+    The token alone does not tell: sealing the same secret anew with another key changes it.
+
+    Raises:
+        TypeError: ``attribute`` is no sealed column.
+    """
+    try:
+        return hmac.compare_digest(unseal(keyring, row, attribute).encode(), plaintext.encode())
+    except (KeyMissing, SecretUnreadable):
+        return False
 
 
 def reseal(keyring: Keyring, column: sa.Column[Any], tenant_id: UUID, row_id: UUID, token: str) -> str:
