@@ -18,14 +18,18 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import SecretStr
 
+from spothive import keyring
 from spothive.errors import ConfigurationError, InvalidInput, KeyMissing, SecretUnreadable
 from spothive.keyring import (
     TOKEN_MAX_LENGTH,
     TOKEN_MIN_LENGTH,
+    FileKeyring,
     Keyring,
+    add_key,
     init_key_file,
     is_token,
     load_keyring,
+    remove_key,
 )
 from spothive.settings import Settings
 from tests.factories.sealing import everything_said, make_keyring
@@ -360,6 +364,109 @@ def test_a_key_file_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkey
     with pytest.raises(ConfigurationError, match="No space left"):
         init_key_file(tmp_path / "keys")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+# --- a key file that changes ---------------------------------------------------------------------------------------
+
+
+def test_a_new_key_comes_first_and_everything_else_stays(key_file: Path) -> None:
+    key_file.write_bytes(key_file.read_bytes() + b"# caf\xc3\xa9, caf\xe9\n")
+    before = key_file.read_bytes()
+    ring = load_keyring(settings_with(file=key_file))
+    key_id = add_key(key_file, after="00000001")
+    assert key_id is not None
+    line = key_file.read_bytes().splitlines(keepends=True)[2]
+    assert line.startswith(key_id.encode())
+    assert key_file.read_bytes().replace(line, b"") == before
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    assert list(key_file.parent.iterdir()) == [key_file]
+    ring.refresh()
+    assert ring.key_ids == (key_id, "00000001", "00000002")
+    assert add_key(key_file, after="00000001") is None, "another has just added one"
+    remove_key(key_file, key_id="00000001")
+    remove_key(key_file, key_id="00000001")
+    with pytest.raises(InvalidInput, match=f"{key_id} seals new values and stays"):
+        remove_key(key_file, key_id)
+    assert load_keyring(settings_with(file=key_file)).key_ids == (key_id, "00000002")
+    assert b"# ours" in key_file.read_bytes()
+    assert KEY_TEXT.encode() not in key_file.read_bytes()
+
+
+def test_a_key_file_behind_a_link_is_changed_where_it_is(key_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    link = folder / "link"
+    link.symlink_to(key_file)
+    add_key(link, after="00000001")
+    assert link.is_symlink()
+    assert len(load_keyring(settings_with(file=key_file)).key_ids) == 3
+    assert list(folder.iterdir()) == [link]
+
+
+def test_many_changes_at_once_lose_no_key(key_file: Path) -> None:
+    def change(_: int) -> list[str | None]:
+        return [add_key(key_file, after=FileKeyring(key_file).primary) for _ in range(3)]
+
+    with ThreadPoolExecutor(8) as pool:
+        made = {key_id for keys in pool.map(change, range(8)) for key_id in keys if key_id}
+    assert made
+    assert set(load_keyring(settings_with(file=key_file)).key_ids) == {*made, "00000001", "00000002"}
+
+
+def test_a_change_that_fails_leaves_the_file_as_it_was(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = key_file.read_bytes()
+    (key_file.parent / f".{key_file.name}.draft").write_text("of a change that was killed")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigurationError, match="cannot be changed: No space left"):
+        add_key(key_file, after="00000001")
+    assert key_file.read_bytes() == before
+    assert list(key_file.parent.iterdir()) == [key_file]
+    key_file.chmod(0o644)
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        add_key(key_file, after="00000001")
+
+
+def test_a_running_process_learns_of_a_new_key_when_it_needs_it(key_file: Path) -> None:
+    running = load_keyring(settings_with(file=key_file))
+    key_id = add_key(key_file, after="00000001")
+    token = load_keyring(settings_with(file=key_file)).seal(SECRET, HERE)
+    assert running.primary == "00000001", "it has looked a moment ago"
+    assert running.unseal(token, HERE) == SECRET
+    assert running.primary == key_id
+
+
+def test_and_looks_from_time_to_time(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = load_keyring(settings_with(file=key_file))
+    monkeypatch.setattr(keyring, "LOOK_AFTER", 0)
+    running.refresh()
+    key_id = add_key(key_file, after="00000001")
+    assert running.seal(SECRET, HERE).startswith(f"sealed:1:{key_id}:")
+    key_file.write_text(f"00000002 {OTHER_TEXT}\n")
+    assert running.key_ids == ("00000002",), "keys that are taken out are forgotten"
+
+
+def test_a_broken_key_file_changes_nothing_and_is_told_once(
+    key_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = load_keyring(settings_with(file=key_file))
+    monkeypatch.setattr(keyring, "LOOK_AFTER", 0)
+    running.refresh()
+    good = key_file.read_text()
+    key_file.write_text(f"00000001 {KEY_TEXT[:-4]}\n")
+    assert running.unseal(running.seal(SECRET, HERE), HERE) == SECRET
+    key_file.unlink()
+    assert running.key_ids == ("00000001", "00000002")
+    (told,) = caplog.messages
+    assert "line 1" in told
+    assert KEY_TEXT[:-4] not in caplog.text
+    with pytest.raises(KeyMissing, match="0badcafe"):
+        running.unseal(make_keyring("0badcafe").seal(SECRET, HERE), HERE)
+    key_file.write_text(f"{good}00000003 {base64.b64encode(bytes(31) + b'3').decode()}\n")
+    key_file.chmod(0o600)
+    assert running.holds("00000003")
 
 
 # --- the ground --------------------------------------------------------------------------------------------------

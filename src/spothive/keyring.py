@@ -8,12 +8,17 @@ with the key it names and in the context it was sealed in: the bytes that say wh
 from __future__ import annotations
 
 import base64
+import fcntl
+import logging
 import os
 import re
 import secrets
 import shlex
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -27,6 +32,9 @@ NONCE_BYTES = 12
 TAG_BYTES = 16
 PLAINTEXT_MAX_BYTES = 16 * 1024
 """Longest secret, in bytes of UTF-8."""
+
+LOOK_AFTER = 1.0
+"""Seconds after which a process looks whether its key file has changed; for a key it lacks it looks at once."""
 
 TOKEN_PREFIX = "sealed:1:"  # noqa: S105 - the mark and the version of a token, no secret
 KEY_ID_LENGTH = 8
@@ -50,11 +58,35 @@ _FILE_HEADER = """\
 # The keys that seal spothive's secrets: one "<id> <key in base64>" a line; the first seals, all of them open.
 # Without this file no sealed secret can ever be read again: keep a copy, apart from the backups of the database.
 """
+_log = logging.getLogger(__name__)
+
+
+def is_key_id(text: str) -> bool:
+    """Tell whether ``text`` has the form of a key's id."""
+    return _KEY_ID.fullmatch(text) is not None
 
 
 def is_token(text: object) -> bool:
     """Tell whether ``text`` has the form of a token; whether it opens, only a keyring can tell."""
     return isinstance(text, str) and _TOKEN.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Held:
+    """The keys of one moment: checked, and replaced all at once, so that no thread sees half of two moments."""
+
+    keys: Mapping[str, bytes]
+    primary: str
+    stamp: tuple[int, ...] = ()
+    """What changes whenever their file does."""
+
+    def __post_init__(self) -> None:
+        if not all(_KEY_ID.fullmatch(key_id) and len(key) == KEY_BYTES for key_id, key in self.keys.items()):
+            raise ConfigurationError(f"a sealing key is {_FORM}: make one with `spothive secrets init`")
+        if len(set(self.keys.values())) < len(self.keys):
+            raise ConfigurationError("two sealing keys are the same under different ids: take one of them out")
+        if self.primary not in self.keys:
+            raise ConfigurationError("the primary sealing key is not in the keyring: add it, or name another")
 
 
 class Keyring:
@@ -63,7 +95,7 @@ class Keyring:
     A key may seal 2**32 values (its nonces are random); no fleet comes near.
     """
 
-    __slots__ = ("_keys", "_primary")
+    __slots__ = ("_held",)
 
     def __init__(self, keys: Mapping[str, bytes], *, primary: str) -> None:
         """Hold ``keys`` of 32 bytes each; the one called ``primary`` seals new values.
@@ -72,24 +104,25 @@ class Keyring:
             ConfigurationError: an id or a key has the wrong form, two ids share one key, or ``primary`` is not
                 among them.
         """
-        if not all(_KEY_ID.fullmatch(key_id) and len(key) == KEY_BYTES for key_id, key in keys.items()):
-            raise ConfigurationError(f"a sealing key is {_FORM}: make one with `spothive secrets init`")
-        if len(set(keys.values())) < len(keys):
-            raise ConfigurationError("two sealing keys are the same under different ids: take one of them out")
-        if primary not in keys:
-            raise ConfigurationError("the primary sealing key is not in the keyring: add it, or name another")
-        self._keys = dict(keys)
-        self._primary = primary
+        self._held = _Held(dict(keys), primary)
 
     @property
     def primary(self) -> str:
         """Id of the key that seals new values."""
-        return self._primary
+        return self._current().primary
 
     @property
     def key_ids(self) -> tuple[str, ...]:
         """Ids of all keys, the primary one first."""
-        return (self._primary, *(key_id for key_id in self._keys if key_id != self._primary))
+        held = self._current()
+        return (held.primary, *(key_id for key_id in held.keys if key_id != held.primary))
+
+    def holds(self, key_id: str) -> bool:
+        """Tell whether the key called ``key_id`` is here."""
+        return key_id in self._current(key_id).keys
+
+    def refresh(self) -> None:
+        """Look at once whether the keys have changed where they come from."""
 
     def seal(self, plaintext: str, context: bytes) -> str:
         """Return a token that opens only in the same ``context``; never the same token twice.
@@ -99,9 +132,10 @@ class Keyring:
         """
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        header = f"{TOKEN_PREFIX}{self._primary}:"
+        held = self._current()
+        header = f"{TOKEN_PREFIX}{held.primary}:"
         nonce = os.urandom(NONCE_BYTES)
-        cipher = AESGCM(self._keys[self._primary])
+        cipher = AESGCM(held.keys[held.primary])
         return header + _to_base64url(nonce + cipher.encrypt(nonce, _sealable(plaintext), header.encode() + context))
 
     def unseal(self, token: str, context: bytes) -> str:
@@ -118,7 +152,8 @@ class Keyring:
         if parts is None:
             raise SecretUnreadable("a sealed value was damaged or never sealed: store the secret again")
         key_id, body = parts.groups()
-        if key_id not in self._keys:
+        keys = self._current(key_id).keys
+        if key_id not in keys:
             raise KeyMissing(
                 f"the sealing key {key_id} is needed and not in the keyring: "
                 "bring it back in SPOTHIVE_SEALING_KEYS or in the key file"
@@ -126,9 +161,7 @@ class Keyring:
         header = token[:_HEADER_LENGTH]
         try:
             sealed = _from_base64url(body)
-            data = AESGCM(self._keys[key_id]).decrypt(
-                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], header.encode() + context
-            )
+            data = AESGCM(keys[key_id]).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], header.encode() + context)
         except (ValueError, InvalidTag):
             raise SecretUnreadable(
                 "a sealed value was changed, or copied from another row, column or tenant: store the secret again"
@@ -147,6 +180,52 @@ class Keyring:
         """
         raise TypeError("a Keyring is never pickled or copied: load it where it is needed")
 
+    def _current(self, needed: str = "") -> _Held:
+        """Return the keys as they are now, after looking for the one called ``needed`` if it is not here."""
+        del needed
+        return self._held
+
+
+class FileKeyring(Keyring):
+    """The keys of a key file, as the file is: a process that goes on running learns of keys that come and go.
+
+    A changed file is read within :data:`LOOK_AFTER` seconds, and at once for a key that is needed and not here. One
+    that is missing or broken changes nothing: it is logged, and the keys of before stay until it is mended.
+    """
+
+    __slots__ = ("_complained", "_look_at", "_path")
+
+    def __init__(self, path: Path) -> None:
+        """Read the keys of the file at ``path``.
+
+        Raises:
+            KeyMissing: there is no such file, or no key in it.
+            ConfigurationError: a key has the wrong form, or the file can be read or changed by others.
+        """
+        self._path = path
+        self._held = _read_keys(path)
+        self._look_at = time.monotonic() + LOOK_AFTER
+        self._complained = False
+
+    def _current(self, needed: str = "") -> _Held:
+        if time.monotonic() >= self._look_at or (needed and needed not in self._held.keys):
+            self.refresh()
+        return self._held
+
+    def refresh(self) -> None:
+        """Read the file again if it has changed."""
+        self._look_at = time.monotonic() + LOOK_AFTER
+        try:
+            if _stamp(self._path.stat()) != self._held.stamp:
+                self._held = _read_keys(self._path)
+        except (ConfigurationError, OSError) as error:
+            if not self._complained:
+                reason = error if isinstance(error, ConfigurationError) else error.strerror
+                _log.warning("the key file %s has changed and cannot be used: %s", self._path, reason)
+            self._complained = True
+        else:
+            self._complained = False
+
 
 Keys = Callable[[], Keyring]
 """Loads the keyring. Called only where a secret is sealed or opened: who has none needs no sealing key."""
@@ -160,9 +239,9 @@ def load_keyring(settings: Settings) -> Keyring:
         ConfigurationError: a key has the wrong form, or the key file can be read or changed by others.
     """
     if settings.sealing_keys is not None:
-        return _keyring("SPOTHIVE_SEALING_KEYS", _given_keys(settings.sealing_keys.get_secret_value()))
-    path = settings.sealing_key_file
-    return _keyring(str(path), _filed_keys(path, _read_private(path)))
+        held = _held_by("SPOTHIVE_SEALING_KEYS", _given_keys(settings.sealing_keys.get_secret_value()))
+        return Keyring(held.keys, primary=held.primary)
+    return FileKeyring(settings.sealing_key_file)
 
 
 def init_key_file(path: Path) -> str:
@@ -174,12 +253,12 @@ def init_key_file(path: Path) -> str:
         InvalidInput: the file exists already; it is left alone.
         ConfigurationError: it cannot be written.
     """
-    key_id = secrets.token_hex(KEY_ID_LENGTH // 2)
+    key_id, line = _new_key(())
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write_private(draft, f"{_FILE_HEADER}{key_id} {base64.b64encode(os.urandom(KEY_BYTES)).decode()}\n")
+            _write_private(draft, _FILE_HEADER + line)
             taken = not _link(draft, path)
         finally:
             draft.unlink(missing_ok=True)
@@ -189,6 +268,45 @@ def init_key_file(path: Path) -> str:
     if taken:
         raise InvalidInput(f"{path} exists and is left alone: it may hold the only keys to secrets sealed before")
     return key_id
+
+
+def add_key(path: Path, *, after: str) -> str | None:
+    """Put a new key before the others in the key file, so that it seals from now on, and return its id.
+
+    If the first key is no longer ``after``, another has just added one: nothing is done, and the answer is None. The
+    file changes whole or not at all, is on disk when this returns, and keeps its comments and all other keys.
+
+    Raises:
+        KeyMissing: there is no key file, or no key in it.
+        ConfigurationError: it cannot be read or written, or can be by others.
+    """
+    with _changing(path) as (real, text):
+        held = _held_by(str(path), _filed_keys(path, text))
+        if held.primary != after:
+            return None
+        key_id, line = _new_key(held.keys)
+        lines = text.splitlines(keepends=True)
+        lines.insert(_line_of(path, text, held.primary), line)
+        _replace(real, "".join(lines))
+    return key_id
+
+
+def remove_key(path: Path, key_id: str) -> None:
+    """Take a key out of the key file, where it is in it; the file changes as by :func:`add_key`.
+
+    Raises:
+        InvalidInput: the key is the primary one.
+        KeyMissing: there is no key file, or no key in it.
+        ConfigurationError: it cannot be read or written, or can be by others.
+    """
+    with _changing(path) as (real, text):
+        held = _held_by(str(path), _filed_keys(path, text))
+        if held.primary == key_id:
+            raise InvalidInput(f"the key {key_id} seals new values and stays: put another one before it in {path}")
+        if key_id in held.keys:
+            lines = text.splitlines(keepends=True)
+            del lines[_line_of(path, text, key_id)]
+            _replace(real, "".join(lines))
 
 
 # --- tokens ------------------------------------------------------------------------------------------------------
@@ -243,8 +361,8 @@ def _filed_keys(path: Path, text: str) -> Iterator[_Entry]:
             yield _Entry(f"{path}, line {number}", key_id, " ".join(key))
 
 
-def _keyring(source: str, entries: Iterable[_Entry]) -> Keyring:
-    """Make a keyring of ``entries``, the first one primary. What is wrong is named by place, never repeated."""
+def _held_by(source: str, entries: Iterable[_Entry]) -> _Held:
+    """Return the keys of ``entries``, the first one primary. What is wrong is named by place, never repeated."""
     keys: dict[str, bytes] = {}
     for entry in entries:
         try:
@@ -258,17 +376,75 @@ def _keyring(source: str, entries: Iterable[_Entry]) -> Keyring:
         keys[entry.key_id] = key
     if not keys:
         raise KeyMissing(f"{source} holds no sealing key: write one there, {_FORM}")
-    return Keyring(keys, primary=next(iter(keys)))
+    return _Held(keys, next(iter(keys)))
 
 
-def _read_private(path: Path) -> str:
-    """Return the text of a file that nobody but us can read or change."""
+def _new_key(taken: Iterable[str]) -> tuple[str, str]:
+    """Make a key; return its id, which is none of ``taken``, and its line in a key file."""
+    key_id = secrets.token_hex(KEY_ID_LENGTH // 2)
+    if key_id in taken:
+        return _new_key(taken)
+    return key_id, f"{key_id} {base64.b64encode(os.urandom(KEY_BYTES)).decode()}\n"
+
+
+# --- the key file ------------------------------------------------------------------------------------------------
+
+
+def _read_keys(path: Path) -> _Held:
+    with _open_private(path) as descriptor:
+        stamp = _stamp(os.fstat(descriptor))  # first: what is written while we read is read again
+        return replace(_held_by(str(path), _filed_keys(path, _text(descriptor))), stamp=stamp)
+
+
+def _line_of(path: Path, text: str, key_id: str) -> int:
+    """Return the index of the line that holds a key."""
+    return next(
+        n for n, line in enumerate(text.splitlines()) for entry in _filed_keys(path, line) if entry.key_id == key_id
+    )
+
+
+def _stamp(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _text(descriptor: int) -> str:
+    """Return a file's text; what is no UTF-8 in its comments is written back as it was."""
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        return file.read().decode(errors="surrogateescape")
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the file behind ``path`` and its text, while no other spothive on this machine changes it."""
+    try:
+        while True:
+            with _open_private(path) as descriptor:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if os.path.samestat(os.fstat(descriptor), path.stat()):  # else another took its place meanwhile
+                    yield path.resolve(), _text(descriptor)
+                    return
+    except OSError as error:
+        raise ConfigurationError(f"the key file {path} cannot be changed: {error.strerror}") from None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Give the file at ``path`` another content, whole or not at all."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.unlink(missing_ok=True)  # of somebody who was killed: we are alone here
+    try:
+        _write_private(draft, text)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+@contextmanager
+def _open_private(path: Path) -> Iterator[int]:
+    """Open a file that nobody but us can read or change."""
     try:
         # A pipe in its place would make a plain open wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            _refuse_shared(path, os.fstat(descriptor))
-            return file.read().decode(errors="replace")
     except FileNotFoundError:
         raise KeyMissing(
             f"there is no sealing key: restore {path} if secrets were sealed before, else make it with "
@@ -276,6 +452,11 @@ def _read_private(path: Path) -> str:
         ) from None
     except OSError as error:
         raise ConfigurationError(f"the key file {path} cannot be read: {error.strerror}") from None
+    try:
+        _refuse_shared(path, os.fstat(descriptor))
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _refuse_shared(path: Path, found: os.stat_result) -> None:
@@ -293,7 +474,7 @@ def _refuse_shared(path: Path, found: os.stat_result) -> None:
 
 def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         os.fchmod(descriptor, 0o600)  # the umask may have taken even our own rights
         file.write(text)
         file.flush()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
 from spothive.keyring import Keyring, load_keyring
@@ -22,3 +24,9 @@ def keyring() -> Keyring:
         ConfigurationError: a key has the wrong form, or others can read the key file.
     """
     return load_keyring(get_settings())
+
+
+def key_file() -> Path | None:
+    """Return the file that the sealing keys come from; None where they are in ``SPOTHIVE_SEALING_KEYS``."""
+    settings = get_settings()
+    return settings.sealing_key_file if settings.sealing_keys is None else None

@@ -47,7 +47,8 @@ Parents = Mapping[str, UUID]
 TABLES: dict[str, sa.Table] = {table.name: table for table in Base.metadata.sorted_tables}
 
 
-SEALED = f"{TOKEN_PREFIX}{'0' * KEY_ID_LENGTH}:{'A' * TOKEN_MIN_LENGTH}"
+SEALED_BY = "0" * KEY_ID_LENGTH
+SEALED = f"{TOKEN_PREFIX}{SEALED_BY}:{'A' * TOKEN_MIN_LENGTH}"
 """Looks like a sealed value; no key opens it."""
 
 

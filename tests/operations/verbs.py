@@ -16,6 +16,7 @@ from uuid import UUID
 from spothive.clock import utc_now
 from spothive.database import (
     PLATFORM_TENANT_ID,
+    Account,
     ApiKey,
     ApiScope,
     EnvironmentType,
@@ -27,6 +28,7 @@ from spothive.database import (
     get_db_session,
 )
 from spothive.database.passwords import hash_password
+from spothive.keyring import Keyring
 from spothive.operations.actor import Actor
 from spothive.operations.fleet import disconnect_account, import_fleet, set_environment
 from spothive.operations.identity import (
@@ -51,6 +53,8 @@ from spothive.operations.identity import (
 )
 from spothive.operations.identity.tokens import hash_of
 from spothive.operations.risk import PricesRead, import_prices
+from spothive.operations.secrets import rotate, withdraw
+from spothive.schema.sealed import seal
 from tests.factories.fleets import answer_of, connected_account, observed
 from tests.operations.conftest import World
 
@@ -187,6 +191,29 @@ def _register(*_: Any) -> Any:
     return register_client(get_db_session, tenant_name="Initech", slug="initech", **who)
 
 
+def _store_secret(world: World) -> None:
+    account = Account(
+        tenant_id=world.acme,
+        user_id=world.anna.user_id,
+        account_name="sealed",
+        account_id="pending-1",
+        connection_method="access_keys",
+    )
+    seal(Keyring(KEYS, primary="00000001"), account, "aws_secret_access_key", SECRET)
+    with get_db_session(tenant=world.acme) as session:
+        session.add(account)
+
+
+def _rotate(actor: Actor, tenant_id: UUID) -> Any:
+    return rotate(get_db_session, actor, tenant_id=tenant_id, keyring=Keyring(KEYS, primary="00000002"))
+
+
+def _withdraw(actor: Actor, tenant_id: UUID) -> Any:
+    ring = Keyring(KEYS, primary="00000002")
+    return withdraw(get_db_session, actor, tenant_id=tenant_id, key_id="00000001", keyring=ring)
+
+
+KEYS = {"00000001": bytes(range(32)), "00000002": bytes(32)}
 COUNTS = {"added": 2, "changed": 0, "vanished": 0, "flagged": 0, "unauthorized": 0}
 VERBS = (
     verb(
@@ -452,5 +479,30 @@ VERBS = (
             ("account.disconnected", "shop", {"instances": 0, "clusters": 0, "scan_runs": 0}, None),
         ),
         prepare=_connect,
+    ),
+    Verb(
+        "rotate the sealing keys",
+        _rotate,
+        actor="admin",
+        denied="anna",
+        tenant="platform",
+        trail=(
+            ("secrets.rotating", "sealing keys", {"00000001": 1}, None),
+            (
+                "secrets.rotated",
+                "sealing keys",
+                None,
+                {"key_id": "00000002", "new_key": False, "resealed": 1, "unopened": 0, "left": 0},
+            ),
+        ),
+        prepare=_store_secret,
+    ),
+    Verb(
+        "withdraw a sealing key",
+        _withdraw,
+        actor="admin",
+        denied="anna",
+        tenant="platform",
+        trail=(("secrets.withdrawn", "00000001", None, None),),
     ),
 )

@@ -33,6 +33,7 @@ class Voice:
     def __init__(self, pipe: Connection) -> None:
         """Speak through ``pipe``."""
         self.say = pipe.send
+        self.is_told = pipe.poll
         self._listen = pipe.recv
 
     def wait_for_start(self) -> None:
@@ -65,7 +66,7 @@ class Child:
         self.process.close()
 
     def go(self) -> None:
-        """Let it start."""
+        """Let it start; or, if it asks for that as it works, stop."""
         self.pipe.send(None)
 
     def hear(self) -> Any:

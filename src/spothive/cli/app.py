@@ -39,7 +39,7 @@ STREETS = {
     "apikey": ("identity", "api_key_commands", "Make, list, check and revoke API keys, and see how they are used."),
     "account": ("fleet", "account_commands", "Connect, discover, import and list AWS accounts."),
     "instance": ("fleet", "instance_commands", "List and show instances."),
-    "secrets": ("secrets", "commands", "Make the sealing keys and see which are needed."),
+    "secrets": ("secrets", "commands", "Make, rotate and withdraw the sealing keys."),
     "audit": ("audit", "audit_commands", "Read the audit trail."),
     "market": ("risk", "commands", "Import facts of the market, shared by every tenant."),
 }

@@ -17,7 +17,7 @@ from spothive.database.revisions import require_head
 from spothive.database.tenancy import system_scope
 from spothive.errors import DatabaseUnavailable, KeyMissing, SchemaTooNew, SpothiveError
 from spothive.keyring import load_keyring
-from spothive.models import Base
+from spothive.models import Base, WithdrawnKey
 from spothive.schema.sealed import key_id_of, sealed_columns
 from spothive.settings import Settings, get_settings, unknown_variables
 
@@ -94,6 +94,7 @@ def _sealing_keys(settings: Settings) -> Finding:
         with read_session() as session, system_scope(session, "doctor looks for the keys of sealed values"):
             for column in sealed_columns(Base.metadata):
                 needed |= set(session.scalars(select(key_id_of(column)).where(column.is_not(None)).distinct()))
+            withdrawn = set(session.scalars(select(WithdrawnKey.key_id)))
     except SpothiveError as error:
         return Finding("sealing keys", Severity.ERROR, f"cannot be compared: {error}", "see the message")
     try:
@@ -102,9 +103,21 @@ def _sealing_keys(settings: Settings) -> Finding:
         present = ()
     except SpothiveError as error:
         return Finding("sealing keys", Severity.ERROR, str(error), "see the message")
-    missing = sorted(needed - set(present))
-    found = f"missing {', '.join(missing)}, which sealed stored secrets" if missing else ", ".join(present) or "none"
-    return _good("sealing keys", not missing, found, "bring them back in the key file or SPOTHIVE_SEALING_KEYS")
+    return _compare_keys(present, needed, withdrawn)
+
+
+def _compare_keys(present: tuple[str, ...], needed: set[str], withdrawn: set[str]) -> Finding:
+    if missing := sorted(needed - set(present)):
+        found = f"missing {', '.join(missing)}, which sealed stored secrets"
+        repair = "bring them back in the key file or SPOTHIVE_SEALING_KEYS"
+        return Finding("sealing keys", Severity.ERROR, found, repair)
+    rotate = "run `spothive secrets rotate`"
+    if present and present[0] in withdrawn:
+        found = f"{present[0]} comes first and was withdrawn: no secret can be stored"
+        return Finding("sealing keys", Severity.ERROR, found, rotate)
+    older = sorted(needed - set(present[:1]))
+    found = f"{', '.join(older)} sealed stored secrets, not yet {present[0]}" if older else ", ".join(present) or "none"
+    return _good("sealing keys", not older, found, rotate, else_=Severity.WARNING)
 
 
 def _place(connection: Connection) -> str:

@@ -21,6 +21,7 @@ from spothive.errors import MigrationFailed
 from spothive.models import Base
 from spothive.schema.detach import detachments
 from spothive.schema.refusal import Refusal, irreplaceable
+from spothive.schema.sealed import withdrawal_refusals
 from spothive.schema.states import state_refusals
 
 if TYPE_CHECKING:
@@ -67,12 +68,12 @@ class GuardSet:
 
 
 def refusals_of(table: Table) -> Iterator[Refusal]:
-    """Yield every trigger ``table`` declares: its state machines, its append-only rule, its own rules."""
+    """Yield every trigger ``table`` declares: its state machines, its sealed columns, its append-only rule, its own."""
     yield from _refusals_of(table, tuple(table.info.get("refusals", ())))
 
 
 def _refusals_of(table: Table, own: tuple[Refusal, ...]) -> Iterator[Refusal]:
-    found = [*state_refusals(table), *own]
+    found = [*state_refusals(table), *withdrawal_refusals(table), *own]
     if append_only := table.info.get("append_only"):
         found += append_only.refusals(table)
     yield from found

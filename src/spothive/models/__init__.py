@@ -128,6 +128,9 @@ from spothive.models.risk import (
     SpotPoolRisk,
     SpotPrice,
 )
+from spothive.models.secrets import (
+    WithdrawnKey,
+)
 from spothive.models.sla import (
     DowntimeCause,
     DowntimeLog,
@@ -250,4 +253,5 @@ __all__ = [
     "WebhookError",
     "WebhookLog",
     "WebhookProvider",
+    "WithdrawnKey",
 ]

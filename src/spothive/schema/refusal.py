@@ -46,8 +46,8 @@ class Refusal:
         when: condition over the old and the new row; on insert only ``new`` exists, on delete only ``old``.
         message: what the refusal means, in one line for people.
         columns: an update is looked at only if it names one of these; all when empty.
-        lock: rows that PostgreSQL locks before it judges, so that two transactions cannot both be right.
-            SQLite has one writer at a time and needs none.
+        lock: rows that PostgreSQL locks, or a lock it takes, before it judges, so that two transactions cannot both
+            be right. SQLite has one writer at a time and needs none.
         serialise: name of a lock under which PostgreSQL judges such writes one after the other. It is taken
             before any row is locked, so that mutual writes wait instead of dying in a deadlock.
         dialects: databases that need it.
@@ -293,6 +293,23 @@ def _by_system_postgresql(*_: Any, **__: Any) -> str:
 @compiles(by_system, "sqlite")
 def _by_system_sqlite(*_: Any, **__: Any) -> str:
     return "1"
+
+
+class fixed_snapshot(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function
+    """True if the writer does not see what others commit from now on, not even after it has waited for their lock."""
+
+    inherit_cache = True
+    type = sa.Boolean()
+
+
+@compiles(fixed_snapshot, "postgresql")
+def _fixed_snapshot_postgresql(*_: Any, **__: Any) -> str:
+    return "current_setting('transaction_isolation') IN ('repeatable read', 'serializable')"
+
+
+@compiles(fixed_snapshot, "sqlite")
+def _fixed_snapshot_sqlite(*_: Any, **__: Any) -> str:
+    return "0"
 
 
 class off_the_clock(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function

@@ -11,7 +11,7 @@ from spothive.models import PLATFORM_TENANT_ID
 from tests.database.refusal_cases.case import FOREIGN_KEY, Act, Case, add, change, remove, walk
 from tests.factories.graph import Graph
 from tests.factories.lives import NOW, WORKER, entering
-from tests.factories.samples import Row
+from tests.factories.samples import SEALED_BY, Row
 
 SOON = NOW + timedelta(hours=1)
 
@@ -238,6 +238,8 @@ AUDIT_AND_NOTIFICATIONS: dict[str, Act] = {
     "ck_webhook_logs_waiting": walk("webhook_logs", "sent", next_attempt_at=NOW),
 }
 
+SECRETS: dict[str, Act] = {"lc_withdrawn_keys_in_use": add("withdrawn_keys", key_id=SEALED_BY)}
+
 
 def _remove_dataset_of(table: str) -> Act:
     """Return the act of deleting a dataset to which only a row of ``table`` points."""
@@ -245,7 +247,17 @@ def _remove_dataset_of(table: str) -> Act:
     return lambda graph: graph.remove(other).remove("datasets")
 
 
-BY_HAND = IDENTITY | FLEET | CLUSTERS | RISK | DECISIONS | WASTE_AND_APPROVALS | JOBS_AND_SLA | AUDIT_AND_NOTIFICATIONS
+BY_HAND = (
+    IDENTITY
+    | FLEET
+    | CLUSTERS
+    | RISK
+    | DECISIONS
+    | WASTE_AND_APPROVALS
+    | JOBS_AND_SLA
+    | AUDIT_AND_NOTIFICATIONS
+    | SECRETS
+)
 
 DELETED_PARENTS = {
     case.constraint: case

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 
 from spothive.database.guards import refusals_of
+from spothive.keyring import TOKEN_MIN_LENGTH, TOKEN_PREFIX
 from spothive.models import PLATFORM_TENANT_ID
 from spothive.schema.states import StateMachine
 from spothive.schema.types import AsciiText, CheckedType, Email, Whole
@@ -336,10 +337,22 @@ def _breaking_guard(table: sa.Table, rule: str) -> Act:
         "truncate": lambda: partial(_truncate, table=table.name),
         "rowid": lambda: partial(_take_rowid, table=table.name),
         "moved": lambda: partial(_move_rowid, table=table.name),
+        "withdrawn": lambda: _seal_with_withdrawn(table, rule),
     }
     kind = rule.rpartition("_")[2]
     assert kind in acts, f"{rule} is a kind of guard without a case: add one here"
     return acts[kind]()
+
+
+def _seal_with_withdrawn(table: sa.Table, rule: str) -> Act:
+    """Return the act of writing a value that the withdrawn key of the sample has sealed."""
+    column = rule.removeprefix(f"lc_{table.name}_").removesuffix("_withdrawn")
+
+    def act(graph: Graph) -> None:
+        token = f"{TOKEN_PREFIX}{graph.rows['withdrawn_keys']['key_id']}:{'A' * TOKEN_MIN_LENGTH}"
+        _writing(table.c[column], token)(graph)
+
+    return act
 
 
 def _truncate(graph: Graph, table: str) -> None:

@@ -36,13 +36,14 @@ from spothive.gateways.aws_errors import AwsRefused, AwsUnavailable, Credentials
 from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
 from spothive.gateways.aws_stand_in_gate import Fault, Trouble
 from spothive.keyring import Keyring
+from spothive.operations import secrets
 from spothive.operations.actor import Actor
 from spothive.operations.fleet import disconnect_account, find_account, import_fleet
 from spothive.operations.fleet.access import Access, locked, read_access
 from spothive.schema.sealed import unseal
 from tests.conftest import Database
 from tests.factories.fleets import answer_of, observed
-from tests.factories.sealing import everything_said, make_keyring
+from tests.factories.sealing import everything_said, make_keyring, two_keyrings
 from tests.operations.conftest import World, audit_impossible, audited
 from tests.operations.fleet.conftest import Desk, Doors, account_of, as_owner, door, key_of, role_for
 from tests.watching import everything, rows_of
@@ -407,6 +408,18 @@ def test_what_was_connected_anew_meanwhile_is_not_judged_by_the_old_access(desk:
         desk.recheck(gateway=Withdrawn())
     row = account_of(rows_of(Account))
     assert (row["status"], row["status_reason"]) == (AccountStatus.CONNECTED, None)
+
+
+def test_keys_that_are_sealed_anew_meanwhile_are_the_same_access(world: World, desk: Desk) -> None:
+    before, after = two_keyrings()
+
+    def rotate() -> None:
+        secrets.rotate(get_db_session, world.admin, tenant_id=world.acme, keyring=after)
+
+    desk.connect(key_of(), gateway=Doors(), keys=lambda: before)
+    token = account_of(rows_of(Account))["aws_access_key_id"]
+    desk.recheck(gateway=Doors(meanwhile=rotate), keys=lambda: after)
+    assert account_of(rows_of(Account))["aws_access_key_id"] != token
 
 
 def test_an_account_that_is_disconnected_meanwhile_is_left_alone(world: World, desk: Desk) -> None:

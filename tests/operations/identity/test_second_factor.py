@@ -18,9 +18,10 @@ from spothive.operations.identity import (
     remove_totp,
 )
 from spothive.operations.identity.second_factor import BACKUP_ALPHABET, STEP_SECONDS
+from spothive.operations.secrets import rotate
 from tests.conftest import Database
 from tests.factories import make_tenant
-from tests.factories.sealing import everything_said, make_keyring
+from tests.factories.sealing import everything_said, make_keyring, sealed_by, two_keyrings
 from tests.factories.sign_ins import (
     KEYRING,
     attempts,
@@ -226,6 +227,22 @@ def test_a_missing_sealing_key_is_the_operators_trouble_and_no_wrong_code(db: Da
     refusal_of(password="a wrong guess")
     locked = refusal_of(code=code_of(secret), keys=lambda: other)
     assert "user name or password is wrong" in str(locked), "a missing key told that the password was right"
+
+
+def test_a_secret_that_is_sealed_anew_as_its_owner_signs_in_is_the_same_secret(world: World) -> None:
+    before, after = two_keyrings()
+
+    def open_slowly() -> Keyring:
+        rotate(get_db_session, world.admin, tenant_id=PLATFORM_TENANT_ID, keyring=after)
+        return before
+
+    ann = make_person(world.acme)
+    with get_db_session(tenant=world.acme) as session:
+        secret = begin_totp(session, ann, before).secret
+    with get_db_session(tenant=world.acme) as session, later(minutes=-2) as earlier:
+        confirm_totp(session, ann, code=code_of(secret, at=earlier), keyring=before)
+    assert sign_in(code=code_of(secret), keys=open_slowly).actor == ann
+    assert sealed_by(User(**the_user()), "totp_secret") == after.primary
 
 
 def test_the_last_step_never_falls_while_the_secret_stays(db: Database) -> None:

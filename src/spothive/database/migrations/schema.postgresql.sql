@@ -780,6 +780,27 @@ COMMENT ON COLUMN tenants.created_at IS 'UTC';
 
 COMMENT ON COLUMN tenants.updated_at IS 'UTC';
 
+CREATE TABLE withdrawn_keys (
+    id UUID NOT NULL,
+    key_id TEXT NOT NULL,
+    withdrawn_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    person_name TEXT NOT NULL,
+    CONSTRAINT pk_withdrawn_keys PRIMARY KEY (id),
+    CONSTRAINT uq_withdrawn_keys_key_id UNIQUE (key_id),
+    CONSTRAINT ck_withdrawn_keys_key_id_length CHECK (length(key_id) >= 8 AND length(key_id) <= 8),
+    CONSTRAINT ck_withdrawn_keys_key_id_ascii CHECK (key_id COLLATE "C" ~ '^[0-9a-f]*$'),
+    CONSTRAINT ck_withdrawn_keys_withdrawn_at_utc CHECK (withdrawn_at >= '0001-01-01 00:00:00+00' AND withdrawn_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_withdrawn_keys_person_name_length CHECK (length(person_name) >= 1 AND length(person_name) <= 255)
+);
+
+COMMENT ON COLUMN withdrawn_keys.id IS 'UUIDv7';
+
+COMMENT ON COLUMN withdrawn_keys.key_id IS 'id of the key, which is no secret';
+
+COMMENT ON COLUMN withdrawn_keys.withdrawn_at IS 'UTC';
+
+COMMENT ON COLUMN withdrawn_keys.person_name IS 'who withdrew it, by the name of that time';
+
 CREATE TABLE datasets (
     tenant_id UUID NOT NULL,
     id UUID NOT NULL,
@@ -3582,6 +3603,50 @@ CREATE POLICY tenant ON tenants USING (id = (SELECT nullif(current_setting('spot
 
 CREATE POLICY system ON tenants TO spothive_system USING (true) WITH CHECK (true);
 
+CREATE OR REPLACE FUNCTION guard_lc_withdrawn_keys_in_use() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  PERFORM 1 FROM (SELECT pg_advisory_xact_lock(hashtextextended('spothive.sealing_key.' || new.key_id, 0)) AS pg_advisory_xact_lock_1) AS locked;
+  IF (EXISTS (SELECT 1 AS anon_1 
+FROM accounts 
+WHERE substr(accounts.aws_access_key_id, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_2 
+FROM accounts 
+WHERE substr(accounts.aws_secret_access_key, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_3 
+FROM users 
+WHERE substr(users.totp_secret, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_4 
+FROM webhook_configurations 
+WHERE substr(webhook_configurations.webhook_url, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_5 
+FROM webhook_configurations 
+WHERE substr(webhook_configurations.signing_secret, 10, 8) = new.key_id)) OR NOT current_user = 'spothive_system' OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+    RAISE EXCEPTION 'lc_withdrawn_keys_in_use' USING ERRCODE = '23514', CONSTRAINT = 'lc_withdrawn_keys_in_use', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_withdrawn_keys_in_use BEFORE INSERT ON withdrawn_keys FOR EACH ROW
+EXECUTE FUNCTION guard_lc_withdrawn_keys_in_use();
+
+CREATE TRIGGER ao_withdrawn_keys_update BEFORE UPDATE ON withdrawn_keys FOR EACH ROW
+WHEN (true)
+EXECUTE FUNCTION spothive_refuse('ao_withdrawn_keys_update');
+
+CREATE TRIGGER ao_withdrawn_keys_delete BEFORE DELETE ON withdrawn_keys FOR EACH ROW
+WHEN (true)
+EXECUTE FUNCTION spothive_refuse('ao_withdrawn_keys_delete');
+
+CREATE TRIGGER ao_withdrawn_keys_truncate BEFORE TRUNCATE ON withdrawn_keys FOR EACH STATEMENT
+EXECUTE FUNCTION spothive_refuse('ao_withdrawn_keys_truncate');
+
+REVOKE ALL ON withdrawn_keys FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON withdrawn_keys TO spothive_system;
+
+GRANT SELECT ON withdrawn_keys TO spothive_readonly;
+
+GRANT SELECT ON withdrawn_keys TO spothive_app;
+
 REVOKE ALL ON datasets FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON datasets TO spothive_system;
@@ -3725,6 +3790,23 @@ CREATE POLICY tenant ON tags USING (tenant_id = (SELECT nullif(current_setting('
 
 CREATE POLICY system ON tags TO spothive_system USING (true) WITH CHECK (true);
 
+CREATE OR REPLACE FUNCTION guard_lc_users_totp_secret_withdrawn() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  PERFORM 1 FROM (SELECT pg_advisory_xact_lock_shared(hashtextextended('spothive.sealing_key.' || substr(new.totp_secret, 10, 8), 0)) AS pg_advisory_xact_lock_shared_1) AS locked;
+  IF new.totp_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.totp_secret, 10, 8))) OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable')) THEN
+    RAISE EXCEPTION 'lc_users_totp_secret_withdrawn' USING ERRCODE = '23514', CONSTRAINT = 'lc_users_totp_secret_withdrawn', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_users_totp_secret_withdrawn BEFORE INSERT OR UPDATE OF totp_secret ON users FOR EACH ROW
+EXECUTE FUNCTION guard_lc_users_totp_secret_withdrawn();
+
 CREATE TRIGGER lc_users_last_admin_lock BEFORE UPDATE OF tenant_id, role, is_active ON users FOR EACH STATEMENT
 EXECUTE FUNCTION spothive_serialise('last_admin');
 
@@ -3808,6 +3890,40 @@ EXECUTE FUNCTION spothive_refuse('lc_accounts_status_move');
 CREATE TRIGGER lc_accounts_key BEFORE UPDATE OF tenant_id, id ON accounts FOR EACH ROW
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_accounts_key');
+
+CREATE OR REPLACE FUNCTION guard_lc_accounts_aws_access_key_id_withdrawn() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  PERFORM 1 FROM (SELECT pg_advisory_xact_lock_shared(hashtextextended('spothive.sealing_key.' || substr(new.aws_access_key_id, 10, 8), 0)) AS pg_advisory_xact_lock_shared_1) AS locked;
+  IF new.aws_access_key_id IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.aws_access_key_id, 10, 8))) OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable')) THEN
+    RAISE EXCEPTION 'lc_accounts_aws_access_key_id_withdrawn' USING ERRCODE = '23514', CONSTRAINT = 'lc_accounts_aws_access_key_id_withdrawn', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_accounts_aws_access_key_id_withdrawn BEFORE INSERT OR UPDATE OF aws_access_key_id ON accounts FOR EACH ROW
+EXECUTE FUNCTION guard_lc_accounts_aws_access_key_id_withdrawn();
+
+CREATE OR REPLACE FUNCTION guard_lc_accounts_aws_secret_access_key_withdrawn() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  PERFORM 1 FROM (SELECT pg_advisory_xact_lock_shared(hashtextextended('spothive.sealing_key.' || substr(new.aws_secret_access_key, 10, 8), 0)) AS pg_advisory_xact_lock_shared_1) AS locked;
+  IF new.aws_secret_access_key IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.aws_secret_access_key, 10, 8))) OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable')) THEN
+    RAISE EXCEPTION 'lc_accounts_aws_secret_access_key_withdrawn' USING ERRCODE = '23514', CONSTRAINT = 'lc_accounts_aws_secret_access_key_withdrawn', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_accounts_aws_secret_access_key_withdrawn BEFORE INSERT OR UPDATE OF aws_secret_access_key ON accounts FOR EACH ROW
+EXECUTE FUNCTION guard_lc_accounts_aws_secret_access_key_withdrawn();
 
 REVOKE ALL ON accounts FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -4036,6 +4152,40 @@ ALTER TABLE user_tokens FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON user_tokens USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
 
 CREATE POLICY system ON user_tokens TO spothive_system USING (true) WITH CHECK (true);
+
+CREATE OR REPLACE FUNCTION guard_lc_webhook_configurations_webhook_url_withdrawn() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  PERFORM 1 FROM (SELECT pg_advisory_xact_lock_shared(hashtextextended('spothive.sealing_key.' || substr(new.webhook_url, 10, 8), 0)) AS pg_advisory_xact_lock_shared_1) AS locked;
+  IF new.webhook_url IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.webhook_url, 10, 8))) OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable')) THEN
+    RAISE EXCEPTION 'lc_webhook_configurations_webhook_url_withdrawn' USING ERRCODE = '23514', CONSTRAINT = 'lc_webhook_configurations_webhook_url_withdrawn', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_webhook_configurations_webhook_url_withdrawn BEFORE INSERT OR UPDATE OF webhook_url ON webhook_configurations FOR EACH ROW
+EXECUTE FUNCTION guard_lc_webhook_configurations_webhook_url_withdrawn();
+
+CREATE OR REPLACE FUNCTION guard_lc_webhook_configurations_signing_secret_withdrawn() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  PERFORM 1 FROM (SELECT pg_advisory_xact_lock_shared(hashtextextended('spothive.sealing_key.' || substr(new.signing_secret, 10, 8), 0)) AS pg_advisory_xact_lock_shared_1) AS locked;
+  IF new.signing_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.signing_secret, 10, 8))) OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable')) THEN
+    RAISE EXCEPTION 'lc_webhook_configurations_signing_secret_withdrawn' USING ERRCODE = '23514', CONSTRAINT = 'lc_webhook_configurations_signing_secret_withdrawn', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_webhook_configurations_signing_secret_withdrawn BEFORE INSERT OR UPDATE OF signing_secret ON webhook_configurations FOR EACH ROW
+EXECUTE FUNCTION guard_lc_webhook_configurations_signing_secret_withdrawn();
 
 REVOKE ALL ON webhook_configurations FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

@@ -486,6 +486,21 @@ CREATE TABLE tenants (
 )
  STRICT;
 
+CREATE TABLE withdrawn_keys (
+    id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    withdrawn_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    person_name TEXT NOT NULL,
+    CONSTRAINT pk_withdrawn_keys PRIMARY KEY (id),
+    CONSTRAINT uq_withdrawn_keys_key_id UNIQUE (key_id),
+    CONSTRAINT ck_withdrawn_keys_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_withdrawn_keys_key_id_length CHECK (length(key_id) >= 8 AND length(key_id) <= 8 AND instr(key_id, char(0)) = 0),
+    CONSTRAINT ck_withdrawn_keys_key_id_ascii CHECK (key_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_withdrawn_keys_withdrawn_at_utc CHECK (withdrawn_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(withdrawn_at, 1, 10), '+0 days') IS substr(withdrawn_at, 1, 10) AND substr(withdrawn_at, 1, 4) > '0000' AND substr(withdrawn_at, 12, 2) < '24' AND substr(withdrawn_at, 15, 2) < '60' AND substr(withdrawn_at, 18, 2) < '60' OR withdrawn_at IS NULL),
+    CONSTRAINT ck_withdrawn_keys_person_name_length CHECK (length(person_name) >= 1 AND length(person_name) <= 255 AND instr(person_name, char(0)) = 0)
+)
+ STRICT;
+
 CREATE TABLE datasets (
     tenant_id TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -2383,6 +2398,52 @@ FROM tenants AS kept
 WHERE kept.slug = new.slug AND kept.id != new.id AND kept.id = '00000000000070008000000000000001')
 BEGIN SELECT RAISE(ABORT, 'uq_tenants_slug'); END;
 
+CREATE TRIGGER lc_withdrawn_keys_in_use BEFORE INSERT ON withdrawn_keys FOR EACH ROW
+WHEN (EXISTS (SELECT 1 AS anon_1 
+FROM accounts 
+WHERE substr(accounts.aws_access_key_id, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_2 
+FROM accounts 
+WHERE substr(accounts.aws_secret_access_key, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_3 
+FROM users 
+WHERE substr(users.totp_secret, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_4 
+FROM webhook_configurations 
+WHERE substr(webhook_configurations.webhook_url, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_5 
+FROM webhook_configurations 
+WHERE substr(webhook_configurations.signing_secret, 10, 8) = new.key_id)) OR 1 = 0 OR 0 = 1
+BEGIN SELECT RAISE(ABORT, 'lc_withdrawn_keys_in_use'); END;
+
+CREATE TRIGGER ao_withdrawn_keys_update BEFORE UPDATE ON withdrawn_keys FOR EACH ROW
+WHEN 1
+BEGIN SELECT RAISE(ABORT, 'ao_withdrawn_keys_update'); END;
+
+CREATE TRIGGER pk_withdrawn_keys BEFORE INSERT ON withdrawn_keys FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.id = new.id)
+BEGIN SELECT RAISE(ABORT, 'pk_withdrawn_keys'); END;
+
+CREATE TRIGGER ao_withdrawn_keys_delete BEFORE DELETE ON withdrawn_keys FOR EACH ROW
+WHEN 1
+BEGIN SELECT RAISE(ABORT, 'ao_withdrawn_keys_delete'); END;
+
+CREATE TRIGGER lc_withdrawn_keys_rowid BEFORE INSERT ON withdrawn_keys FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys AS kept 
+WHERE kept.rowid = NEW.rowid AND 1 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_withdrawn_keys_rowid'); END;
+
+CREATE TRIGGER uq_withdrawn_keys_key_id_insert BEFORE INSERT ON withdrawn_keys FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys AS kept 
+WHERE kept.key_id = new.key_id AND kept.id != new.id AND 1 = 1)
+BEGIN SELECT RAISE(ABORT, 'uq_withdrawn_keys_key_id'); END;
+
+CREATE TRIGGER uq_withdrawn_keys_key_id_update BEFORE UPDATE OF key_id ON withdrawn_keys FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys AS kept 
+WHERE kept.key_id = new.key_id AND kept.id != new.id AND 1 = 1)
+BEGIN SELECT RAISE(ABORT, 'uq_withdrawn_keys_key_id'); END;
+
 CREATE TRIGGER lc_email_logs_status_first BEFORE INSERT ON email_logs FOR EACH ROW
 WHEN (new.status NOT IN ('pending'))
 BEGIN SELECT RAISE(ABORT, 'lc_email_logs_status_first'); END;
@@ -2434,6 +2495,18 @@ BEGIN SELECT RAISE(ABORT, 'pk_lab_experiments'); END;
 CREATE TRIGGER lc_lab_experiments_key BEFORE UPDATE OF tenant_id, id ON lab_experiments FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_lab_experiments_key'); END;
+
+CREATE TRIGGER lc_users_totp_secret_withdrawn_insert BEFORE INSERT ON users FOR EACH ROW
+WHEN new.totp_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.totp_secret, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_users_totp_secret_withdrawn'); END;
+
+CREATE TRIGGER lc_users_totp_secret_withdrawn_update BEFORE UPDATE OF totp_secret ON users FOR EACH ROW
+WHEN new.totp_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.totp_secret, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_users_totp_secret_withdrawn'); END;
 
 CREATE TRIGGER lc_users_last_admin BEFORE UPDATE OF tenant_id, role, is_active ON users FOR EACH ROW
 WHEN old.tenant_id = '00000000000070008000000000000001' AND old.role IN ('admin', 'super_admin') AND old.is_active IS 1 AND (new.tenant_id = '00000000000070008000000000000001' AND new.role IN ('admin', 'super_admin') AND new.is_active IS 1) IS NOT 1 AND NOT (EXISTS (SELECT users.id 
@@ -2533,6 +2606,30 @@ CREATE TRIGGER lc_accounts_key BEFORE UPDATE OF tenant_id, id ON accounts FOR EA
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_accounts_key'); END;
 
+CREATE TRIGGER lc_accounts_aws_access_key_id_withdrawn_insert BEFORE INSERT ON accounts FOR EACH ROW
+WHEN new.aws_access_key_id IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.aws_access_key_id, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_accounts_aws_access_key_id_withdrawn'); END;
+
+CREATE TRIGGER lc_accounts_aws_access_key_id_withdrawn_update BEFORE UPDATE OF aws_access_key_id ON accounts FOR EACH ROW
+WHEN new.aws_access_key_id IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.aws_access_key_id, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_accounts_aws_access_key_id_withdrawn'); END;
+
+CREATE TRIGGER lc_accounts_aws_secret_access_key_withdrawn_insert BEFORE INSERT ON accounts FOR EACH ROW
+WHEN new.aws_secret_access_key IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.aws_secret_access_key, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_accounts_aws_secret_access_key_withdrawn'); END;
+
+CREATE TRIGGER lc_accounts_aws_secret_access_key_withdrawn_update BEFORE UPDATE OF aws_secret_access_key ON accounts FOR EACH ROW
+WHEN new.aws_secret_access_key IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.aws_secret_access_key, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_accounts_aws_secret_access_key_withdrawn'); END;
+
 CREATE TRIGGER lc_backup_codes_used_at_once BEFORE UPDATE OF used_at ON backup_codes FOR EACH ROW
 WHEN old.used_at IS NOT NULL AND old.used_at IS NOT new.used_at
 BEGIN SELECT RAISE(ABORT, 'lc_backup_codes_used_at_once'); END;
@@ -2580,6 +2677,30 @@ BEGIN SELECT RAISE(ABORT, 'lc_session_logs_logged_out_at_once'); END;
 CREATE TRIGGER lc_user_tokens_used_at_once BEFORE UPDATE OF used_at ON user_tokens FOR EACH ROW
 WHEN old.used_at IS NOT NULL AND old.used_at IS NOT new.used_at
 BEGIN SELECT RAISE(ABORT, 'lc_user_tokens_used_at_once'); END;
+
+CREATE TRIGGER lc_webhook_configurations_webhook_url_withdrawn_insert BEFORE INSERT ON webhook_configurations FOR EACH ROW
+WHEN new.webhook_url IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.webhook_url, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_configurations_webhook_url_withdrawn'); END;
+
+CREATE TRIGGER lc_webhook_configurations_webhook_url_withdrawn_update BEFORE UPDATE OF webhook_url ON webhook_configurations FOR EACH ROW
+WHEN new.webhook_url IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.webhook_url, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_configurations_webhook_url_withdrawn'); END;
+
+CREATE TRIGGER lc_webhook_configurations_signing_secret_withdrawn_insert BEFORE INSERT ON webhook_configurations FOR EACH ROW
+WHEN new.signing_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.signing_secret, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_configurations_signing_secret_withdrawn'); END;
+
+CREATE TRIGGER lc_webhook_configurations_signing_secret_withdrawn_update BEFORE UPDATE OF signing_secret ON webhook_configurations FOR EACH ROW
+WHEN new.signing_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.signing_secret, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_configurations_signing_secret_withdrawn'); END;
 
 CREATE TRIGGER detach_instances_cluster_id BEFORE DELETE ON clusters FOR EACH ROW
 BEGIN UPDATE instances SET cluster_id = NULL WHERE tenant_id = OLD.tenant_id AND cluster_id = OLD.id; END;

@@ -20,7 +20,7 @@ from spothive.operations.audit import record, record_failure
 from spothive.operations.fleet.accounts import find_account, log_account
 from spothive.operations.identity import Action, require
 from spothive.operations.sessions import Sessions
-from spothive.schema.sealed import seal, unseal
+from spothive.schema.sealed import seal, still_holds, unseal
 from spothive.schema.states import move
 
 
@@ -43,7 +43,7 @@ class Access:
     role_arn: str | None
     external_id: str | None = field(repr=False)
     keys: Credentials | None = field(repr=False)
-    _sealed_key: str | None = field(repr=False)
+    _keyring: Keyring | None = field(repr=False)
 
     def credentials(self, gateway: AwsGateway) -> Credentials:
         """Return credentials for AWS: those of the role for an hour, or the keys.
@@ -76,8 +76,15 @@ class Access:
 
     def is_that_of(self, account: Account) -> bool:
         """Tell whether ``account`` is still reached in this way."""
-        now = (account.role_arn, account.external_id, account.aws_access_key_id)
-        return now == (self.role_arn, self.external_id, self._sealed_key)
+        if (account.role_arn, account.external_id) != (self.role_arn, self.external_id):
+            return False
+        if self.keys is None or self._keyring is None:
+            return account.aws_access_key_id is None
+        stored = {
+            "aws_access_key_id": self.keys.access_key_id,
+            "aws_secret_access_key": self.keys.secret_access_key,
+        }
+        return all(still_holds(self._keyring, account, name, secret) for name, secret in stored.items())
 
 
 def new_external_id() -> str:
@@ -128,7 +135,7 @@ def read_access(session: TenantSession, name: str, keys: Keys) -> Access:
     if account.status is AccountStatus.PENDING:
         msg = f"account {account.account_name} is not connected to AWS: see `spothive account begin` and `connect`"
         raise Conflict(msg)
-    opened = None
+    opened = keyring = None
     if account.connection_method is ConnectionMethod.ACCESS_KEYS:
         keyring = keys()
         opened = Credentials(
@@ -141,7 +148,7 @@ def read_access(session: TenantSession, name: str, keys: Keys) -> Access:
         account.role_arn,
         account.external_id,
         opened,
-        account.aws_access_key_id,
+        keyring,
     )
 
 

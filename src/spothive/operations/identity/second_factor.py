@@ -28,7 +28,7 @@ from spothive.operations.identity.lock_out import Failure, count_failure, is_loc
 from spothive.operations.identity.people import find_user
 from spothive.operations.identity.permissions import Action, require
 from spothive.operations.sessions import Sessions
-from spothive.schema.sealed import seal, unseal
+from spothive.schema.sealed import seal, still_holds, unseal
 
 ISSUER = "spothive"
 STEP_SECONDS = 30
@@ -63,11 +63,10 @@ class ShownCode:
 
     Attributes:
         method: what the code claims to be, by its form.
-        sealed: the token that was opened, to notice when the secret has been changed meanwhile.
     """
 
     method: LoginMethod
-    sealed: str = field(repr=False)
+    _keyring: Keyring = field(repr=False)
     _code: str = field(repr=False)
     _secret: str = field(repr=False)
 
@@ -79,11 +78,12 @@ class ShownCode:
             KeyMissing: it is sealed with a key the keyring does not hold.
             SecretUnreadable: it does not open.
         """
-        secret = unseal(keys(), user, "totp_secret")
+        keyring = keys()
+        secret = unseal(keyring, user, "totp_secret")
         plain = code.replace(" ", "").replace("-", "").strip()
         plain = plain.upper() if plain.isascii() else ""  # upper() makes plain letters of some look-alikes
         method = LoginMethod.BACKUP_CODE if len(plain) == BACKUP_CODE_LENGTH else LoginMethod.TOTP
-        return cls(method, user.totp_secret or "", plain, secret)
+        return cls(method, keyring, plain, secret)
 
     def use_up(self, session: TenantSession, user: User, ip_address: str | None = None) -> Failure | None:
         """Use the code up, or return why it is not accepted. Of several who show it at once one succeeds.
@@ -96,7 +96,7 @@ class ShownCode:
         Raises:
             Conflict: the secret has been changed since it was opened.
         """
-        if user.totp_secret != self.sealed:
+        if not still_holds(self._keyring, user, "totp_secret", self._secret):
             msg = f"the second factor of {user.username} has just been changed: try again"
             raise Conflict(msg)
         if self.method is LoginMethod.BACKUP_CODE:

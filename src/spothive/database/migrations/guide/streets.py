@@ -24,6 +24,7 @@ _ORDER = (
     "jobs",
     "sla",
     "audit",
+    "secrets",
     "notifications",
     "datasets",
 )
