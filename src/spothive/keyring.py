@@ -11,13 +11,12 @@ import base64
 import os
 import re
 import secrets
-import shlex
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from spothive.errors import ConfigurationError, InvalidInput, KeyMissing, SecretUnreadable
+from spothive.private_files import make_private, read_private
 
 if TYPE_CHECKING:
     from spothive.settings import Settings
@@ -162,7 +161,7 @@ def load_keyring(settings: Settings) -> Keyring:
     if settings.sealing_keys is not None:
         return _keyring("SPOTHIVE_SEALING_KEYS", _given_keys(settings.sealing_keys.get_secret_value()))
     path = settings.sealing_key_file
-    return _keyring(str(path), _filed_keys(path, _read_private(path)))
+    return _keyring(str(path), _filed_keys(path, _read_file(path)))
 
 
 def init_key_file(path: Path) -> str:
@@ -175,18 +174,8 @@ def init_key_file(path: Path) -> str:
         ConfigurationError: it cannot be written.
     """
     key_id = secrets.token_hex(KEY_ID_LENGTH // 2)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _write_private(draft, f"{_FILE_HEADER}{key_id} {base64.b64encode(os.urandom(KEY_BYTES)).decode()}\n")
-            taken = not _link(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-        _flush_folder(path.parent)
-    except OSError as error:
-        raise ConfigurationError(f"the key file {path} cannot be made: {error.strerror}") from None
-    if taken:
+    key = base64.b64encode(os.urandom(KEY_BYTES)).decode()
+    if not make_private(path, f"{_FILE_HEADER}{key_id} {key}\n"):
         raise InvalidInput(f"{path} exists and is left alone: it may hold the only keys to secrets sealed before")
     return key_id
 
@@ -261,57 +250,14 @@ def _keyring(source: str, entries: Iterable[_Entry]) -> Keyring:
     return Keyring(keys, primary=next(iter(keys)))
 
 
-def _read_private(path: Path) -> str:
-    """Return the text of a file that nobody but us can read or change."""
+def _read_file(path: Path) -> str:
     try:
-        # A pipe in its place would make a plain open wait for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            _refuse_shared(path, os.fstat(descriptor))
-            return file.read().decode(errors="replace")
+        content = read_private(
+            path, setting="SPOTHIVE_SEALING_KEY_FILE", otherwise=", or hand the keys over in SPOTHIVE_SEALING_KEYS"
+        )
     except FileNotFoundError:
         raise KeyMissing(
             f"there is no sealing key: restore {path} if secrets were sealed before, else make it with "
             "`spothive secrets init`, or set SPOTHIVE_SEALING_KEYS"
         ) from None
-    except OSError as error:
-        raise ConfigurationError(f"the key file {path} cannot be read: {error.strerror}") from None
-
-
-def _refuse_shared(path: Path, found: os.stat_result) -> None:
-    name = shlex.quote(str(path))
-    if not stat.S_ISREG(found.st_mode):
-        raise ConfigurationError(f"the key file {path} is no file: point SPOTHIVE_SEALING_KEY_FILE to one")
-    if found.st_uid != os.geteuid():
-        raise ConfigurationError(
-            f"the key file {path} belongs to another user: run `chown {os.geteuid()} {name}` as root, "
-            "or hand the keys over in SPOTHIVE_SEALING_KEYS"
-        )
-    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigurationError(f"the key file {path} is open to other users: run `chmod 600 {name}`")
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        os.fchmod(descriptor, 0o600)  # the umask may have taken even our own rights
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _link(draft: Path, path: Path) -> bool:
-    """Give the finished ``draft`` its name; unlike a rename, this never replaces a file. False if there is one."""
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return content.decode(errors="replace")
