@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, select
@@ -40,11 +41,11 @@ def root_of(entries: bytes) -> str:
     return merkle_root([entry[trail.ID_BYTES :] for entry in trail.cut(entries)])
 
 
-def signed_bytes(seal: AuditSeal) -> bytes:
-    """Return what is signed: every field of the seal but the signature, a line each; the leaves by their root."""
-    facts = {
-        "tenant_id": seal.tenant_id,
-        "id": seal.id,
+def signed_facts(seal: AuditSeal) -> dict[str, Any]:
+    """Return the fields that are signed, as they are written: all but the signature; the leaves by their root."""
+    return {
+        "tenant_id": str(seal.tenant_id),
+        "id": str(seal.id),
         "seal_no": seal.seal_no,
         "row_count": seal.row_count,
         "merkle_root": seal.merkle_root,
@@ -54,7 +55,11 @@ def signed_bytes(seal: AuditSeal) -> bytes:
         "algorithm": seal.algorithm.value,
         "key_id": seal.key_id,
     }
-    return "\n".join([_FORM, *(f"{name}: {value}" for name, value in facts.items()), ""]).encode()
+
+
+def signed_bytes(seal: AuditSeal) -> bytes:
+    """Return what is signed: a line that names the form, then a line for each field."""
+    return "\n".join([_FORM, *(f"{name}: {value}" for name, value in signed_facts(seal).items()), ""]).encode()
 
 
 def seal_hash(seal: AuditSeal) -> str:

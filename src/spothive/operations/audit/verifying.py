@@ -44,14 +44,15 @@ class Finding:
     what: str
 
     @property
-    def place(self) -> tuple[float, str]:
+    def place(self) -> str:
+        """Where it is, for people."""
+        seal = f"seal {self.seal_no}" if self.seal_no else "no seal"
+        return f"{seal}, row {self.row_id}" if self.row_id else seal
+
+    @property
+    def rank(self) -> tuple[float, str]:
         """What findings are ordered by: number of the seal, then id of the row; first the seal itself."""
         return (self.seal_no or float("inf"), self.row_id.hex if self.row_id else "")
-
-    def __str__(self) -> str:
-        """Say it in one line."""
-        seal = f"seal {self.seal_no}" if self.seal_no else "no seal"
-        return f"{seal}, row {self.row_id}: {self.what}" if self.row_id else f"{seal}: {self.what}"
 
 
 @dataclass(slots=True)
@@ -89,7 +90,7 @@ class TrailReport:
         """Take a finding; only the first ones by place are kept."""
         self.places += 1
         self.findings.append(Finding(seal_no, row_id, what))
-        self.findings.sort(key=lambda finding: finding.place)
+        self.findings.sort(key=lambda finding: finding.rank)
         del self.findings[KEPT:]
 
 
