@@ -28,12 +28,13 @@ from spothive.schema.types import Id, UtcDateTime, Whole, utc_text
 ID_BYTES = 16
 ENTRY_BYTES = ID_BYTES + 32
 ROWS = AuditLog.__table__
+CLAIMS_NOTHING = 1
+"""Horizon of a seal behind which older rows may still lack one: no transaction has a lower number."""
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NULL = struct.pack(">i", -1)
 _UNREADABLE = struct.pack(">i", -2)  # as no value begins
-_FIRST_TXID = 1
 _SLACK = timedelta(seconds=2 * CLOCK_TOLERANCE)
 """By how much an SQLite row may be older than one that was written before it."""
 
@@ -85,26 +86,27 @@ def mark(session: Session) -> ColumnElement[Any]:
 def new_since(session: Session, last: AuditSeal | None, below: int) -> tuple[Any, ColumnElement[bool]] | None:
     """Return where to begin by :func:`mark` to find what the newest seal does not cover, and up to where to look.
 
-    Return None where that seal was made on another server, whose marks tell nothing here.
+    Return None where that seal claims nothing that holds here, as it was made on another server: all rows are due.
     """
     if _on_postgresql(session):
-        if last is not None and last.horizon > below:
-            return None
-        return max(_FIRST_TXID, last.horizon if last else 0), ROWS.c.txid < below
-    if last is not None and last.horizon:
-        return None
-    return _newest_time(session, last) - _SLACK if last else datetime(1, 1, 1, tzinfo=UTC), sa.true()
+        known = last is not None and CLAIMS_NOTHING < last.horizon <= below
+        return (last.horizon, ROWS.c.txid < below) if last and known else None
+    if last is None:
+        return datetime(1, 1, 1, tzinfo=UTC), sa.true()
+    return (_newest_time(session, last) - _SLACK, sa.true()) if last.horizon == 0 else None
 
 
 def covered(session: Session, last: AuditSeal) -> ColumnElement[bool]:
     """Return the condition for rows that the newest seal, or one before it, must cover: nobody can write one any more.
 
-    Of a row that was written on another kind of server than the seal was made on, nothing can be said.
+    Where rows were moved to another server, only time tells the new ones from those.
     """
-    if last.horizon:
-        told = last.sealed_at - timedelta(seconds=CLOCK_TOLERANCE)
-        return sa.and_(ROWS.c.txid >= _FIRST_TXID, ROWS.c.txid < last.horizon, ROWS.c.timestamp < told)
-    return sa.and_(ROWS.c.txid == 0, ROWS.c.timestamp < _newest_time(session, last) - _SLACK)
+    if last.horizon == 0:
+        return ROWS.c.timestamp < _newest_time(session, last) - _SLACK
+    if last.horizon == CLAIMS_NOTHING:
+        return sa.false()
+    told = last.sealed_at - timedelta(seconds=CLOCK_TOLERANCE)
+    return sa.and_(ROWS.c.txid < last.horizon, ROWS.c.timestamp < told)
 
 
 def first_id() -> ColumnElement[bytes]:

@@ -194,7 +194,7 @@ def export(
         done = audit.export_trail(read_session, actor, tenant_id, keys=keys, write=bundle.write, first=first, last=last)
     script = Path(file).with_name("verify_bundle.py")
     if with_verifier:
-        script.write_text(audit.verifier(), encoding="utf-8")
+        script.write_text(audit.verifier(), encoding="utf-8")  # it replaces one of an earlier export
     prints = [fingerprint(key) for key in keys.public_keys.values()]
     call.out.json(
         {
@@ -206,7 +206,7 @@ def export(
         }
     )
     call.out.line(f"exported {done.rows} rows in seals {done.first_seal} to {done.last_seal} to {file}")
-    call.out.line(f"verify it anywhere: python3 -I {script} {file} --key {prints[0]}")
+    call.out.line(f"to verify it anywhere: python3 -I {script} {file} --key {prints[0]}")
 
 
 def _range(seals: str | None) -> tuple[int, int | None]:

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, tuple_
 
-from spothive.anchor import Anchor, Anchored
+from spothive.anchor import Anchor
 from spothive.clock import utc_now
 from spothive.database import TenantSession, system_scope, trail
 from spothive.errors import Conflict, DuplicateValue
@@ -112,10 +112,10 @@ def seal_trails(
         _require_staff(actor)
         with system_scope(session, f"{actor.label} seals the audit trail"):
             tenant_ids = list(tenants_with(session, trail.ROWS.c.tenant_id))
-    done = Sealing(new_anchor=not (anchored := anchor.read()).exists)
+    done = Sealing(new_anchor=not anchor.read().exists)
     for tenant_id in tenant_ids:
         sealed = TenantSealed(tenant_id)
-        sealed.problem = _refuse_fork(sessions, tenant_id, anchored)
+        _catch_up(sessions, sealed, anchor)
         if sealed.problem is None:
             _seal_tenant(sessions, sealed, keys, anchor, partial(_tell, progress, done.rows))
         if sealed != TenantSealed(tenant_id):
@@ -151,22 +151,6 @@ def _require_staff(actor: Actor) -> None:
     )
 
 
-def _refuse_fork(sessions: Sessions, tenant_id: UUID, anchored: Anchored) -> str | None:
-    """Say what is wrong if the anchor knows another chain than the database: a new seal would fork it."""
-    known = anchored.of(tenant_id)
-    if not known:
-        return None
-    number = anchored.last(tenant_id)
-    with sessions(tenant=tenant_id) as session:
-        seal = next(iter(chain.seals_after(session, tenant_id, number - 1)), None)
-        if seal is not None and seal.seal_no == number and chain.seal_hash(seal) == known[number]:
-            return None
-    return (
-        f"the anchor knows a seal {number} that the database has not, or not so: nothing was sealed, see "
-        "`spothive audit verify`; after restoring an older copy on purpose, put the anchor file aside and keep it"
-    )
-
-
 # --- one tenant --------------------------------------------------------------------------------------------------
 
 
@@ -188,6 +172,15 @@ class _Walk:
     after: tuple[Any, ...] | None = None
     ended: bool = False
 
+    @property
+    def horizon(self) -> int:
+        """What a seal made here claims: that rows of older transactions are covered."""
+        if self.ended or self.after is None:
+            return self.below
+        if len(self.order) == 1:  # by id alone, in which rows of any age come
+            return trail.CLAIMS_NOTHING
+        return self.after[0] if self.below else 0
+
     def page(self, session: TenantSession) -> tuple[bytes, _Walk]:
         """Return the entries of the next page, and the walk that goes on behind it."""
         where = [self.where]
@@ -205,7 +198,6 @@ def _seal_tenant(
     sessions: Sessions, sealed: TenantSealed, keys: SigningKeys, anchor: Anchor, progress: Progress
 ) -> None:
     tenant_id = sealed.tenant_id
-    sealed.anchored += _complete(sessions, tenant_id, anchor)
 
     def follow(walk: _Walk) -> int:
         rows = 0
@@ -214,7 +206,7 @@ def _seal_tenant(
             if count:
                 rows += count
                 sealed.seals, sealed.rows = sealed.seals + 1, sealed.rows + count
-                sealed.anchored += _complete(sessions, tenant_id, anchor)
+                _catch_up(sessions, sealed, anchor)
                 progress(sealed.rows)
         return rows
 
@@ -231,7 +223,8 @@ def _seal_tenant(
             session.scalar(select(func.sum(AuditSeal.row_count)).where(AuditSeal.tenant_id == tenant_id)) or 0
         )
     if more > 0:
-        sealed.belated = follow(_Walk((trail.ROWS.c.id,), final, below))
+        belated = follow(_Walk((trail.ROWS.c.id,), final, below))
+        sealed.belated = belated if start is not None else 0
 
 
 def _seal_next(sessions: Sessions, tenant_id: UUID, walk: _Walk, keys: SigningKeys) -> tuple[int, _Walk]:
@@ -266,21 +259,27 @@ def _collect(session: TenantSession, tenant_id: UUID, walk: _Walk) -> tuple[list
 
 
 def _add_seal(session: TenantSession, seal: AuditSeal, walk: _Walk, keys: SigningKeys) -> None:
-    # Of a walk by number that goes on, everything before where it stands is covered.
-    by_number = len(walk.order) > 1 and walk.below > 0
-    seal.horizon = walk.after[0] if by_number and walk.after and not walk.ended else walk.below
+    seal.horizon = walk.horizon
     seal.sealed_at = utc_now()
     chain.sign(seal, keys)
     session.add(seal)
     session.flush()  # so that another process's seal of this number refuses this one here
 
 
-def _complete(sessions: Sessions, tenant_id: UUID, anchor: Anchor) -> int:
-    """Append to the anchor the seals it lacks at its end; return how many."""
-    last = anchor.read().last(tenant_id)
-    with sessions(tenant=tenant_id) as session:
-        missing = [chain.to_anchor(seal) for seal in chain.seals_after(session, tenant_id, last)]
-    return anchor.append(tenant_id, missing) if missing else 0
+def _catch_up(sessions: Sessions, sealed: TenantSealed, anchor: Anchor) -> None:
+    """Append to the anchor the seals it lacks at its end, or say that it knows another chain than the database."""
+    known = anchor.read().of(sealed.tenant_id)
+    last = max(known, default=0)
+    with sessions(tenant=sealed.tenant_id) as session:
+        seals = chain.seals_after(session, sealed.tenant_id, max(0, last - 1))
+        lines = [chain.to_anchor(seal) for seal in seals]
+    if known and not (lines and (lines[0].seal_no, lines[0].seal_hash) == (last, known[last])):
+        sealed.problem = (  # a seal more would fork the chain
+            f"the anchor knows a seal {last} that the database has not, or not so: nothing was sealed, see "
+            "`spothive audit verify`; after restoring an older copy on purpose, put the anchor file aside and keep it"
+        )
+    elif len(lines) > bool(known):
+        sealed.anchored += anchor.append(sealed.tenant_id, lines)
 
 
 def _log(sessions: Sessions, actor: Actor, done: Sealing) -> None:
