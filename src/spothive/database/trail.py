@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -33,8 +33,10 @@ CLAIMS_NOTHING = 1
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_NULL = struct.pack(">i", -1)
-_UNREADABLE = struct.pack(">i", -2)  # as no value begins
+_LENGTH = struct.Struct(">i").pack
+_NULL = _LENGTH(-1)
+_UNREADABLE = _LENGTH(-2)  # as no value begins
+_ID_LENGTH = _LENGTH(ID_BYTES)
 _SLACK = timedelta(seconds=2 * CLOCK_TOLERANCE)
 """By how much an SQLite row may be older than one that was written before it."""
 
@@ -49,7 +51,8 @@ def entries(session: Session, rows: Select[Any]) -> bytes:
     chosen = rows.subquery("chosen")
     if _on_postgresql(session):
         # Within the aggregate, the order of the rows is that of the ids, whatever the SELECT's is.
-        pieces = f"string_agg(uuid_send(chosen.id) || {_leaf_in_sql('chosen')}, ''::bytea ORDER BY chosen.id)"
+        leaf_of_row = _leaf_in_sql("chosen", plainly=_in_utf8(session))
+        pieces = f"string_agg(uuid_send(chosen.id) || {leaf_of_row}, ''::bytea ORDER BY chosen.id)"
         found: bytes | None = session.scalar(sa.select(sa.literal_column(pieces)).select_from(chosen))
         return found or b""
     stored = [chosen.c[column.name] for column in ROWS.columns]
@@ -156,47 +159,72 @@ def _field(value: Any) -> bytes:
             data = struct.pack(">q", value)
         case _:
             data = str(value).encode()
-    return struct.pack(">i", len(data)) + data
+    return _LENGTH(len(data)) + data
 
 
 def _stored_entry(row: Sequence[Any]) -> bytes:
-    fields = [_stored_field(column, value) for column, value in zip(ROWS.columns, row, strict=True)]
-    row_id = fields[list(ROWS.columns).index(ROWS.c.id)][4:]
-    return row_id[:ID_BYTES].ljust(ID_BYTES, b"\0") + hashlib.sha256(b"\0" + b"".join(fields)).digest()
+    fields = [_NULL if value is None else encode(value) for encode, value in zip(_STORED, row, strict=True)]
+    return fields[_ID][4:].ljust(ID_BYTES, b"\0")[:ID_BYTES] + hashlib.sha256(b"\0" + b"".join(fields)).digest()
 
 
-def _stored_field(column: ColumnElement[Any], value: Any) -> bytes:
-    """Return the field of a value as it lies in an SQLite file; one in no spelling of ours is equal to no other."""
-    if value is None or isinstance(value, int):
-        return _field(value)
-    data: bytes = value
+def _stored_id(data: bytes) -> bytes:
+    """Return the field of an id as it lies in an SQLite file; in another spelling than ours it is equal to no other."""
     try:
-        if isinstance(column.type, Id):
-            found = UUID(data.decode())
-            return _field(found) if found.hex.encode() == data else _UNREADABLE + data
-        if isinstance(column.type, UtcDateTime):
-            moment = datetime.fromisoformat(data.decode()).replace(tzinfo=UTC)
-            return _field(moment) if utc_text(moment).encode() == data else _UNREADABLE + data
+        found = bytes.fromhex(data.decode())
     except ValueError:
         return _UNREADABLE + data
-    return struct.pack(">i", len(data)) + data
+    return _ID_LENGTH + found if found.hex().encode() == data else _UNREADABLE + data
 
 
-def _leaf_in_sql(source: str) -> str:
-    fields = " || ".join(_field_in_sql(column, f"{source}.{column.name}") for column in ROWS.columns)
+def _stored_time(data: bytes) -> bytes:
+    """Return the field of a time, in the same way."""
+    try:
+        moment = datetime.fromisoformat(data.decode()).replace(tzinfo=UTC)
+    except ValueError:
+        return _UNREADABLE + data
+    return _field(moment) if utc_text(moment).encode() == data else _UNREADABLE + data
+
+
+def _stored_text(data: bytes) -> bytes:
+    return _LENGTH(len(data)) + data
+
+
+def _encoder(column: Any) -> Callable[[Any], bytes]:
+    """Return what makes the field of a value as it lies in an SQLite file."""
+    if isinstance(column.type, Id):
+        return _stored_id
+    if isinstance(column.type, UtcDateTime):
+        return _stored_time
+    return _field if isinstance(column.type, Whole) else _stored_text
+
+
+_STORED = [_encoder(column) for column in ROWS.columns]
+_ID = list(ROWS.columns.keys()).index("id")
+
+
+def _leaf_in_sql(source: str, *, plainly: bool) -> str:
+    fields = " || ".join(_field_in_sql(column, f"{source}.{column.name}", plainly=plainly) for column in ROWS.columns)
     return f"sha256('\\x00'::bytea || {fields})"
 
 
-def _field_in_sql(column: Any, value: str) -> str:
+def _field_in_sql(column: Any, value: str, *, plainly: bool) -> str:
     if isinstance(column.type, Id):
         field = f"'\\x00000010'::bytea || uuid_send({value})"
     elif isinstance(column.type, UtcDateTime):
         field = f"'\\x00000008'::bytea || timestamptz_send({value})"
     elif isinstance(column.type, Whole):
         field = f"'\\x00000008'::bytea || int8send({value})"
+    elif plainly:
+        field = f"int4send(octet_length({value})) || textsend({value})"
     else:
         field = f"int4send(octet_length(convert_to({value}, 'UTF8'))) || convert_to({value}, 'UTF8')"
     return f"coalesce({field}, '\\xffffffff'::bytea)" if column.nullable else field
+
+
+def _in_utf8(session: Session) -> bool:
+    """Tell whether text is UTF-8 on the server and on its way to us: then nothing is converted."""
+    told: Any = session.connection().connection.dbapi_connection
+    return all(told.info.parameter_status(f"{side}_encoding") == "UTF8" for side in ("server", "client"))
 
 
 def _on_postgresql(session: Session) -> bool:

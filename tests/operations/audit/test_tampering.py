@@ -189,7 +189,7 @@ def rehash(sealed: Sealed, keys: SigningKeys | None, *, key_id: str = "", twice:
             chosen = rows.ROWS.select().where(rows.ROWS.c.id.in_(UUID(bytes=one) for one in ids))
             leaves = rows.entries(session, chosen)
             session.expunge_all()
-        seal.row_count, seal.merkle_root, seal.previous_seal_hash = len(ids), chain.root_of(leaves), before
+        seal.row_count, seal.merkle_root, seal.previous_seal_hash = len(ids), chain.root_of(rows.cut(leaves)), before
         if keys:
             chain.sign(seal, keys)
             seal.key_id = key_id or seal.key_id

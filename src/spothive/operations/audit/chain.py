@@ -36,9 +36,9 @@ def merkle_root(leaves: Sequence[bytes]) -> str:
     return level[0].hex()
 
 
-def root_of(entries: bytes) -> str:
+def root_of(entries: Sequence[bytes]) -> str:
     """Return the root over the leaves of ``entries``."""
-    return merkle_root([entry[trail.ID_BYTES :] for entry in trail.cut(entries)])
+    return merkle_root([entry[trail.ID_BYTES :] for entry in entries])
 
 
 def signed_facts(seal: AuditSeal) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def next_seal(tenant_id: UUID, newest: AuditSeal | None, entries: Sequence[bytes
         seal_no=newest.seal_no + 1 if newest else 1,
         row_count=len(entries),
         leaves=b"".join(entries),
-        merkle_root=merkle_root([entry[trail.ID_BYTES :] for entry in entries]),
+        merkle_root=root_of(entries),
         previous_seal_hash=seal_hash(newest) if newest else NO_SEAL_BEFORE,
     )
 

@@ -32,7 +32,7 @@ Progress = Callable[[int], None]
 """Told how many rows were sealed so far."""
 
 PAGES = 10
-"""Most pages of :data:`SEAL_ROWS` rows one transaction looks through for rows without a seal."""
+"""Most pages of up to :data:`SEAL_ROWS` rows that one transaction looks through for rows without a seal."""
 ATTEMPTS = 20
 """How often another process may be faster before sealing gives up."""
 
@@ -181,16 +181,16 @@ class _Walk:
             return trail.CLAIMS_NOTHING
         return self.after[0] if self.below else 0
 
-    def page(self, session: TenantSession) -> tuple[bytes, _Walk]:
-        """Return the entries of the next page, and the walk that goes on behind it."""
+    def page(self, session: TenantSession, size: int) -> tuple[bytes, _Walk]:
+        """Return the entries of the next ``size`` rows, and the walk that goes on behind them."""
         where = [self.where]
         if self.after is not None:
             where += [tuple_(*self.order) > tuple_(*self.after), self.order[0] >= self.after[0]]
-        rows = select(trail.ROWS).where(*where).order_by(*self.order).limit(SEAL_ROWS)
+        rows = select(trail.ROWS).where(*where).order_by(*self.order).limit(size)
         found = trail.entries(session, rows)
-        if len(found) < SEAL_ROWS * trail.ENTRY_BYTES:
+        if len(found) < size * trail.ENTRY_BYTES:
             return found, replace(self, ended=True)
-        end = select(*self.order).where(*where).order_by(*self.order).offset(SEAL_ROWS - 1).limit(1)
+        end = select(*self.order).where(*where).order_by(*self.order).offset(size - 1).limit(1)
         return found, replace(self, after=tuple(session.execute(end).one()))
 
 
@@ -247,13 +247,9 @@ def _collect(session: TenantSession, tenant_id: UUID, walk: _Walk) -> tuple[list
     """Return entries for one seal, found on the next pages, and the walk that goes on behind them."""
     entries: list[bytes] = []
     for _ in range(PAGES):
-        found, onward = walk.page(session)
-        new = chain.not_sealed(session, tenant_id, found)
-        if len(entries) + len(new) > SEAL_ROWS:
-            break
-        entries += new
-        walk = onward
-        if walk.ended:
+        found, walk = walk.page(session, SEAL_ROWS - len(entries))
+        entries += chain.not_sealed(session, tenant_id, found)
+        if walk.ended or len(entries) == SEAL_ROWS:
             break
     return sorted(entries), walk
 

@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
@@ -190,12 +189,12 @@ def _read_seal(session: TenantSession, tenant_id: UUID, seal_no: int) -> AuditSe
 def _faults(seal: AuditSeal, keys: SigningKeys) -> Iterator[str]:
     """Yield what is wrong with a seal by itself."""
     entries = trail.cut(seal.leaves)
-    ids = [trail.id_in(entry) for entry in entries]
+    ids = list(map(trail.id_in, entries))
     if len(seal.leaves) != seal.row_count * trail.ENTRY_BYTES or not entries:
         yield "its leaves are not as many as the rows it says it covers"
-    elif chain.root_of(seal.leaves) != seal.merkle_root:
+    elif chain.root_of(entries) != seal.merkle_root:
         yield "its leaves do not give its root: one of them was changed, or the root"
-    if any(one >= other for one, other in pairwise(ids)):
+    if ids != sorted(ids) or len(set(ids)) < len(ids):
         yield "its leaves are not in the order of the ids"
     try:
         if not keys.verify(seal.key_id, chain.signed_bytes(seal), seal.signature):
@@ -264,7 +263,7 @@ def _verify_rows(sessions: Sessions, report: TrailReport, spans: Sequence[chain.
             if len(rows) == PAGE * trail.ENTRY_BYTES:
                 bound = trail.id_in(rows[-trail.ENTRY_BYTES :])
             sealed = leaves.between(session, at, bound)
-            if b"".join(entry for _, entries in sealed for entry in entries) != rows:
+            if b"".join(b"".join(entries) for _, entries in sealed) != rows:
                 loose = _compare(report, sealed, rows)
                 if loose:
                     _count_loose(session, report, within, loose)
