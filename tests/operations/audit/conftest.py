@@ -13,7 +13,7 @@ import pytest
 
 from spothive import signing
 from spothive.anchor import Anchor
-from spothive.database import AuditLog, Outcome, ResourceType, get_db_session, read_session
+from spothive.database import get_db_session, read_session
 from spothive.database.seed_data import seed_initial_data
 from spothive.operations.actor import Actor
 from spothive.operations.audit import Sealing, TrailReport, seal_trails, verify_trail
@@ -21,6 +21,7 @@ from spothive.operations.identity import find_actor
 from spothive.signing import SigningKeys
 from tests.conftest import Database
 from tests.factories import make_tenant
+from tests.factories.audit_rows import audit_row
 
 TABLES = ("audit_logs", "audit_seals")
 
@@ -72,24 +73,6 @@ def trail(db: Database, keys: SigningKeys, tmp_path: Path) -> Trail:
     seed_initial_data()
     admin, _ = find_actor("admin", "platform")
     return Trail(db, admin, make_tenant("acme"), keys, Anchor(tmp_path / "anchor" / "audit.jsonl"))
-
-
-def audit_row(number: int, **values: Any) -> AuditLog:
-    """Return a row with a value in every column."""
-    facts: dict[str, Any] = {
-        "actor_id": UUID(int=number),
-        "actor_name": "anna (cli: root)",
-        "event": "account.imported",
-        "resource": f"shop-{number}",
-        "resource_type": ResourceType.ACCOUNT,
-        "outcome": Outcome.SUCCESS,
-        "ip_address": "192.0.2.7",
-        "user_agent": "curl",
-        "request_id": f"r{number}",
-        "diff_before": "{}",
-        "diff_after": f'{{"n":{number}}}',
-    }
-    return AuditLog(**facts | values)
 
 
 class Intruder:

@@ -44,7 +44,8 @@ from spothive.signing import SigningKeys
 from tests.conftest import Database, fresh_postgresql
 from tests.database.copies import inside
 from tests.factories import make_tenant
-from tests.operations.audit.conftest import Trail, audit_row
+from tests.factories.audit_rows import audit_row
+from tests.operations.audit.conftest import Trail
 from tests.watching import rows_of
 
 

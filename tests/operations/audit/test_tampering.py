@@ -235,6 +235,17 @@ def test_every_deed_is_found_at_its_place(sealed: Sealed) -> None:
         a_broken_sealer_seals_twice(sealed)
 
 
+def test_an_older_copy_of_the_database_is_found(sealed: Sealed) -> None:
+    with sealed.intruder.undone():
+        sealed.trail.seal()
+        assert sealed.trail.is_whole() == (True, 7, 0)
+    assert sealed.first_place() == (
+        4,
+        None,
+        "is in the anchor and not in the database: its end was cut, or this is an older copy",
+    )
+
+
 def without_anchor(sealed: Sealed) -> None:
     """Only the anchor knows of a tail that was cut, and where there is none, that is said."""
     nothing = Anchor(sealed.trail.anchor.path.with_name("none")).read()

@@ -148,7 +148,7 @@ def not_sealed(session: Session, tenant_id: UUID, found: bytes) -> list[bytes]:
     sealed: set[bytes] = set()
     for leaves in sealed_between(session, tenant_id, trail.id_in(entries[0]), trail.id_in(entries[-1])):
         sealed.update(map(trail.id_in, trail.cut(leaves)))
-    return [entry for entry in entries if trail.id_in(entry) not in sealed]
+    return [entry for entry in entries if trail.id_in(entry) not in sealed] if sealed else entries
 
 
 def _whole_id(data: bytes) -> bytes:
