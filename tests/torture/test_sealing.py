@@ -25,7 +25,7 @@ from tests.watching import rows_of
 
 pytestmark = pytest.mark.torture
 
-SECONDS = 12.0
+SECONDS = 30.0
 OPEN = 10.0
 PATIENCE = 120
 
@@ -74,16 +74,17 @@ def test_sixteen_writers_two_sealers_and_a_long_transaction(db: Database, files:
         (seal_on_and_on, *files, SECONDS),
         (seal_on_and_on, *files, SECONDS),
     )
-    assert said[-2:] == [[], []], "no false alarm"
+    (bad, seals), (others_bad, others_seals) = said[-2:]
+    assert bad + others_bad == [], "no false alarm"
+    assert seals + others_seals > 3, "they sealed while the others wrote"
     written = [row_id for ids in said[:-2] for row_id in ids]
     admin, _ = find_actor("admin", "platform")
     keys, anchor = load_signing_keys(files[0]), Anchor(files[1])
     seal_trails(get_db_session, admin, keys=keys, anchor=anchor)
     assert sorted(sealed_ids(tenant_id)) == sorted(written), "no row missed, none sealed twice"
     assert [report.is_sound for report in verify_all(read_session, admin, keys=keys, anchor=anchor)] == [True, True]
-    seals = len(rows_of(AuditSeal, tenant_id=tenant_id))
     assert len(written) > 16 * LEAST
-    print(f"{db.engine}: {len(written)} rows of 17 writers in {seals} seals by two sealers")
+    print(f"{db.engine}: {len(written)} rows of 17 writers in {seals} and {others_seals} seals by two sealers")
 
 
 def test_a_sealer_killed_between_commit_and_anchor(db: Database, files: tuple[Path, Path]) -> None:

@@ -180,19 +180,21 @@ def hold_an_audit_row(voice: Voice, tenant_id: UUID, seconds: float) -> None:
 
 
 def seal_on_and_on(voice: Voice, key_file: Path, anchor: Path, seconds: float) -> None:
-    """Seal again and again, and verify in between; say the places that were found bad."""
+    """Seal again and again, and verify in between; say the places that were found bad, and how often it sealed."""
     actor, _ = find_actor("admin", "platform")
     keys = load_signing_keys(key_file)
-    setattr(sealing, "SEAL_ROWS", 200)  # noqa: B010 - the module does not export it
+    setattr(sealing, "SEAL_ROWS", 50)  # noqa: B010 - the module does not export it
     bad: list[str] = []
+    seals = 0
     voice.wait_for_start()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         done = seal_trails(get_db_session, actor, keys=keys, anchor=Anchor(anchor))
+        seals += done.seals
         bad += [tenant.problem for tenant in done.tenants if tenant.problem]
         for report in verify_all(read_session, actor, keys=keys, anchor=Anchor(anchor)):
             bad += map(str, report.findings)
-    voice.say(bad)
+    voice.say((bad, seals))
 
 
 def seal_in_steps(voice: Voice, key_file: Path, anchor: Path) -> None:
