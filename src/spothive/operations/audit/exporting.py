@@ -22,7 +22,7 @@ from spothive.errors import InvalidInput
 from spothive.models import AuditSeal, ResourceType
 from spothive.operations.actor import Actor
 from spothive.operations.audit import chain
-from spothive.operations.audit.sealing import Sessions
+from spothive.operations.sessions import Sessions
 from spothive.schema.types import utc_text
 from spothive.signing import SigningKeys
 

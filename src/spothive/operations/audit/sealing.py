@@ -8,7 +8,6 @@ leaves of the seals, never by a watermark; the watermark only says where to look
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic
@@ -20,14 +19,15 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from spothive.anchor import Anchor
 from spothive.clock import utc_now
 from spothive.database import TenantSession, system_scope, trail
+from spothive.database.system_logs import log_user_action
 from spothive.errors import Conflict, DuplicateValue
-from spothive.models import PLATFORM_TENANT_ID, AuditSeal, LogLevel, ResourceType, SystemLog
+from spothive.models import PLATFORM_TENANT_ID, AuditSeal, LogLevel, ResourceType
 from spothive.models.audit import SEAL_ROWS
 from spothive.operations.actor import Actor
 from spothive.operations.audit import chain
+from spothive.operations.sessions import Sessions
 from spothive.signing import SigningKeys
 
-Sessions = Callable[..., AbstractContextManager[TenantSession]]
 Progress = Callable[[int], None]
 """Told how many rows were sealed so far."""
 
@@ -282,13 +282,12 @@ def _log(sessions: Sessions, actor: Actor, done: Sealing) -> None:
     belated, tenants = sum(tenant.belated for tenant in done.tenants), len(done.tenants)
     facts = {"seals": done.seals, "rows": done.rows, "tenants": tenants, "belated": belated, "by": actor.label}
     with sessions(tenant=PLATFORM_TENANT_ID) as session:
-        session.add(
-            SystemLog(
-                component="sealer",
-                level=LogLevel.WARNING if belated else LogLevel.INFO,
-                action="audit.sealed",
-                message=f"sealed {done.rows} audit rows of {tenants} tenants in {done.seals} seals",
-                details=facts,
-                execution_time_ms=round(done.seconds * 1000),
-            )
+        log_user_action(
+            session,
+            component="sealer",
+            level=LogLevel.WARNING if belated else LogLevel.INFO,
+            action="audit.sealed",
+            message=f"sealed {done.rows} audit rows of {tenants} tenants in {done.seals} seals",
+            details=facts,
+            execution_time_ms=round(done.seconds * 1000),
         )

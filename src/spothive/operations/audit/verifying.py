@@ -17,7 +17,8 @@ from spothive.models import PLATFORM_TENANT_ID, AuditSeal, ResourceType
 from spothive.models.audit import SEAL_ROWS
 from spothive.operations.actor import Actor
 from spothive.operations.audit import chain
-from spothive.operations.audit.sealing import Sessions, tenants_with
+from spothive.operations.audit.sealing import tenants_with
+from spothive.operations.sessions import Sessions
 from spothive.signing import SigningKeys
 
 PAGE = 2 * SEAL_ROWS
