@@ -13,16 +13,15 @@ import logging
 import os
 import re
 import secrets
-import shlex
-import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from spothive.errors import ConfigurationError, InvalidInput, KeyMissing, SecretUnreadable
+from spothive.private_files import make_private, open_private, read_whole, replace_private
 
 if TYPE_CHECKING:
     from spothive.settings import Settings
@@ -254,18 +253,7 @@ def init_key_file(path: Path) -> str:
         ConfigurationError: it cannot be written.
     """
     key_id, line = _new_key(())
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _write_private(draft, _FILE_HEADER + line)
-            taken = not _link(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-        _flush_folder(path.parent)
-    except OSError as error:
-        raise ConfigurationError(f"the key file {path} cannot be made: {error.strerror}") from None
-    if taken:
+    if not make_private(path, _FILE_HEADER + line):
         raise InvalidInput(f"{path} exists and is left alone: it may hold the only keys to secrets sealed before")
     return key_id
 
@@ -287,7 +275,7 @@ def add_key(path: Path, *, after: str) -> str | None:
         key_id, line = _new_key(held.keys)
         lines = text.splitlines(keepends=True)
         lines.insert(_line_of(path, text, held.primary), line)
-        _replace(real, "".join(lines))
+        replace_private(real, "".join(lines))
     return key_id
 
 
@@ -306,7 +294,7 @@ def remove_key(path: Path, key_id: str) -> None:
         if key_id in held.keys:
             lines = text.splitlines(keepends=True)
             del lines[_line_of(path, text, key_id)]
-            _replace(real, "".join(lines))
+            replace_private(real, "".join(lines))
 
 
 # --- tokens ------------------------------------------------------------------------------------------------------
@@ -391,7 +379,7 @@ def _new_key(taken: Iterable[str]) -> tuple[str, str]:
 
 
 def _read_keys(path: Path) -> _Held:
-    with _open_private(path) as descriptor:
+    with _open_file(path) as descriptor:
         stamp = _stamp(os.fstat(descriptor))  # first: what is written while we read is read again
         return replace(_held_by(str(path), _filed_keys(path, _text(descriptor))), stamp=stamp)
 
@@ -409,8 +397,7 @@ def _stamp(found: os.stat_result) -> tuple[int, ...]:
 
 def _text(descriptor: int) -> str:
     """Return a file's text; what is no UTF-8 in its comments is written back as it was."""
-    with os.fdopen(os.dup(descriptor), "rb") as file:
-        return file.read().decode(errors="surrogateescape")
+    return read_whole(descriptor).decode(errors="surrogateescape")
 
 
 @contextmanager
@@ -418,7 +405,7 @@ def _changing(path: Path) -> Iterator[tuple[Path, str]]:
     """Yield the file behind ``path`` and its text, while no other spothive on this machine changes it."""
     try:
         while True:
-            with _open_private(path) as descriptor:
+            with _open_file(path) as descriptor:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 if os.path.samestat(os.fstat(descriptor), path.stat()):  # else another took its place meanwhile
                     yield path.resolve(), _text(descriptor)
@@ -427,72 +414,17 @@ def _changing(path: Path) -> Iterator[tuple[Path, str]]:
         raise ConfigurationError(f"the key file {path} cannot be changed: {error.strerror}") from None
 
 
-def _replace(path: Path, text: str) -> None:
-    """Give the file at ``path`` another content, whole or not at all."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.unlink(missing_ok=True)  # of somebody who was killed: we are alone here
-    try:
-        _write_private(draft, text)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    _flush_folder(path.parent)
-
-
 @contextmanager
-def _open_private(path: Path) -> Iterator[int]:
-    """Open a file that nobody but us can read or change."""
-    try:
-        # A pipe in its place would make a plain open wait for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise KeyMissing(
-            f"there is no sealing key: restore {path} if secrets were sealed before, else make it with "
-            "`spothive secrets init`, or set SPOTHIVE_SEALING_KEYS"
-        ) from None
-    except OSError as error:
-        raise ConfigurationError(f"the key file {path} cannot be read: {error.strerror}") from None
-    try:
-        _refuse_shared(path, os.fstat(descriptor))
+def _open_file(path: Path) -> Iterator[int]:
+    otherwise = ", or hand the keys over in SPOTHIVE_SEALING_KEYS"
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(
+                open_private(path, setting="SPOTHIVE_SEALING_KEY_FILE", otherwise=otherwise)
+            )
+        except FileNotFoundError:
+            raise KeyMissing(
+                f"there is no sealing key: restore {path} if secrets were sealed before, else make it with "
+                "`spothive secrets init`, or set SPOTHIVE_SEALING_KEYS"
+            ) from None
         yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _refuse_shared(path: Path, found: os.stat_result) -> None:
-    name = shlex.quote(str(path))
-    if not stat.S_ISREG(found.st_mode):
-        raise ConfigurationError(f"the key file {path} is no file: point SPOTHIVE_SEALING_KEY_FILE to one")
-    if found.st_uid != os.geteuid():
-        raise ConfigurationError(
-            f"the key file {path} belongs to another user: run `chown {os.geteuid()} {name}` as root, "
-            "or hand the keys over in SPOTHIVE_SEALING_KEYS"
-        )
-    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigurationError(f"the key file {path} is open to other users: run `chmod 600 {name}`")
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        os.fchmod(descriptor, 0o600)  # the umask may have taken even our own rights
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _link(draft: Path, path: Path) -> bool:
-    """Give the finished ``draft`` its name; unlike a rename, this never replaces a file. False if there is one."""
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,13 +1,15 @@
-"""Makes what operations are given from outside, as the settings say: the way to AWS and the sealing keys."""
+"""Makes what operations are given from outside, as the settings say: the way to AWS, keys, and the anchor."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from spothive.anchor import Anchor
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
 from spothive.keyring import Keyring, load_keyring
 from spothive.settings import get_settings
+from spothive.signing import SigningKeys, load_signing_keys
 
 
 def aws_gateway() -> AwsGateway:
@@ -30,3 +32,18 @@ def key_file() -> Path | None:
     """Return the file that the sealing keys come from; None where they are in ``SPOTHIVE_SEALING_KEYS``."""
     settings = get_settings()
     return settings.sealing_key_file if settings.sealing_keys is None else None
+
+
+def signing_keys() -> SigningKeys:
+    """Return the keys that sign the audit trail's seals.
+
+    Raises:
+        KeyMissing: there are none.
+        ConfigurationError: they cannot be used, or others can read the key file.
+    """
+    return load_signing_keys(get_settings().audit_signing_key_file)
+
+
+def audit_anchor() -> Anchor:
+    """Return the anchor, to which seals are appended. The file may not be there yet."""
+    return Anchor(get_settings().audit_anchor)

@@ -12,15 +12,21 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, event
 
-from spothive.database import User, get_db_session, guards, run_all_migrations
+from spothive.anchor import Anchor
+from spothive.database import SessionLocal, User, get_db_session, guards, read_session, run_all_migrations
 from spothive.database.backup import back_up, restore
 from spothive.errors import DatabaseUnavailable
+from spothive.operations.audit import seal_trails, sealing, verify_all
 from spothive.operations.fleet import accounts, disconnect_account, import_fleet
 from spothive.operations.identity import find_actor
+from spothive.signing import load_signing_keys
 from tests.factories.active_model import activate
+from tests.factories.audit_rows import audit_row
 from tests.factories.fleets import a_day_later, answer_of, large_fleet
 from tests.torture.processes import DONE, STEP, Voice
 
+LEAST = 20
+"""Rows each writer of the audit trail commits, however slow the machine is."""
 PAUSE = 0.001
 """Seconds a step is held up, so that a kill finds the process where it was meant to."""
 
@@ -139,3 +145,71 @@ def activate_each(voice: Voice, model_ids: list[UUID]) -> None:
     with ThreadPoolExecutor(len(model_ids)) as threads:
         voice.wait_for_start()
         voice.say(sum(threads.map(activate, model_ids)))
+
+
+def write_audit_rows(voice: Voice, tenant_id: UUID, number: int, seconds: float) -> None:
+    """Write audit rows in short transactions, roll every third one back; say the ids of those that are committed."""
+    committed: list[UUID] = []
+    find_actor("admin", "platform")  # so that it is connected when the time begins
+    voice.wait_for_start()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end or len(committed) < LEAST:
+        session = SessionLocal(tenant=tenant_id)
+        row = audit_row(number)
+        session.add(row)
+        session.flush()
+        if len(committed) % 3 == 2 and row.id.int % 2:
+            session.rollback()
+        else:
+            session.commit()
+            committed.append(row.id)
+        session.close()
+    voice.say(committed)
+
+
+def hold_an_audit_row(voice: Voice, tenant_id: UUID, seconds: float) -> None:
+    """Write one audit row and commit it so many seconds later; say its id."""
+    find_actor("admin", "platform")
+    row = audit_row(0)
+    voice.wait_for_start()
+    with get_db_session(tenant=tenant_id) as session:
+        session.add(row)
+        session.flush()
+        time.sleep(seconds)
+    voice.say([row.id])
+
+
+def seal_on_and_on(voice: Voice, key_file: Path, anchor: Path, seconds: float) -> None:
+    """Seal again and again, and verify in between; say the places that were found bad, and how often it sealed."""
+    actor, _ = find_actor("admin", "platform")
+    keys = load_signing_keys(key_file)
+    setattr(sealing, "SEAL_ROWS", 50)  # noqa: B010 - the module does not export it
+    bad: list[str] = []
+    seals = 0
+    voice.wait_for_start()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done = seal_trails(get_db_session, actor, keys=keys, anchor=Anchor(anchor))
+        seals += done.seals
+        bad += [tenant.problem for tenant in done.tenants if tenant.problem]
+        for report in verify_all(read_session, actor, keys=keys, anchor=Anchor(anchor)):
+            bad += map(str, report.findings)
+    voice.say((bad, seals))
+
+
+def seal_in_steps(voice: Voice, key_file: Path, anchor: Path) -> None:
+    """Seal in small seals, with a word and a short pause between each commit and its line in the anchor."""
+    actor, _ = find_actor("admin", "platform")
+    keys = load_signing_keys(key_file)
+    append = Anchor.append
+
+    def slowly(self: Anchor, *lines: Any) -> int:
+        voice.say(STEP)
+        time.sleep(PAUSE)
+        return append(self, *lines)
+
+    setattr(sealing, "SEAL_ROWS", 10)  # noqa: B010 - as above
+    setattr(Anchor, "append", slowly)  # noqa: B010 - so that its signature is no matter
+    voice.wait_for_start()
+    seal_trails(get_db_session, actor, keys=keys, anchor=Anchor(anchor))
+    voice.say(DONE)

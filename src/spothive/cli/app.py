@@ -40,7 +40,7 @@ STREETS = {
     "account": ("fleet", "account_commands", "Connect, discover, import and list AWS accounts."),
     "instance": ("fleet", "instance_commands", "List and show instances."),
     "secrets": ("secrets", "commands", "Make, rotate and withdraw the sealing keys."),
-    "audit": ("audit", "audit_commands", "Read the audit trail."),
+    "audit": ("audit", "audit_commands", "Read, seal, verify and export the audit trail."),
     "market": ("risk", "commands", "Import facts of the market, shared by every tenant."),
 }
 """Group to the file that holds its commands, their name there, and what they are for."""

@@ -1,6 +1,6 @@
 """``spothive audit``."""
 
-from spothive.cli.audit import reading  # noqa: F401 - adds its commands
+from spothive.cli.audit import proving, reading  # noqa: F401 - they add their commands
 from spothive.cli.audit.group import audit_commands
 
 __all__ = ["audit_commands"]
