@@ -128,8 +128,6 @@ def _kept_connection(owner: URL) -> Iterator[None]:
     with psycopg.connect(server, autocommit=True) as connection:
         # Deriving a key 4096 times is most of what a client does to connect, and these passwords hide nothing.
         connection.execute("SELECT set_config(name, '1', false) FROM pg_settings WHERE name = 'scram_iterations'")
-        with suppress(psycopg.Error):  # before PostgreSQL 18
-            connection.execute("SET file_copy_method = clone")
         _kept[server] = connection
         yield
         del _kept[server]
