@@ -58,7 +58,7 @@ def test_every_command_of_the_house_is_there() -> None:
         *("account import", "account list", "account show", "account mark", "account disconnect"),
         *("account begin", "account template", "account verify", "account connect", "account recheck"),
         *("account discover", "secrets init", "secrets status", "secrets rotate", "secrets withdraw"),
-        *("audit list", "audit show"),
+        *("audit list", "audit show", "audit init", "audit seal", "audit verify", "audit export"),
         *("instance list", "instance show", "market import", "doctor", "health", "logs", "demo"),
     }
 

@@ -17,7 +17,7 @@ from rich.padding import Padding
 from rich.table import Table
 from sqlalchemy import delete, func, select, update
 
-from spothive.cli import demo_aws
+from spothive.cli import demo_aws, demo_trust
 from spothive.clock import utc_now
 from spothive.database import (
     Account,
@@ -62,6 +62,7 @@ class Demo:
         self.postgres = postgres
         self.full = full
         self.tenants: dict[str, tuple[Actor, UUID]] = {}
+        self.password = os.urandom(12).hex()
 
     def run(self) -> None:
         """Tell it all.
@@ -76,6 +77,7 @@ class Demo:
         self._show_fleet()
         self._import_changes(yesterday)
         demo_aws.tell(self)
+        demo_trust.tell(self)
         self._defend()
         self.console.print()
         self.console.print(f"Done in {time.monotonic() - started:.1f} s. The database is {place}", soft_wrap=True)
@@ -94,7 +96,7 @@ class Demo:
     def _people_and_prices(self) -> None:
         self.title("Two customers who know nothing of each other")
         admin, platform = find_actor("admin", "platform", via="demo")
-        password = hash_password(os.urandom(12).hex())
+        password = hash_password(self.password)
         for slug, name, username in (("acme", "Acme Corp", "anna"), ("globex", "Globex Inc", "bob")):
             with self.step(f"tenant {slug}") as done:
                 with get_db_session(tenant=platform) as session:
