@@ -143,6 +143,24 @@ def _maintenance(server: URL) -> str:
 @pytest.fixture(scope="session")
 def templates(postgresql_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Return engine to the URL of a migrated, empty database that tests copy."""
+    with _migrated(postgresql_url, tmp_path_factory) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def own_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Return the same on a PostgreSQL of this worker alone: the oldest open transaction is one of the test's."""
+    folder = tmp_path_factory.mktemp("own") / "postgresql"
+    with (
+        EmbeddedPostgres(folder, durable=False) as server,
+        _kept_connection(make_url(server.owner_url)),
+        _migrated(server.owner_url, tmp_path_factory) as urls,
+    ):
+        yield urls
+
+
+@contextmanager
+def _migrated(postgresql_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     name = f"spothive_template_{worker}_{secrets.token_hex(3)}"
     sqlite_file = tmp_path_factory.mktemp("template") / "spothive.db"
@@ -192,6 +210,8 @@ def db(db_engine: str, templates: dict[str, str], tmp_path: Path, request: pytes
     It holds no rows but those of the one fixture ``begins_with_...`` the test asks for, if it does: a
     :class:`Beginning`.
     """
+    if request.node.get_closest_marker("own_server"):
+        templates = request.getfixturevalue("own_templates")
     names = [name for name in request.fixturenames if name.startswith("begins_with_")]
     if names:
         (begins,) = map(request.getfixturevalue, names)

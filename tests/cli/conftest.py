@@ -93,7 +93,7 @@ def refused(spothive: Spothive) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def begins_with_people(beginning: Callable[[Callable[[], None]], Beginning[None]]) -> Beginning[None]:
-    return beginning(_make_people)
+    return beginning(make_people)
 
 
 @pytest.fixture
@@ -102,7 +102,8 @@ def people(db: Database, begins_with_people: Beginning[None]) -> Database:
     return db
 
 
-def _make_people() -> None:
+def make_people() -> None:
+    """Write the rows of the fixture ``people``."""
     seed_initial_data()
     acme, globex = make_tenant("acme"), make_tenant("globex")
     for role in (Role.CLIENT, Role.USER, Role.LAB):

@@ -12,9 +12,18 @@ from typing import Any
 import pytest
 
 from spothive.database import AuditLog, AuditSeal
-from tests.cli.conftest import Spothive
+from tests.cli.conftest import Spothive, make_people
 from tests.conftest import Database, settings
 from tests.watching import rows_of
+
+pytestmark = pytest.mark.own_server  # a seal covers what is older than any open transaction, whoever has it open
+
+
+@pytest.fixture
+def people(db: Database) -> Database:
+    """Return a database with them on a server of its own."""
+    make_people()
+    return db
 
 
 @pytest.fixture

@@ -260,9 +260,9 @@ SMUGGLED: dict[str, tuple[Write, type[Exception] | int]] = {
         lambda s, w: s.execute(update(User).ordered_values((User.tenant_id, w.beta.tenant_id), (User.full_name, "x"))),
         TenantMismatch,
     ),
-    "point at beta": (lambda s, w: change(s, w.alpha.instances[0], account_id=w.beta.account.id), ParentMissing),
+    "point at beta": (lambda s, w: change(s, w.alpha.account, user_id=w.beta.user.id), ParentMissing),
     "point at beta by criteria": (
-        lambda s, w: s.execute(update(Instance).values(account_id=w.beta.account.id)),
+        lambda s, w: s.execute(update(Account).values(user_id=w.beta.user.id)),
         ParentMissing,
     ),
     "a child of beta's": (

@@ -36,6 +36,7 @@ FORGERIES: dict[str, Row] = {
     "global_risk_events": {"event_type": "termination_notice"},
     "login_history": {"login_name": "nobody"},
     "risk_sources": {"instance_id": "i-0"},
+    "withdrawn_keys": {"person_name": "nobody"},
 }
 """What somebody would like history to say."""
 SWITCHES = {

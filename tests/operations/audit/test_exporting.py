@@ -22,6 +22,8 @@ from spothive.operations.audit import export_trail, verifier, verify_bundle
 from spothive.signing import SigningKeys, fingerprint
 from tests.operations.audit.conftest import Trail
 
+pytestmark = pytest.mark.own_server  # so that what is written is sealed at once
+
 Lines = list[dict[str, Any]]
 
 

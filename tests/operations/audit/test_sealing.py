@@ -48,6 +48,8 @@ from tests.factories.audit_rows import audit_row
 from tests.operations.audit.conftest import Trail
 from tests.watching import rows_of
 
+pytestmark = pytest.mark.own_server  # a seal covers what is older than any open transaction, whoever has it open
+
 
 def seals_of(trail: Trail) -> list[dict[str, Any]]:
     """Return the seals by number."""
@@ -212,13 +214,13 @@ def test_a_changed_key_vouches_for_what_it_signed(trail: Trail) -> None:
 
 
 @pytest.fixture
-def target(db: Database, templates: dict[str, str], tmp_path: Path) -> Iterator[str]:
+def target(db: Database, own_templates: dict[str, str], tmp_path: Path) -> Iterator[str]:
     """Return the URL of an empty database of the other kind."""
     if db.engine == "sqlite":
-        with fresh_postgresql(templates["postgresql"]) as url:
+        with fresh_postgresql(own_templates["postgresql"]) as url:
             yield url
     else:
-        file = shutil.copyfile(str(make_url(templates["sqlite"]).database), tmp_path / "target.db")
+        file = shutil.copyfile(str(make_url(own_templates["sqlite"]).database), tmp_path / "target.db")
         yield f"sqlite:///{file}"
 
 

@@ -17,6 +17,8 @@ from spothive.signing import SigningKeys
 from tests.operations.audit.conftest import Intruder, Trail, intruding
 from tests.watching import rows_of
 
+pytestmark = pytest.mark.own_server  # so that what is written is sealed at once
+
 STRANGER = UUID(int=99)
 LATER = "2030-01-01 00:00:00.000000"
 
