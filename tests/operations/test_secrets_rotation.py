@@ -95,7 +95,7 @@ def test_a_rotation_makes_a_key_and_seals_everything_with_it(vault: Vault) -> No
     numbers = {"resealed": 20, "unopened": 0, "left": 0}
     assert [row[:3] + row[4:] for row in audited()] == [
         ("secrets.rotating", "sealing keys", "SUCCESS", {vault.first: 20}, None),
-        ("secrets.rotated", "sealing keys", "SUCCESS", None, {"key_id": done.key_id, "new_key": True, **numbers}),
+        ("secrets.rotated", "sealing keys", "SUCCESS", None, {"primary": done.key_id, "added": True, **numbers}),
     ]
 
 

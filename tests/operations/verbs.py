@@ -492,7 +492,7 @@ VERBS = (
                 "secrets.rotated",
                 "sealing keys",
                 None,
-                {"key_id": "00000002", "new_key": False, "resealed": 1, "unopened": 0, "left": 0},
+                {"primary": "00000002", "added": False, "resealed": 1, "unopened": 0, "left": 0},
             ),
         ),
         prepare=_store_secret,
@@ -503,6 +503,6 @@ VERBS = (
         actor="admin",
         denied="anna",
         tenant="platform",
-        trail=(("secrets.withdrawn", "00000001", None, None),),
+        trail=(("secrets.withdrawn", "00000001", {"withdrawn": False}, {"withdrawn": True, "primary": "00000002"}),),
     ),
 )

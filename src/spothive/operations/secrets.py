@@ -255,7 +255,7 @@ def _finish(work: _Rotating, *, new_key: bool) -> Rotation:
     primary, unopened = work.keyring.primary, tuple(work.unopened.values())
     older = sum(count.rows for count in _look(work.actor, work.tenant_id) if count.key_id != primary)
     done = Rotation(primary, new_key, work.resealed, unopened, max(0, older - len(unopened)))
-    after = {"key_id": primary, "new_key": new_key, "resealed": done.resealed}
+    after = {"primary": primary, "added": new_key, "resealed": done.resealed}
     after |= {"unopened": len(unopened), "left": done.left}
     for tries_left in reversed(range(PASSES)):
         try:
@@ -326,7 +326,8 @@ def withdraw(
                 _refuse_in_use(_count(session), key_id)
                 session.add(WithdrawnKey(key_id=key_id, person_name=actor.label))
                 session.flush()  # so that the database refuses it here, before the audit row says it was done
-            record(session, actor, "secrets.withdrawn", key_id, ResourceType.SYSTEM)
+            before, after = {"withdrawn": False}, {"withdrawn": True, "primary": primary}
+            record(session, actor, "secrets.withdrawn", key_id, ResourceType.SYSTEM, before=before, after=after)
     if key_file is not None:
         remove_key(key_file, key_id)
         keyring.refresh()
