@@ -18,6 +18,7 @@ class Actor:
         role: the user's role.
         home_tenant_id: tenant the user belongs to.
         via: how the user came in, for example ``cli: root``.
+        by_key: whether it is an API key that acts for the user, who is not there in person.
     """
 
     user_id: UUID
@@ -25,6 +26,7 @@ class Actor:
     role: Role
     home_tenant_id: UUID
     via: str = ""
+    by_key: bool = False
 
     @property
     def label(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,8 +20,10 @@ from spothive.database import (
     ApiKey,
     ApiScope,
     ApiUsage,
+    AuditLog,
     LoginHistory,
     Role,
+    TenantSession,
     User,
     get_db_session,
     get_engine,
@@ -34,17 +36,24 @@ from spothive.operations.identity import (
     KeyHolder,
     api_key_use,
     api_keys,
+    begin_totp,
+    change_password,
     check_api_key,
+    confirm_totp,
+    create_api_key,
     create_user,
     list_usage,
+    make_reset_token,
     record_usage,
     requests_in_last_hour,
     revoke_api_key,
+    set_password,
     set_tenant_active,
     set_user_active,
 )
 from tests.conftest import Database
 from tests.factories import make_account, make_cluster
+from tests.factories.sealing import make_keyring
 from tests.operations.conftest import World
 from tests.operations.identity.test_api_keys import ADMIN, AGENT, READ, WRITE, made, revoked
 from tests.watching import rows_of, statements
@@ -140,6 +149,30 @@ def test_a_key_acts_with_the_lesser_of_its_owners_role_and_its_scopes(world: Wor
     assert reader is not None
     with pytest.raises(Denied), get_db_session(tenant=world.acme) as session:  # whatever a door forgets to ask
         create_user(session, reader, username="eve", email="e@x.io", role=Role.CLIENT, password_hash="h")
+
+
+def test_a_key_gets_nobody_the_user_it_acts_for(world: World) -> None:
+    _, key = made(world, scopes=[READ, WRITE])
+    anna = checked(key).actor
+    assert anna is not None
+    before = rows_of(User, username="anna")
+    attempts: dict[str, Callable[[TenantSession], Any]] = {
+        "user.password": lambda s: set_password(s, anna, username="anna", password_hash="another"),
+        "user.reset_link": lambda s: make_reset_token(s, anna, username="anna"),
+        "totp.begun": lambda s: begin_totp(s, anna, make_keyring()),
+        "totp.enabled": lambda s: confirm_totp(s, anna, code="000000", keyring=make_keyring()),
+        "api_key.created": lambda s: create_api_key(s, anna, name="another", scopes=[READ]),
+    }
+    for name, attempt in attempts.items():
+        with pytest.raises(Denied, match="sign in and do it in person"), get_db_session(tenant=world.acme) as session:
+            attempt(session)
+        (row,) = rows_of(AuditLog, event=name, outcome="DENIED")
+        assert row["actor_name"] == anna.label
+    with pytest.raises(Denied, match="in person"):
+        change_password(get_db_session, anna, current="the one before", new="quite another one")
+    assert rows_of(User, username="anna") == before
+    with get_db_session(tenant=world.acme) as session:  # what its role may is another matter
+        set_password(session, anna, username="udo", password_hash="given")
 
 
 def test_an_owner_who_is_no_admin_any_more_has_no_key_of_one(world: World) -> None:

@@ -59,9 +59,10 @@ def make_key(call: Call) -> None:
 
 @command(audit_commands, "seal")
 def seal(call: Call) -> None:
-    """Seal what is final of every tenant's trail. Exit 1 if one cannot be sealed.
+    """Seal what is final of every tenant's trail.
 
     Run it on a timer: until they are sealed, nothing proves rows. Each seal is appended to SPOTHIVE_AUDIT_ANCHOR.
+    Exits 1 if a trail cannot be sealed.
     """
     from spothive import runtime
     from spothive.database import get_db_session
@@ -107,9 +108,10 @@ def verify(
     call: Call,
     every: Annotated[bool, typer.Option("--all", help="All tenants (staff of platform only).")] = False,
 ) -> None:
-    """Verify a trail: rows, seals, signatures and the anchor. Exit 1, and the place, if anything was changed.
+    """Find what was changed in a trail, and exit 1.
 
-    Rows that are not sealed yet are counted; nothing proves them.
+    Rows, seals, signatures and the anchor are held against one another. Rows that are not sealed yet are counted;
+    nothing proves them.
     """
     from spothive import runtime
     from spothive.database import read_session
@@ -179,7 +181,7 @@ def export(
     ] = None,
     with_verifier: Annotated[bool, typer.Option("--with-verifier", help="Write verify_bundle.py beside it.")] = False,
 ) -> None:
-    """Export the sealed part of the trail, to be verified without spothive.
+    """Export sealed rows, to be verified without spothive.
 
     The file holds all that the audit rows say. Hand the fingerprint of the key over by another way.
     """

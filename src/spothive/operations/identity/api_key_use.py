@@ -236,7 +236,7 @@ def _holder(row: ApiKeyRow, prefix: str) -> KeyHolder:
         if row.role not in STAFF_ROLES:
             scopes -= {ApiScope.ADMIN}  # the owner was an admin when the key was made
         role = key_role(row.role, scopes)
-        actor = Actor(row.user_id, row.username, role, row.tenant_id, via=f"api key {prefix}")
+        actor = Actor(row.user_id, row.username, role, row.tenant_id, via=f"api key {prefix}", by_key=True)
     return KeyHolder(
         row.tenant_id, row.key_id, prefix, row.key_name, frozenset(scopes), row.rate_limit, actor, row.cluster_id
     )

@@ -26,7 +26,7 @@ from spothive.models import STAFF_ROLES, Account, ApiKey, ApiScope, Cluster, Res
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.identity.people import find_user
-from spothive.operations.identity.permissions import Action, key_role, require
+from spothive.operations.identity.permissions import Action, key_role, require, require_person
 
 PREFIX_LENGTH = 16
 PREFIX_TRIES = 5
@@ -84,7 +84,7 @@ def create_api_key(
         The row with its owner, and the key itself: a secret, which is stored nowhere and cannot be had again.
 
     Raises:
-        Denied: ``actor`` may not make keys, or not one that acts as an admin for somebody else.
+        Denied: ``actor`` may not make keys, or not one that acts as an admin for somebody else, or is a key.
         NotFound: no such user or cluster in this tenant.
         Conflict: the user is disabled.
         InvalidInput: scopes that such an owner's key cannot have, an expiry that has passed, or a blank name.
@@ -92,6 +92,7 @@ def create_api_key(
     """
     need = partial(require, actor, attempt="api_key.created", resource=name, resource_type=ResourceType.API_KEY)
     need(Action.MANAGE)
+    require_person(actor, attempt="api_key.created", resource=name, resource_type=ResourceType.API_KEY)
     wanted = [scope for scope in ApiScope if scope in set(scopes)]
     _refuse_odd(name, wanted, expires_at, agent=cluster is not None)
     row = ApiKey(name=name, scopes=wanted, rate_limit=rate_limit, expires_at=expires_at)
@@ -107,8 +108,7 @@ def create_api_key(
         row.user_id = user.id
         set_committed_value(row, "user", user)
         _refuse_more_than_owner(user, wanted)
-        own = user.id == actor.user_id and user.role == actor.role  # a lesser role: this is a key making another
-        if key_role(user.role, wanted) in STAFF_ROLES and not own:
+        if key_role(user.role, wanted) in STAFF_ROLES and user.id != actor.user_id:
             need(Action.MAKE_ADMINS)
     key = _insert(session, row)
     after = {

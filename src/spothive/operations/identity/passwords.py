@@ -18,7 +18,7 @@ from spothive.operations.audit import record, record_failure
 from spothive.operations.identity.lock_out import count_failure, is_locked, locked_user
 from spothive.operations.identity.names import normal_name
 from spothive.operations.identity.people import find_user
-from spothive.operations.identity.permissions import managing, require, require_over
+from spothive.operations.identity.permissions import managing, require, require_over, require_person
 from spothive.operations.identity.sessions import end_sessions
 from spothive.operations.identity.tokens import hash_of, new_token, tenant_of
 from spothive.operations.sessions import Sessions
@@ -37,6 +37,7 @@ def set_password(session: TenantSession, actor: Actor, *, username: str, passwor
     """
     user = find_user(session, username)
     require_over(actor, user, attempt="user.password")
+    _require_person(actor, user, "user.password")
     _put(session, user, password_hash, must_change=user.id != actor.user_id)
     record(session, actor, "user.password", user.username, ResourceType.USER)
     return user
@@ -60,6 +61,7 @@ def make_reset_token(session: TenantSession, actor: Actor, *, username: str) -> 
         resource=user.username,
         resource_type=ResourceType.USER,
     )
+    _require_person(actor, user, "user.reset_link")
     if not user.is_active:
         msg = f"{user.username} is disabled: `spothive user enable {user.username}` first"
         raise Conflict(msg)
@@ -77,12 +79,14 @@ def change_password(
     guesses than at the front door. While the user is locked out the right one gets the answer of a wrong one.
 
     Raises:
+        Denied: it is an API key that acts.
         InvalidInput: ``new`` is too short, too long, common, the own name, or the password one has.
         NotAllowed: ``current`` is wrong, or was wrong too often; the attempt is in the audit trail.
         Conflict: the password was changed meanwhile, or the user disabled.
     """
     with sessions(tenant=actor.home_tenant_id) as session:
         known = session.get_one(User, actor.user_id)
+        _require_person(actor, known, "user.password")
     if new == current:
         msg = "the new password is the one you have: choose another"
         raise InvalidInput(msg)
@@ -162,6 +166,12 @@ def reset_password(sessions: Sessions, *, token: str, password: str, via: str = 
         _put(session, user, password_hash, must_change=False)
         proved = Actor(user.id, user.username, user.role, tenant_id, via or "reset token")
         record(session, proved, "user.password_reset", user.username, ResourceType.USER)
+
+
+def _require_person(actor: Actor, user: User, attempt: str) -> None:
+    """Refuse an API key the password of its own user; those of others are the business of its role."""
+    if user.id == actor.user_id:
+        require_person(actor, attempt=attempt, resource=user.username, resource_type=ResourceType.USER)
 
 
 def _put(

@@ -108,3 +108,16 @@ def require_over(actor: Actor, user: User, *, attempt: str) -> None:
     """
     if user.id != actor.user_id:
         require(actor, managing(user.role), attempt=attempt, resource=user.username, resource_type=ResourceType.USER)
+
+
+def require_person(actor: Actor, *, attempt: str, resource: str, resource_type: ResourceType) -> None:
+    """Refuse an API key what would outlive it: the password and second factor of its user, and further keys.
+
+    Whoever finds a key has what it may do until it is revoked, and must not get the user along with it.
+
+    Raises:
+        Denied: it is a key that acts; the door writes a DENIED audit row.
+    """
+    if actor.by_key:
+        msg = f"an API key may not do this for {actor.username}: sign in and do it in person"
+        raise denied(actor, msg, attempt=attempt, resource=resource, resource_type=resource_type)

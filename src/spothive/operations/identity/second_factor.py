@@ -26,7 +26,7 @@ from spothive.operations.actor import Actor
 from spothive.operations.audit import record, record_failure
 from spothive.operations.identity.lock_out import Failure, count_failure, is_locked, locked_user
 from spothive.operations.identity.people import find_user
-from spothive.operations.identity.permissions import Action, require
+from spothive.operations.identity.permissions import Action, require, require_person
 from spothive.operations.sessions import Sessions
 from spothive.schema.sealed import seal, still_holds, unseal
 
@@ -134,12 +134,14 @@ def begin_totp(session: TenantSession, actor: Actor, keyring: Keyring) -> TotpSe
     """Give the acting user a new secret for an authenticator app; nothing asks for codes before one is confirmed.
 
     Raises:
+        Denied: it is an API key that acts.
+        Denied: it is an API key that acts.
         Conflict: the second factor is on.
         NotFound: ``actor`` is no user of the session's tenant.
     """
     import pyotp
 
-    user = _own_row(session, actor)
+    user = _own_row(session, actor, "totp.begun")
     if user.totp_enabled:
         msg = "your second factor is on: disable it first, to set up another"
         raise Conflict(msg)
@@ -155,12 +157,13 @@ def confirm_totp(session: TenantSession, actor: Actor, *, code: str, keyring: Ke
     """Turn the acting user's second factor on, by a first code of the app; return 10 backup codes, shown this once.
 
     Raises:
+        Denied: it is an API key that acts.
         Conflict: nothing was begun, or it is on already.
         InvalidInput: the code does not fit.
         KeyMissing: the secret is sealed with a key the keyring does not hold.
         NotFound: ``actor`` is no user of the session's tenant.
     """
-    user = _own_row(session, actor)
+    user = _own_row(session, actor, "totp.enabled")
     if user.totp_enabled or user.totp_secret is None:
         state = "on already" if user.totp_enabled else "not begun"
         msg = f"your second factor is {state}: there is nothing to confirm"
@@ -206,6 +209,7 @@ def disable_totp(sessions: Sessions, actor: Actor, *, code: str, keys: Keys) -> 
     """Turn the acting user's second factor off, with a code (a procedure): a stolen session cannot.
 
     Raises:
+        Denied: it is an API key that acts.
         Conflict: it is not on.
         SecondFactorNeeded: the code does not fit, or the user is locked; a wrong code counts as a failed sign-in.
         KeyMissing: the secret is sealed with a key the keyring does not hold.
@@ -248,7 +252,7 @@ def _by_code(
     if user is not None and user.totp_enabled and not is_locked(user):
         shown = ShownCode.of(user, code, keys)
     with sessions(tenant=actor.home_tenant_id) as session:
-        user = _own_row(session, actor)
+        user = _own_row(session, actor, event)
         if not user.totp_enabled:
             msg = "your second factor is not on: see `spothive user totp enable`"
             raise Conflict(msg)
@@ -270,7 +274,8 @@ def _by_code(
 # --- rows --------------------------------------------------------------------------------------------------------
 
 
-def _own_row(session: TenantSession, actor: Actor) -> User:
+def _own_row(session: TenantSession, actor: Actor, attempt: str) -> User:
+    require_person(actor, attempt=attempt, resource=actor.username, resource_type=ResourceType.USER)
     user = locked_user(session, actor.user_id)
     if user is None:
         msg = f"{actor.username} is no user of this tenant: the second factor is set in one's own"
