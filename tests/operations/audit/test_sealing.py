@@ -119,6 +119,25 @@ def test_a_row_committed_late_is_in_a_later_seal(trail: Trail) -> None:
     assert trail.is_whole() == (True, 3, 0)
 
 
+def test_what_is_sealed_while_somebody_verifies_is_no_alarm(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
+    trail.write(2)
+    trail.seal()
+    monkeypatch.setattr(rows, "_SLACK", timedelta(0))
+    monkeypatch.setattr(sealing, "utc_now", lambda: utc_now() + timedelta(hours=1))  # as if rows waited that long
+    verify_rows = verifying._verify_rows  # noqa: SLF001 - to seal between its two halves
+
+    def sealed_before(*facts: Any) -> None:
+        trail.write(2)
+        trail.seal()
+        trail.write(1)
+        trail.seal()
+        verify_rows(*facts)
+
+    monkeypatch.setattr(verifying, "_verify_rows", sealed_before)
+    report = trail.verify()
+    assert (report.findings, report.rows, report.unsealed) == ([], 2, 3)
+
+
 def test_many_rows_make_many_seals(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "SEAL_ROWS", 4)
     monkeypatch.setattr(verifying, "PAGE", 3)

@@ -267,11 +267,17 @@ def _verify_rows(sessions: Sessions, report: TrailReport, spans: Sequence[chain.
             if b"".join(b"".join(entries) for _, entries in sealed) != rows:
                 loose = _compare(report, sealed, rows)
                 if loose:
-                    _count_loose(session, report, within, loose)
+                    _count_loose(session, report, within, loose, _last_seal(session, report, spans))
         at, done = bound, done + len(rows) // trail.ENTRY_BYTES
         progress(done)
     with sessions(tenant=report.tenant_id) as session:
-        _count_loose(session, report, mine & (trail.ROWS.c.id > UUID(bytes=at)) if bounds else mine, None)
+        behind = mine & (trail.ROWS.c.id > UUID(bytes=at)) if bounds else mine
+        _count_loose(session, report, behind, None, _last_seal(session, report, spans))
+
+
+def _last_seal(session: TenantSession, report: TrailReport, spans: Sequence[chain.Span]) -> AuditSeal | None:
+    """Return the newest of the seals that are verified; what came meanwhile covers rows nobody has compared."""
+    return _read_seal(session, report.tenant_id, spans[-1].seal_no) if spans else None
 
 
 def _compare(report: TrailReport, sealed: Sequence[tuple[int, Sequence[bytes]]], rows: bytes) -> set[UUID]:
@@ -293,11 +299,14 @@ def _compare(report: TrailReport, sealed: Sequence[tuple[int, Sequence[bytes]]],
 
 
 def _count_loose(
-    session: TenantSession, report: TrailReport, where: ColumnElement[bool], only: set[UUID] | None
+    session: TenantSession,
+    report: TrailReport,
+    where: ColumnElement[bool],
+    only: set[UUID] | None,
+    last: AuditSeal | None,
 ) -> None:
-    """Count and age the rows without a seal, and name those that a seal should have covered."""
-    newest = chain.newest_seal(session, report.tenant_id) if report.seals else None
-    extra = trail.covered(session, newest) if newest is not None else None
+    """Count and age the rows without a seal, and name those that the ``last`` of the known seals had to cover."""
+    extra = trail.covered(session, last) if last is not None else None
     columns = trail.ROWS.c
     if only is None:
         count, oldest = session.execute(select(func.count(), func.min(columns.timestamp)).where(where)).one()
