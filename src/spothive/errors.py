@@ -151,6 +151,10 @@ class ValueRefused(RuleBroken):
     """A CHECK, a NOT NULL or a column type refused a value."""
 
 
+class TextDamaged(ValueRefused):
+    """A text in an SQLite file is no UTF-8, as only another program can write it."""
+
+
 class DuplicateValue(RuleBroken, Conflict):
     """A unique key is taken."""
 

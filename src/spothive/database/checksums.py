@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from spothive.database import guards, sqlite
 from spothive.database.bulk import plain_type
-from spothive.errors import CopyFailed
+from spothive.errors import CopyFailed, TextDamaged
 from spothive.models import Base
 from spothive.schema.types import JSON_MAX_BYTES
 
@@ -85,9 +85,7 @@ class StoredTable:
         try:
             with connection.exec_driver_sql(query, execution_options=options) as result:
                 yield ([tuple(row) for row in rows] for rows in result.partitions(BATCH))
-        except sa.exc.OperationalError as error:
-            if "decode to UTF-8" not in str(error.orig):
-                raise
+        except TextDamaged:
             where = sqlite.undecodable_text(connection, self.name, self.columns)
             msg = f"{where} is text that is no UTF-8, as only another program can write it: correct it there first"
             raise CopyFailed(msg) from None

@@ -152,6 +152,12 @@ def _value_error(raw: RawRefusal) -> errors.RuleBroken:
     return errors.ValueRefused("a value has the wrong type or does not fit its column", table=raw.table)
 
 
+def _damaged_error(_: RawRefusal) -> errors.SpothiveError:
+    return errors.TextDamaged(
+        "a text in the file is no UTF-8, as only another program can write it: `spothive db backup` names its place"
+    )
+
+
 def _tenant_error(raw: RawRefusal) -> errors.SpothiveError:
     return errors.TenantMismatch(f"{raw.table}: the row belongs to another tenant, or no tenant is bound")
 
@@ -229,6 +235,7 @@ _ERRORS: dict[str, Callable[[RawRefusal], errors.SpothiveError]] = {
     "children": _children_error,
     "not_null": _required_error,
     "value": _value_error,
+    "damaged": _damaged_error,
     "tenant": _tenant_error,
     "gate": _gate_error,
     "privilege": _privilege_error,

@@ -161,6 +161,7 @@ _MESSAGES = {
     "unrecognized token": "syntax",
     "misuse of aggregate": "syntax",
     "cannot store": "value",
+    "Could not decode to UTF-8": "damaged",
     "malformed JSON": "value",
     "Python int too large": "value",
 }

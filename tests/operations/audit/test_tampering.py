@@ -110,6 +110,9 @@ def test_what_no_column_can_hold_is_a_changed_row_and_no_crash(sealed: Sealed) -
         with sealed.intruder.undone():
             sealed.intruder.change("audit_logs", sealed.trail.ids[2], **{column: value})
             assert sealed.first_place()[:2] == (2, sealed.trail.ids[2])
+    with sealed.intruder.undone():
+        sealed.intruder.change("audit_seals", sealed.seals[1], key_id=["CAST(x'ff' AS TEXT)"])
+        assert sealed.first_place()[0] == 2
     with sealed.intruder.undone():  # the same moment and the same id in another spelling are no longer what was written
         capitals = [f"upper('{UUID(int=0xABC).hex}')"]
         sealed.intruder.change("audit_logs", sealed.trail.ids[2], actor_id=capitals)

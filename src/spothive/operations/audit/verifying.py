@@ -183,7 +183,7 @@ def _read_seal(session: TenantSession, tenant_id: UUID, seal_no: int) -> AuditSe
     query = select(AuditSeal).where(AuditSeal.tenant_id == tenant_id, AuditSeal.seal_no == seal_no)
     try:
         return session.scalars(query).one()
-    except (ValueError, RuleBroken):  # what an enum or a time cannot hold
+    except (ValueError, RuleBroken):  # what an enum, a time or a text cannot hold
         return None
 
 

@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy.orm import aliased
 
 from spothive.database import read_session, system_scope
+from spothive.database.trail import CLAIMS_NOTHING
 from spothive.models import (
     ActionStatus,
     AgentAction,
@@ -139,23 +141,14 @@ def probe_sealer(now: datetime) -> Finding:
     One statement, which looks at the newest rows of each tenant. A seal covers the rows of transactions before its
     horizon. SQLite has no numbers of transactions and one writer at a time: there it covers what was written before it.
     """
-    last = (
-        select(
-            AuditSeal.tenant_id,
-            func.max(AuditSeal.horizon).label("horizon"),
-            func.max(AuditSeal.sealed_at).label("sealed_at"),
-        )
-        .group_by(AuditSeal.tenant_id)
-        .subquery()
-    )
-    covered = and_(last.c.horizon == 0, AuditLog.timestamp <= last.c.sealed_at)
+    newer = aliased(AuditSeal)
+    is_newest = ~exists().where(newer.tenant_id == AuditSeal.tenant_id, newer.seal_no > AuditSeal.seal_no)
+    last = select(AuditSeal.tenant_id, AuditSeal.horizon, AuditSeal.sealed_at).where(is_newest).subquery()
+    by_number = and_(last.c.horizon > CLAIMS_NOTHING, AuditLog.txid >= last.c.horizon)
+    by_time = and_(last.c.horizon <= CLAIMS_NOTHING, AuditLog.timestamp > last.c.sealed_at)
     oldest = (
         select(func.min(AuditLog.timestamp))
-        .where(
-            AuditLog.tenant_id == Tenant.id,
-            AuditLog.txid >= func.coalesce(last.c.horizon, 0),
-            or_(last.c.horizon.is_(None), ~covered),
-        )
+        .where(AuditLog.tenant_id == Tenant.id, or_(last.c.horizon.is_(None), by_number, by_time))
         .correlate(Tenant, last)
         .scalar_subquery()
     )
