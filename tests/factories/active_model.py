@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from spothive.clock import utc_now
 from spothive.database import TenantSession, get_db_session, read_session, system_scope
 from spothive.errors import Conflict, DuplicateValue
-from spothive.models import MlModel, ModelStatus
+from spothive.models import PLATFORM_TENANT_ID, ExperimentStatus, LabExperiment, MlModel, ModelStatus
 from tests.factories.samples import sample
 
 PATIENCE = 10_000
@@ -21,9 +21,20 @@ def make_enabled_models(count: int) -> list[UUID]:
     rows = [sample("ml_models", {}, number) for number in range(1, count + 1)]
     with get_db_session() as session, system_scope(session, "test"):
         session.execute(sa.insert(MlModel), rows)
+        try_in_lab(session, *(row["id"] for row in rows))
         for status in (ModelStatus.TESTING, ModelStatus.GRADUATED, ModelStatus.ENABLED):
             session.execute(sa.update(MlModel).values(status=status, graduated_at=utc_now()))
     return [row["id"] for row in rows]
+
+
+def try_in_lab(session: TenantSession, *model_ids: UUID) -> None:
+    """Give each model a COMPLETED lab experiment, without which none graduates."""
+    parents = {"tenants": PLATFORM_TENANT_ID}
+    trials = [sample("lab_experiments", parents | {"ml_models": model}) for model in model_ids]
+    session.execute(sa.insert(LabExperiment), trials)
+    for status, more in ((ExperimentStatus.RUNNING, "started_at"), (ExperimentStatus.COMPLETED, "completed_at")):
+        mine = sa.update(LabExperiment).where(LabExperiment.model_id.in_(model_ids))
+        session.execute(mine.values({"status": status, more: utc_now()}))
 
 
 def deactivate(session: TenantSession) -> None:

@@ -72,6 +72,8 @@ class Graph:
             self.change("agent_actions", optimization_job_id=None)
         if (table, state) == ("waste_resources", "SCHEDULED_DELETE"):
             changes["scan_run_id"] = self.complete_scan()
+        if (table, state) == ("ml_models", "GRADUATED"):
+            self._try_in_lab(row_id or self.rows[table]["id"])
         return self.change(table, row_id, **changes | values)
 
     def complete_scan(self) -> UUID:
@@ -80,6 +82,12 @@ class Graph:
         self._finish_unit(run)
         self.change("scan_runs", run, status="COMPLETE", finished_at=NOW)
         return run
+
+    def _try_in_lab(self, model: UUID) -> None:
+        """Add a COMPLETED experiment of a model."""
+        trial = self.add("lab_experiments", 70, model_id=model)["id"]
+        for state in ("RUNNING", "COMPLETED"):
+            self.change("lab_experiments", trial, **entering("lab_experiments", state))
 
     def _finish_unit(self, run: UUID) -> None:
         """Make DONE the one unit that a sample run expects; the sample row of scan_runs has it already."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -47,6 +48,22 @@ MODEL_LIFE = StateMachine(
         ModelStatus.ENABLED: {ModelStatus.ARCHIVED},
     },
 )
+
+
+def _untried(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that a model graduates without any lab experiment that was COMPLETED."""
+    lab = LabExperiment.__table__
+    tried = sa.select(sa.literal(1)).select_from(lab).where(lab.c.model_id == new.c.id, lab.c.status == "COMPLETED")
+    return sa.and_(old.c.status == "TESTING", new.c.status == "GRADUATED", sa.not_(sa.exists(tried)))
+
+
+def _rewritten(*columns: str) -> Callable[[HasColumns, HasColumns], sa.ColumnElement[bool]]:
+    """Return the condition that one of ``columns`` changes."""
+    return lambda old, new: sa.or_(*(old.c[name].is_distinct_from(new.c[name]) for name in columns))
+
+
+_FILE = ("name", "version", "file_path", "file_hash", "file_format")
+"""Which file a model is: decisions refer to it."""
 
 
 class MlModel(GlobalTable, Timestamped, Base):
@@ -116,7 +133,21 @@ class MlModel(GlobalTable, Timestamped, Base):
                         events=("delete",),
                         when=lambda *_: sa.true(),
                         message="models are archived, never deleted: decisions refer to them",
-                    )
+                    ),
+                    Refusal(
+                        rule="lc_ml_models_graduated",
+                        events=("update",),
+                        columns=("status",),
+                        when=_untried,
+                        message="a model graduates after a lab experiment of it was COMPLETED",
+                    ),
+                    Refusal(
+                        rule="lc_ml_models_file",
+                        events=("update",),
+                        columns=_FILE,
+                        when=_rewritten(*_FILE),
+                        message="a model stays the file it was registered as: register another version",
+                    ),
                 ],
             }
         },
@@ -165,6 +196,32 @@ def _instance_elsewhere(decision: HasColumns) -> sa.Select[Any]:
         instances.c.account_id != decision.c.account_id,
         named.exists(),
     )
+
+
+_FACTS = (
+    "account_id",
+    "instance_id",
+    "model_id",
+    "experiment_name",
+    "pipeline_mode",
+    "is_shadow_run",
+    "prediction_score",
+    "decision",
+    "decision_reason",
+    "execution_time",
+    "execution_duration_ms",
+    "candidates_evaluated",
+    "selected_instance_type",
+    "selected_availability_zone",
+    "old_spot_price",
+    "new_spot_price",
+    "projected_hourly_savings",
+    "features_used",
+    "metrics",
+    "error_message",
+    "created_at",
+)
+"""What a decision was taken from and came to: all but what became of it."""
 
 
 class ExperimentLog(TenantOwned, Timestamped, Base):
@@ -228,11 +285,17 @@ class ExperimentLog(TenantOwned, Timestamped, Base):
                 "refusals": [
                     Refusal(
                         rule="lc_experiment_logs_account",
-                        events=("insert", "update"),
-                        columns=("account_id", "instance_id"),
+                        events=("insert",),
                         when=lambda _, new: _instance_elsewhere(new).exists(),
                         message="a decision belongs to the account of its instance",
-                    )
+                    ),
+                    Refusal(
+                        rule="lc_experiment_logs_facts",
+                        events=("update",),
+                        columns=_FACTS,
+                        when=_rewritten(*_FACTS),
+                        message="what a decision was taken from never changes: it could not be replayed any more",
+                    ),
                 ]
             }
         },
@@ -375,4 +438,16 @@ class Explanation(TenantOwned, Timestamped, Base):
     __table_args__ = (
         UniqueConstraint("tenant_id", "experiment_log_id", "method"),
         Index(None, "tenant_id", "method", "created_at"),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_explanations_facts",
+                        events=("update",),
+                        when=lambda *_: sa.true(),
+                        message="an explanation stays as it was computed with its decision",
+                    )
+                ]
+            }
+        },
     )

@@ -98,10 +98,14 @@ def _two_active_models(graph: Graph) -> None:
 
 DECISIONS: dict[str, Act] = {
     "ck_decision_rollups_sum": change("decision_rollups", decisions=1),
-    "ck_experiment_logs_failed": change("experiment_logs", error_message="no prices"),
-    "ck_experiment_logs_shadow": walk("experiment_logs", "ACTED", is_shadow_run=True),
-    "ck_experiment_logs_target": change("experiment_logs", decision="SWITCH"),
-    "lc_experiment_logs_account": lambda g: g.change("experiment_logs", account_id=g.add("accounts")["id"]),
+    "lc_experiment_logs_account": lambda g: g.add("experiment_logs", account_id=g.add("accounts")["id"]),
+    "ck_experiment_logs_failed": add("experiment_logs", error_message="no prices"),
+    "ck_experiment_logs_shadow": lambda g: g.walk(
+        "experiment_logs", "ACTED", g.add("experiment_logs", is_shadow_run=True)["id"]
+    ),
+    "ck_experiment_logs_target": add("experiment_logs", decision="SWITCH"),
+    "lc_experiment_logs_facts": change("experiment_logs", features_used={"advisor_band": 0}),
+    "lc_explanations_facts": change("explanations", base_value=0.5),
     "ck_lab_experiments_completed": change("lab_experiments", completed_at=NOW),
     "ck_lab_experiments_lease": change("lab_experiments", lease_token=WORKER, leased_until=NOW),
     "ck_lab_experiments_started": change("lab_experiments", started_at=NOW),
@@ -110,6 +114,10 @@ DECISIONS: dict[str, Act] = {
     "ck_ml_models_graduated": walk("ml_models", "GRADUATED", graduated_at=None),
     "uq_ml_models_one_active": _two_active_models,
     "lc_ml_models_kept": remove("ml_models"),
+    "lc_ml_models_file": change("ml_models", file_hash="f" * 64),
+    "lc_ml_models_graduated": lambda g: g.walk("ml_models", "TESTING").change(
+        "ml_models", **entering("ml_models", "GRADUATED")
+    ),
 }
 
 

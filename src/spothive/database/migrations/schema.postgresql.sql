@@ -3488,6 +3488,26 @@ CREATE TRIGGER lc_ml_models_kept BEFORE DELETE ON ml_models FOR EACH ROW
 WHEN (true)
 EXECUTE FUNCTION spothive_refuse('lc_ml_models_kept');
 
+CREATE OR REPLACE FUNCTION guard_lc_ml_models_graduated() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF old.status = 'TESTING' AND new.status = 'GRADUATED' AND NOT (EXISTS (SELECT 1 AS anon_1 
+FROM lab_experiments 
+WHERE lab_experiments.model_id = new.id AND lab_experiments.status = 'COMPLETED')) THEN
+    RAISE EXCEPTION 'lc_ml_models_graduated' USING ERRCODE = '23514', CONSTRAINT = 'lc_ml_models_graduated', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_ml_models_graduated BEFORE UPDATE OF status ON ml_models FOR EACH ROW
+EXECUTE FUNCTION guard_lc_ml_models_graduated();
+
+CREATE TRIGGER lc_ml_models_file BEFORE UPDATE OF name, version, file_path, file_hash, file_format ON ml_models FOR EACH ROW
+WHEN (old.name IS DISTINCT FROM new.name OR old.version IS DISTINCT FROM new.version OR old.file_path IS DISTINCT FROM new.file_path OR old.file_hash IS DISTINCT FROM new.file_hash OR old.file_format IS DISTINCT FROM new.file_format)
+EXECUTE FUNCTION spothive_refuse('lc_ml_models_file');
+
 REVOKE ALL ON ml_models FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ml_models TO spothive_system;
@@ -4747,8 +4767,12 @@ WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.account_id))) THE
 END
 $guard$;
 
-CREATE TRIGGER lc_experiment_logs_account BEFORE INSERT OR UPDATE OF account_id, instance_id ON experiment_logs FOR EACH ROW
+CREATE TRIGGER lc_experiment_logs_account BEFORE INSERT ON experiment_logs FOR EACH ROW
 EXECUTE FUNCTION guard_lc_experiment_logs_account();
+
+CREATE TRIGGER lc_experiment_logs_facts BEFORE UPDATE OF account_id, instance_id, model_id, experiment_name, pipeline_mode, is_shadow_run, prediction_score, decision, decision_reason, execution_time, execution_duration_ms, candidates_evaluated, selected_instance_type, selected_availability_zone, old_spot_price, new_spot_price, projected_hourly_savings, features_used, metrics, error_message, created_at ON experiment_logs FOR EACH ROW
+WHEN (old.account_id IS DISTINCT FROM new.account_id OR old.instance_id IS DISTINCT FROM new.instance_id OR old.model_id IS DISTINCT FROM new.model_id OR old.experiment_name IS DISTINCT FROM new.experiment_name OR old.pipeline_mode IS DISTINCT FROM new.pipeline_mode OR old.is_shadow_run IS DISTINCT FROM new.is_shadow_run OR old.prediction_score IS DISTINCT FROM new.prediction_score OR old.decision IS DISTINCT FROM new.decision OR old.decision_reason IS DISTINCT FROM new.decision_reason OR old.execution_time IS DISTINCT FROM new.execution_time OR old.execution_duration_ms IS DISTINCT FROM new.execution_duration_ms OR old.candidates_evaluated IS DISTINCT FROM new.candidates_evaluated OR old.selected_instance_type IS DISTINCT FROM new.selected_instance_type OR old.selected_availability_zone IS DISTINCT FROM new.selected_availability_zone OR old.old_spot_price IS DISTINCT FROM new.old_spot_price OR old.new_spot_price IS DISTINCT FROM new.new_spot_price OR old.projected_hourly_savings IS DISTINCT FROM new.projected_hourly_savings OR old.features_used IS DISTINCT FROM new.features_used OR old.metrics IS DISTINCT FROM new.metrics OR old.error_message IS DISTINCT FROM new.error_message OR old.created_at IS DISTINCT FROM new.created_at)
+EXECUTE FUNCTION spothive_refuse('lc_experiment_logs_facts');
 
 REVOKE ALL ON experiment_logs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -4781,6 +4805,10 @@ ALTER TABLE hibernation_overrides FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON hibernation_overrides USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
 
 CREATE POLICY system ON hibernation_overrides TO spothive_system USING (true) WITH CHECK (true);
+
+CREATE TRIGGER lc_explanations_facts BEFORE UPDATE ON explanations FOR EACH ROW
+WHEN (true)
+EXECUTE FUNCTION spothive_refuse('lc_explanations_facts');
 
 REVOKE ALL ON explanations FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

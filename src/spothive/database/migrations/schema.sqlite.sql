@@ -2292,6 +2292,16 @@ CREATE TRIGGER lc_ml_models_kept BEFORE DELETE ON ml_models FOR EACH ROW
 WHEN 1
 BEGIN SELECT RAISE(ABORT, 'lc_ml_models_kept'); END;
 
+CREATE TRIGGER lc_ml_models_graduated BEFORE UPDATE OF status ON ml_models FOR EACH ROW
+WHEN old.status = 'TESTING' AND new.status = 'GRADUATED' AND NOT (EXISTS (SELECT 1 AS anon_1 
+FROM lab_experiments 
+WHERE lab_experiments.model_id = new.id AND lab_experiments.status = 'COMPLETED'))
+BEGIN SELECT RAISE(ABORT, 'lc_ml_models_graduated'); END;
+
+CREATE TRIGGER lc_ml_models_file BEFORE UPDATE OF name, version, file_path, file_hash, file_format ON ml_models FOR EACH ROW
+WHEN old.name IS NOT new.name OR old.version IS NOT new.version OR old.file_path IS NOT new.file_path OR old.file_hash IS NOT new.file_hash OR old.file_format IS NOT new.file_format
+BEGIN SELECT RAISE(ABORT, 'lc_ml_models_file'); END;
+
 CREATE TRIGGER lc_ml_models_rowid BEFORE INSERT ON ml_models FOR EACH ROW
 WHEN EXISTS (SELECT 1 AS anon_1 
 FROM ml_models AS kept 
@@ -3027,7 +3037,7 @@ CREATE TRIGGER lc_experiment_logs_key BEFORE UPDATE OF tenant_id, id ON experime
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_key'); END;
 
-CREATE TRIGGER lc_experiment_logs_account_insert BEFORE INSERT ON experiment_logs FOR EACH ROW
+CREATE TRIGGER lc_experiment_logs_account BEFORE INSERT ON experiment_logs FOR EACH ROW
 WHEN EXISTS (SELECT instances.id 
 FROM instances 
 WHERE instances.tenant_id = new.tenant_id AND instances.id = new.instance_id AND instances.account_id != new.account_id AND (EXISTS (SELECT accounts.id 
@@ -3035,11 +3045,11 @@ FROM accounts
 WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.account_id)))
 BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_account'); END;
 
-CREATE TRIGGER lc_experiment_logs_account_update BEFORE UPDATE OF account_id, instance_id ON experiment_logs FOR EACH ROW
-WHEN EXISTS (SELECT instances.id 
-FROM instances 
-WHERE instances.tenant_id = new.tenant_id AND instances.id = new.instance_id AND instances.account_id != new.account_id AND (EXISTS (SELECT accounts.id 
-FROM accounts 
-WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.account_id)))
-BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_account'); END;
+CREATE TRIGGER lc_experiment_logs_facts BEFORE UPDATE OF account_id, instance_id, model_id, experiment_name, pipeline_mode, is_shadow_run, prediction_score, decision, decision_reason, execution_time, execution_duration_ms, candidates_evaluated, selected_instance_type, selected_availability_zone, old_spot_price, new_spot_price, projected_hourly_savings, features_used, metrics, error_message, created_at ON experiment_logs FOR EACH ROW
+WHEN old.account_id IS NOT new.account_id OR old.instance_id IS NOT new.instance_id OR old.model_id IS NOT new.model_id OR old.experiment_name IS NOT new.experiment_name OR old.pipeline_mode IS NOT new.pipeline_mode OR old.is_shadow_run IS NOT new.is_shadow_run OR old.prediction_score IS NOT new.prediction_score OR old.decision IS NOT new.decision OR old.decision_reason IS NOT new.decision_reason OR old.execution_time IS NOT new.execution_time OR old.execution_duration_ms IS NOT new.execution_duration_ms OR old.candidates_evaluated IS NOT new.candidates_evaluated OR old.selected_instance_type IS NOT new.selected_instance_type OR old.selected_availability_zone IS NOT new.selected_availability_zone OR old.old_spot_price IS NOT new.old_spot_price OR old.new_spot_price IS NOT new.new_spot_price OR old.projected_hourly_savings IS NOT new.projected_hourly_savings OR old.features_used IS NOT new.features_used OR old.metrics IS NOT new.metrics OR old.error_message IS NOT new.error_message OR old.created_at IS NOT new.created_at
+BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_facts'); END;
+
+CREATE TRIGGER lc_explanations_facts BEFORE UPDATE ON explanations FOR EACH ROW
+WHEN 1
+BEGIN SELECT RAISE(ABORT, 'lc_explanations_facts'); END;
 

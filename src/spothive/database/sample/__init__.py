@@ -35,7 +35,7 @@ from spothive.database.sample.interruptions import plan_interruptions, write_int
 from spothive.database.sample.market import SOURCE, Market
 from spothive.database.sample.notices import write_notices
 from spothive.database.sample.people import found_companies, slug_of, write_people
-from spothive.database.sample.registry import name_of, write_experiments, write_models, write_results
+from spothive.database.sample.registry import name_of, write_experiments, write_graduations, write_models, write_results
 from spothive.database.sample.scans import write_scans
 from spothive.database.sample.waste import write_waste
 from spothive.database.sample.work import write_work
@@ -124,6 +124,8 @@ def _write(writer: Writer, keyring: Keyring, market: Market, companies: list[Com
     write_accounts(writer, keyring, period, companies)
     write_instances(writer, market, period, companies)
     write_interruptions(writer, period, announced)
+    experiments = write_experiments(writer, period, companies, models)
+    write_graduations(writer, models)
     decisions = DecisionWriter(writer, period, market, hive, models)
     for company in companies:
         decisions.write(company, expected, progress)
@@ -136,7 +138,7 @@ def _write(writer: Writer, keyring: Keyring, market: Market, companies: list[Com
     write_access(writer, period, companies)
     write_work(writer, period, companies)
     write_notices(writer, keyring, period, companies, announced)
-    write_datasets(writer, period, companies, write_experiments(writer, period, companies, models))
+    write_datasets(writer, period, companies, experiments)
 
 
 def _end(until: datetime | None) -> datetime:

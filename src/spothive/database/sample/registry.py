@@ -51,8 +51,11 @@ def name_of(seed: int) -> str:
 
 
 def write_models(writer: Writer, period: Period) -> list[Model]:
-    """Write the versions and return them: the first judges, the second judges on the side, the third is tested."""
-    models = []
+    """Write the versions and return them: the first judges, the second judges on the side, the third is tested.
+
+    They stop at TESTING: :func:`write_graduations` takes them further, once they were tried in the lab.
+    """
+    models, tested = [], []
     for number, (version, path) in enumerate(_VERSIONS.items()):
         dice = period.dice("model", version)
         at = period.founded + number * _DAY
@@ -68,10 +71,16 @@ def write_models(writer: Writer, period: Period) -> list[Model]:
             moved = at + days * _DAY
             graduated = {"graduated_at": moved} if status == ModelStatus.GRADUATED else {}
             life.then(step(moved, status=status) | graduated)
-        models.append(Model(born["id"], version, life))
+        models.append(Model(born["id"], version, Life(born, life.steps[1:])))
+        tested.append(Life(born, life.steps[:1]))
         writer.made(PLATFORM_TENANT_ID, ResourceType.MODEL, f"{born['name']} {version}")
-    writer.insert_lives(MlModel, [model.life for model in models])
+    writer.insert_lives(MlModel, tested)
     return models
+
+
+def write_graduations(writer: Writer, models: Sequence[Model]) -> None:
+    """Take the models as far as they came after their experiments."""
+    writer.move(MlModel, [model.life for model in models])
 
 
 def write_results(writer: Writer, period: Period, models: Sequence[Model]) -> None:
