@@ -62,6 +62,10 @@ schema: $(READY) ## Re-draw what is generated: the schema as SQL, and the pages 
 	@$(BIN)/python -m spothive.database.migrations.guide
 	@$(BIN)/python -m spothive.operations.identity.permissions_page
 
+.PHONY: model
+model: $(READY) ## Train the model that ships with spothive, and write its card
+	@$(BIN)/python -m training $(ARGS)
+
 .PHONY: clean
 clean: ## Remove .venv and every cache (your databases in var/ stay)
 	@rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

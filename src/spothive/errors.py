@@ -45,6 +45,10 @@ class NothingToImport(InvalidInput):
         self.refused = refused
 
 
+class ModelRefused(InvalidInput):
+    """A model file is none that may be loaded, or not the one that was registered; nothing of it was run."""
+
+
 class NotFound(SpothiveError):
     """No such row in this tenant. A row of another tenant answers exactly like one that does not exist."""
 

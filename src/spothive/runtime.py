@@ -1,4 +1,4 @@
-"""Makes what operations are given from outside, as the settings say: the way to AWS, keys, and the anchor."""
+"""Makes what operations are given from outside, as the settings say: the way to AWS, keys, anchor, model files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from spothive.anchor import Anchor
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
 from spothive.keyring import Keyring, load_keyring
+from spothive.scoring.store import ModelStore
 from spothive.settings import get_settings
 from spothive.signing import SigningKeys, load_signing_keys
 
@@ -47,3 +48,8 @@ def signing_keys() -> SigningKeys:
 def audit_anchor() -> Anchor:
     """Return the anchor, to which seals are appended. The file may not be there yet."""
     return Anchor(get_settings().audit_anchor)
+
+
+def model_store() -> ModelStore:
+    """Return the folder of this installation's model files. It is not made yet."""
+    return ModelStore(get_settings().model_store)

@@ -41,6 +41,8 @@ STREETS = {
     "instance": ("fleet", "instance_commands", "List and show instances."),
     "secrets": ("secrets", "commands", "Make, rotate and withdraw the sealing keys."),
     "audit": ("audit", "audit_commands", "Read, seal, verify and export the audit trail."),
+    "model": ("decisions", "model_commands", "Register models and bring them into production."),
+    "experiment": ("decisions", "experiment_commands", "Try models in the lab."),
     "market": ("risk", "commands", "Import facts of the market, shared by every tenant."),
 }
 """Group to the file that holds its commands, their name there, and what they are for."""
