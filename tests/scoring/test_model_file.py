@@ -101,7 +101,7 @@ def test_two_graphs_which_protobuf_would_merge_are_refused() -> None:
 def test_a_good_file_says_what_it_is() -> None:
     contract = read_contract(file_of(linear(1, 2), **{BASELINE_KEY: [1, 0.5]}))
     assert contract.features == ("advisor_band", "savings_percent")
-    assert contract.baseline == (1, 0.5)
+    assert list(contract.baseline) == [1, 0.5]
     assert contract.training == {"data": "a test"}
 
 

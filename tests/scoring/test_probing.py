@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from spothive.errors import ConfigurationError, ModelRefused
 from spothive.scoring import BASELINE_FILE, probing
 from spothive.scoring.probing import probe
 from tests.factories.models import file_of, good_file, linear, network
+from training.run import Plan, parts_of
 
 
 def test_the_shipped_model_is_taken() -> None:
@@ -75,10 +77,9 @@ def test_the_process_sees_neither_environment_nor_folder_and_can_open_nothing(
 ) -> None:
     """What the sandbox is given is tried by a program that stands in for a model gone wild."""
     spy = tmp_path / "spy.py"
-    sandbox = Path(probing.sandbox.__file__)
     spy.write_text(
         f"import json, os, runpy, socket, sys\n"
-        f"own = runpy.run_path({str(sandbox)!r})\n"
+        f"own = runpy.run_path({str(probing.SANDBOX)!r})\n"
         "def wild(data, rows, tolerance):\n"
         "    own['limit'](own['resource'].RLIMIT_NOFILE, 0)\n"
         "    found = [sorted(os.environ), os.getcwd(), sys.flags.isolated]\n"
@@ -93,7 +94,7 @@ def test_the_process_sees_neither_environment_nor_folder_and_can_open_nothing(
         encoding="utf-8",
     )
     monkeypatch.setenv("DATABASE_URL", "postgresql://secret")
-    monkeypatch.setattr(probing.sandbox, "__file__", str(spy))
+    monkeypatch.setattr(probing, "SANDBOX", spy)
     with pytest.raises(ModelRefused) as told:
         probe(good_file())
     environment, folder, isolated, *refused = json.loads(str(told.value))
@@ -118,3 +119,15 @@ def test_nothing_else_needs_the_extra() -> None:
         "from spothive.scoring.shapley import attribute\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ)
+
+
+def test_the_guide_trains_a_model_that_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "models.md"
+    (block,) = re.findall(r"^```python\n(.*?)^```", guide.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    parts = parts_of(Plan(pools=100, fit_weeks=2, calibrate_weeks=1, test_weeks=1))
+    names: dict[str, Any] = {}
+    for prefix, part in zip(("", "later_", "latest_"), parts.values(), strict=True):
+        names |= {f"{prefix}rows": part.rows, f"{prefix}hit": part.hit}
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, guide, "exec"), names)  # noqa: S102 - our own guide
+    assert probe((tmp_path / "risk.onnx").read_bytes()).training["examples"] == len(names["rows"])

@@ -38,7 +38,6 @@ def flip(path: Path, place: int) -> None:
 
 def test_one_changed_byte_is_refused_and_the_model_before_keeps_serving(store: ModelStore) -> None:
     server, first, second = ModelServer(store), kept(store, 0.1, 0.0, 0.0), kept(store, 0.2, 0.0, 0.0)
-    assert server.present is None
     before = server.refresh(first).score(ROW)
     path = store.folder / second.path
     for place in (0, path.stat().st_size // 2, path.stat().st_size - 1):
@@ -54,6 +53,7 @@ def test_one_changed_byte_is_refused_and_the_model_before_keeps_serving(store: M
 
 def test_what_is_loaded_needs_its_file_no_more(store: ModelStore) -> None:
     server, file = ModelServer(store), kept(store, 0.1, 0.0, 0.0)
+    assert server.present is None
     loaded = server.refresh(file)
     flip(store.folder / file.path, 9)
     assert server.refresh(file) is loaded

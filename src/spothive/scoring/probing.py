@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from spothive.errors import ConfigurationError, ModelRefused
-from spothive.scoring import sandbox
 from spothive.scoring.features import BY_NAME
 from spothive.scoring.model_file import Contract, read_contract
 
 PATIENCE: Final = 60.0
 """Seconds after which a probe is ended."""
+
+SANDBOX: Final = Path(__file__).with_name("sandbox.py").absolute()
+"""The program that is run. By its path: in isolated mode a package need not be found."""
 
 TOLERANCE: Final = 2.5e-7
 """Most by which other rows beside it may change a row's score; explanations sum to the score within 1e-6."""
@@ -56,7 +58,7 @@ def probe(data: bytes, *, patience: float = PATIENCE) -> Contract:
     with tempfile.TemporaryDirectory(prefix="spothive-probe-") as folder:
         try:
             ended = subprocess.run(
-                [sys.executable, "-I", str(Path(sandbox.__file__).absolute())],
+                [sys.executable, "-I", str(SANDBOX)],
                 input=asked,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
