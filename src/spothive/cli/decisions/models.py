@@ -86,7 +86,10 @@ def list_models(call: Call) -> None:
 
 @command(model_commands, "show")
 def show_model(call: Call, name: Name, version: Version) -> None:
-    """Show a model, and whether its file is what was registered. Exit 1 if it is not."""
+    """Show a model, and whether its file is whole.
+
+    Exit 1 if it is not what was registered.
+    """
     from spothive import runtime
     from spothive.errors import ModelRefused
     from spothive.operations import decisions
@@ -145,7 +148,10 @@ def archive_model(call: Call, name: Name, version: Version) -> None:
 
 @command(model_commands, "activate")
 def activate_model(call: Call, name: Name, version: Version) -> None:
-    """Let an enabled model decide in production, instead of the one before."""
+    """Let an enabled model decide in production.
+
+    The one before stays enabled.
+    """
     from spothive import runtime
     from spothive.database import get_db_session
     from spothive.operations import decisions
