@@ -59,6 +59,9 @@ def test_every_command_of_the_house_is_there() -> None:
         *("account begin", "account template", "account verify", "account connect", "account recheck"),
         *("account discover", "secrets init", "secrets status", "secrets rotate", "secrets withdraw"),
         *("audit list", "audit show", "audit init", "audit seal", "audit verify", "audit export"),
+        *("model register", "model list", "model show", "model accept", "model graduate", "model enable"),
+        *("model activate", "model archive", "experiment assign"),
+        *("experiment create", "experiment start", "experiment finish", "experiment list"),
         *("instance list", "instance show", "market import", "doctor", "health", "logs", "demo"),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,9 +17,9 @@ PATIENCE = 10_000
 """Attempts after which a writer that always comes second is a failure of the test."""
 
 
-def make_enabled_models(count: int) -> list[UUID]:
+def make_enabled_models(count: int, **values: Any) -> list[UUID]:
     """Make so many models that are ENABLED; none is active."""
-    rows = [sample("ml_models", {}, number) for number in range(1, count + 1)]
+    rows = [sample("ml_models", {}, number, **values) for number in range(1, count + 1)]
     with get_db_session() as session, system_scope(session, "test"):
         session.execute(sa.insert(MlModel), rows)
         try_in_lab(session, *(row["id"] for row in rows))

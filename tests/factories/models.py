@@ -45,7 +45,8 @@ def linear(*weights: float, last: str = "Sigmoid") -> onnx.ModelProto:
 
 def file_of(model: onnx.ModelProto, **metadata: Any) -> bytes:
     """Return the content of the file of ``model``; ``metadata`` stands in for parts of its contract."""
-    width = model.graph.input[0].type.tensor_type.shape.dim[1].dim_value if model.graph.input else 1
+    sizes = model.graph.input[0].type.tensor_type.shape.dim
+    width = sizes[1].dim_value if len(sizes) > 1 else 2
     said = {key: value for key, value in contract(width, **metadata).items() if value is not None}
     helper.set_model_props(model, {key: v if isinstance(v, str) else json.dumps(v) for key, v in said.items()})
     return bytes(model.SerializeToString())

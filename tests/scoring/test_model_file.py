@@ -75,7 +75,12 @@ REFUSED = {
     "spothive knows no feature 'tenant'": file_of(linear(1, 2), **{FEATURES_KEY: ["price_ratio", "tenant"]}),
     "names 2 features": file_of(linear(1, 2), **{FEATURES_KEY: ["price_ratio", "price_ratio"]}),
     "baseline is not one number": file_of(linear(1, 2), **{BASELINE_KEY: [0]}),
-    "not one number for each": file_of(linear(1, 2), **{BASELINE_KEY: "[0, NaN]"}),
+    "not one number for each": file_of(linear(1, 2), **{BASELINE_KEY: [0, "x"]}),
+    "baseline in its metadata is no JSON array": file_of(linear(1, 2), **{BASELINE_KEY: "[0, NaN]"}),
+    "for each of its 2 features": file_of(linear(1, 2), **{BASELINE_KEY: f"[0, 1{'0' * 400}]"}),
+    "training in its metadata is no JSON object": file_of(linear(1, 2), **{TRAINING_KEY: '{"by": "\\ud800"}'}),
+    "training in its metadata": file_of(linear(1, 2), **{TRAINING_KEY: '{"auc": 1e999}'}),
+    "any number of rows": changed(lambda m: m.graph.input[0].type.tensor_type.shape.ClearField("dim")),
 }
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,6 +47,8 @@ _TENSOR = dict.fromkeys(range(1, 13), "data") | {13: "elsewhere", 14: "location"
 _FLOAT = 1
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _VARINT_MAX = 10
+
+_HUGE = 1e30
 
 _PICKLE_PROTOCOLS = range(2, 6)
 
@@ -139,7 +140,10 @@ def _check_ends(graph: dict[str, list[Any]], width: int) -> None:
     shapes = [shape for tensor in tensors for shape in tensor.get("shape", [])]
     if len(tensors) != 1 or len(shapes) != 1 or tensors[0].get("elem") != [_FLOAT]:
         raise ModelRefused("its input is not a tensor of 32 bit floats with two dimensions")
-    sizes = [_message(dim, {1: "size", 2: "name"}, "shape") for dim in _message(shapes[0], {1: "dim"}, "shape")["dim"]]
+    sizes = [
+        _message(dim, {1: "size", 2: "name"}, "shape")
+        for dim in _message(shapes[0], {1: "dim"}, "shape").get("dim", [])
+    ]
     if len(sizes) != 2 or sizes[0].get("size") or sizes[1].get("size") != [width]:  # noqa: PLR2004 - rows, features
         raise ModelRefused(f"its input is not any number of rows with {width} features each")
 
@@ -163,7 +167,7 @@ def _contract(metadata: dict[str, str]) -> Contract:
         raise ModelRefused(f"it names {len(features)} features; a model takes 1 to {MOST_FEATURES} different ones")
     if unknown := [str(name)[:60] for name in features if name not in BY_NAME]:
         raise ModelRefused(f"spothive knows no feature {unknown[0]!r}: see docs/guides/models.md")
-    numbers = [float(value) for value in baseline if isinstance(value, (int, float)) and math.isfinite(value)]
+    numbers = [float(value) for value in baseline if isinstance(value, (int, float)) and abs(value) < _HUGE]
     if len(numbers) != len(features) or len(baseline) != len(features):
         raise ModelRefused(f"its baseline is not one number for each of its {len(features)} features")
     return Contract(tuple(features), tuple(numbers), training)
@@ -174,6 +178,7 @@ def _json(metadata: dict[str, str], key: str, shape: type[Any]) -> Any:
         raise ModelRefused(f"its metadata do not say {key}: see docs/guides/models.md")
     try:
         value = json.loads(metadata[key])
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()  # what could not be stored either
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, shape) or (shape is list and any(isinstance(part, (list, dict)) for part in value)):

@@ -20,7 +20,6 @@ from spothive.database import (
     AuditSeal,
     Base,
     ComponentHealth,
-    MlModel,
     SpotPrice,
     SystemLog,
     get_db_session,
@@ -29,6 +28,7 @@ from spothive.database import (
 from spothive.errors import Denied, InvalidInput
 from spothive.operations.health import PROBES, Component, Finding, check_component, check_health
 from spothive.operations.health.checking import SLOW_MS
+from spothive.settings import get_settings
 from tests.conftest import Database, settings
 from tests.factories import make_account, make_cluster, make_price, make_tenant
 from tests.factories.active_model import make_enabled_models, put_in_place
@@ -90,12 +90,13 @@ def test_market_data_are_as_good_as_their_newest_price(db: Database) -> None:
     assert _seen(Component.MARKET_DATA, now + timedelta(days=100))[0] == "degraded"  # what is on demand costs has aged
 
 
-def test_the_model_is_as_good_as_its_file(db: Database, tmp_path: Path) -> None:
+def test_the_model_is_as_good_as_its_file(db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _seen(Component.MODEL) == ("unknown", "no model is active in production")
     file = tmp_path / "model.onnx"
     digest = hashlib.sha256(b"weights").hexdigest()
-    (model_id,) = make_enabled_models(1)
-    _run(sa.update(MlModel).values(file_path=str(file), file_hash=digest, name="crash", version="2"))
+    monkeypatch.setenv("SPOTHIVE_MODEL_STORE", str(tmp_path))
+    get_settings.cache_clear()
+    (model_id,) = make_enabled_models(1, file_path=file.name, file_hash=digest, name="crash", version="2")
     with get_db_session() as session, system_scope(session, "test"):
         put_in_place(session, model_id)
     assert _seen(Component.MODEL) == ("down", "the file of crash 2 is not there")

@@ -124,7 +124,10 @@ def accept_model(call: Call, name: Name, version: Version) -> None:
 
 @command(model_commands, "graduate")
 def graduate_model(call: Call, name: Name, version: Version) -> None:
-    """Let a model leave the lab, after an experiment of it was completed."""
+    """Let a model leave the lab.
+
+    An experiment of it must have been completed.
+    """
     from spothive.operations.decisions import graduate_model as verb
 
     _advance(call, verb, name, version)

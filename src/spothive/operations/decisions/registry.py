@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +21,12 @@ from spothive.models import (
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record, record_failure
 from spothive.operations.identity import Action, require
+from spothive.operations.sessions import Sessions
 from spothive.schema.states import move
 from spothive.scoring.model_file import sha256_of
 from spothive.scoring.probing import probe, require_runtime
 from spothive.scoring.serving import LoadedModel, ModelFile, ModelServer, check_file
 from spothive.scoring.store import ModelStore, read_model_file
-
-Sessions = Callable[..., AbstractContextManager[TenantSession]]
 
 
 def list_models(session: TenantSession) -> list[MlModel]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import and_, exists, func, or_, select
@@ -28,6 +27,7 @@ from spothive.models import (
     SpotPrice,
     Tenant,
 )
+from spothive.settings import get_settings
 
 QUEUE_WAITING = timedelta(minutes=5)
 """An agent asks for work far more often: an action that has waited longer is not being fetched."""
@@ -120,7 +120,7 @@ def probe_model(now: datetime) -> Finding:
         model = session.scalar(select(MlModel).where(MlModel.is_active_prod))
     if model is None:
         return Finding(ComponentStatus.UNKNOWN, "no model is active in production")
-    name, file = f"{model.name} {model.version}", Path(model.file_path)
+    name, file = f"{model.name} {model.version}", get_settings().model_store / model.file_path
     facts = {"model": name}
     if not file.is_file():  # what is no file might also never end
         return Finding(ComponentStatus.DOWN, f"the file of {name} is not there", facts)
