@@ -31,6 +31,7 @@ from spothive.database.passwords import hash_password
 from spothive.keyring import Keyring
 from spothive.operations.actor import Actor
 from spothive.operations.fleet import disconnect_account, import_fleet, set_environment
+from spothive.operations.hive import record_spot_event
 from spothive.operations.identity import (
     accept_invitation,
     change_password,
@@ -55,7 +56,9 @@ from spothive.operations.identity.tokens import hash_of
 from spothive.operations.risk import PricesRead, import_prices
 from spothive.operations.secrets import rotate, withdraw
 from spothive.schema.sealed import seal
+from tests.factories import make_instance
 from tests.factories.fleets import answer_of, connected_account, observed
+from tests.factories.spot_events import spot_event
 from tests.operations.conftest import World
 
 SECRET = "sha256$this-is-the-hash"
@@ -129,6 +132,18 @@ def _suspend_globex(world: World) -> None:
 def _connect(world: World) -> None:
     with get_db_session(tenant=world.acme) as session:
         connected_account(session, world.anna.user_id, name="shop", account_id="210987654321")
+
+
+def _hold_instance(world: World) -> None:
+    with get_db_session(tenant=world.acme) as session:
+        account = connected_account(session, world.anna.user_id, name="shop", account_id="210987654321")
+        account.environment_type = EnvironmentType.PROD
+    make_instance(world.acme, account.id, "i-00000001", region="us-east-1", availability_zone="us-east-1a")
+
+
+def _tell(actor: Actor, tenant_id: UUID) -> Any:
+    event = spot_event(account="210987654321", instance_id="i-00000001", event_id="told")
+    return record_spot_event(get_db_session, actor, event, tenant_id=tenant_id)
 
 
 def _hold_key(world: World) -> None:
@@ -467,6 +482,27 @@ VERBS = (
         denied="anna",
         tenant="platform",
         trail=("market.imported", "a file", None, {"added": 1, "changed": 0, "refused": 1}),
+    ),
+    Verb(
+        "record an event about a spot instance",
+        _tell,
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=(
+            (
+                "event.recorded",
+                "i-00000001",
+                None,
+                {
+                    "event_type": "termination_notice",
+                    "pool_id": "us-east-1:us-east-1a:m5.large",
+                    "reported_at": ANY,
+                    "counted": True,
+                },
+            ),
+        ),
+        prepare=_hold_instance,
     ),
     Verb(
         "disconnect an account",

@@ -39,6 +39,9 @@ BLOCKED_FOR: Final = timedelta(hours=POISON_HOURS)
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
 """By how much a clock at AWS may be ahead of ours."""
 
+EVENTS_MAX: Final = 10_000
+"""Most events one look at a pool's history returns."""
+
 _FIRST_NOTICE: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """AWS announced no interruption before; an earlier time is a clock that was never set."""
 
@@ -393,8 +396,10 @@ def why_pool(session: TenantSession, pool: str, *, limit: int = 100) -> PoolHist
     """Return what is known of a pool and the latest ``limit`` announcements about it, newest first.
 
     Raises:
-        InvalidInput: it is not written ``region:availability_zone:instance_type``.
+        InvalidInput: it is not written ``region:availability_zone:instance_type``, or ``limit`` is not 1 to 10,000.
     """
+    if not 1 <= limit <= EVENTS_MAX:
+        _refuse(f"a history has 1 to {EVENTS_MAX} events")
     risk = check_pools(session, [pool])[pool]
     query = select(GlobalRiskEvent).where(GlobalRiskEvent.pool_id == pool)
     rows = session.scalars(query.order_by(GlobalRiskEvent.reported_at.desc(), GlobalRiskEvent.id.desc()).limit(limit))

@@ -1,0 +1,190 @@
+"""``spothive event`` and ``spothive risk``: what AWS announces about spot instances, and which pools it blocks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spothive.cli.call import Call, CheckFailed, command
+from spothive.cli.files import read_files
+from spothive.cli.output import Column
+from spothive.cli.progress import show_progress
+from spothive.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from spothive.operations.hive import EventResult, PoolRisk
+
+event_commands = typer.Typer(rich_markup_mode=None)
+risk_commands = typer.Typer(rich_markup_mode=None)
+
+MALFORMED = "malformed"
+EVENT_COLUMNS = (
+    Column("line", "line", right=True),
+    Column("outcome", "outcome"),
+    Column("event", "event_type", optional=True),
+    Column("instance", "instance_id", optional=True),
+    Column("pool", "pool_id", optional=True),
+    Column("blocked until", "blocked_until", optional=True),
+    Column("reason", "reason", fold=True),
+)
+RISK_COLUMNS = (
+    Column("pool", "pool_id"),
+    Column("blocked", "blocked"),
+    Column("until", "until"),
+    Column("interruptions", "interruptions", right=True),
+    Column("last interruption", "last_interruption", optional=True),
+)
+HISTORY_COLUMNS = (
+    Column("reported", "reported_at"),
+    Column("event", "event_type"),
+    Column("counted", "counted"),
+)
+Pool = Annotated[str, typer.Argument(metavar="POOL", help="region:zone:type, as us-east-1:us-east-1a:m5.large.")]
+Line = tuple[int, bytes]
+
+
+@command(event_commands, "ingest")
+def ingest_events(
+    call: Call,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="One event, or one a line; - is standard input.")],
+) -> None:
+    """Take events of AWS EventBridge about spot instances.
+
+    Without --tenant, staff take events of all tenants. What was taken before is
+    taken once. Bad lines are left out and listed; exit 1 if there are any.
+    """
+    actor, own = call.actor, call.tenant_id  # found before anything is read
+    [(name, content)] = read_files([file])
+    lines = _lines(content)
+    if not lines:
+        msg = f"{name} holds no event"
+        raise InvalidInput(msg)
+    from spothive.models import PLATFORM_TENANT_ID
+
+    tenant_id = None if own == PLATFORM_TENANT_ID else own
+    rows: list[dict[str, Any]] = []
+    with show_progress("taking events", len(lines)) as progress:
+        for facts in _taken(actor, tenant_id, lines):
+            rows.append(facts)
+            progress(len(rows), len(lines))
+    counts = _counts(rows)
+    call.out.json(counts | {"lines": rows})
+    call.out.table(rows, EVENT_COLUMNS, empty="")
+    call.out.line(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
+    if counts[MALFORMED]:
+        which = "1 line is" if counts[MALFORMED] == 1 else f"{counts[MALFORMED]} lines are"
+        msg = f"{which} malformed and left out: correct them and take the file again, what was taken is not taken twice"
+        raise CheckFailed(msg)
+
+
+def _lines(content: bytes) -> list[Line]:
+    """Return the events with the numbers of their lines: one document over many lines, or one on each."""
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        whole = isinstance(json.loads(content), dict)
+    except (ValueError, RecursionError):
+        whole = False
+    if whole:
+        return [(1, content)]
+    return [(number, line) for number, line in enumerate(content.split(b"\n"), 1) if line.strip()]
+
+
+def _taken(actor: Any, tenant_id: Any, lines: list[Line]) -> Iterator[dict[str, Any]]:
+    """Take each event in transactions of its own; yield what became of it."""
+    from spothive.database import get_db_session
+    from spothive.operations.hive import record_spot_event
+
+    for number, line in lines:
+        try:
+            result = record_spot_event(get_db_session, actor, _event(line), tenant_id=tenant_id)
+        except InvalidInput as error:
+            nothing = dict.fromkeys(("event_type", "instance_id", "reported_at", "pool_id", "blocked_until"))
+            yield {"line": number, "outcome": MALFORMED, **nothing, "reason": str(error)}
+        else:
+            yield {"line": number} | _event_facts(result)
+
+
+def _event(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        msg = "this line is no JSON"
+        raise InvalidInput(msg) from None
+
+
+def _event_facts(result: EventResult) -> dict[str, Any]:
+    notice = result.notice
+    return {
+        "outcome": result.outcome,
+        "event_type": notice and notice.event_type,
+        "instance_id": notice and notice.instance_id,
+        "reported_at": notice and notice.reported_at,
+        "pool_id": result.pool_id,
+        "blocked_until": result.blocked_until,
+        "reason": result.reason,
+    }
+
+
+def _counts(rows: list[dict[str, Any]]) -> dict[str, int]:
+    from spothive.operations.hive import EventOutcome
+
+    outcomes = [row["outcome"] for row in rows]
+    return {outcome: outcomes.count(outcome) for outcome in (*(known.value for known in EventOutcome), MALFORMED)}
+
+
+@command(risk_commands, "check")
+def check_risk(
+    call: Call, pools: Annotated[list[str], typer.Argument(metavar="POOL...", help="region:zone:type, any number.")]
+) -> None:
+    """Tell which pools are blocked, until when and why."""
+    from spothive.operations.hive import check_pools
+
+    with call.reading() as session:
+        rows = [_risk_facts(risk) for risk in check_pools(session, pools).values()]
+    call.out.json(rows)
+    call.out.table(rows, RISK_COLUMNS, empty="")
+
+
+@command(risk_commands, "list")
+def list_risks(call: Call) -> None:
+    """List the pools that are blocked now."""
+    from spothive.operations.hive import list_blocked
+
+    with call.reading() as session:
+        rows = [_risk_facts(risk) for risk in list_blocked(session)]
+    call.out.json(rows)
+    call.out.table(rows, RISK_COLUMNS, empty="no pool is blocked")
+
+
+@command(risk_commands, "why")
+def explain_risk(
+    call: Call, pool: Pool, limit: Annotated[int, typer.Option(metavar="N", help="Most events to show.")] = 50
+) -> None:
+    """Show what AWS announced about a pool, newest first."""
+    from spothive.operations.hive import why_pool
+
+    with call.reading() as session:
+        history = why_pool(session, pool, limit=limit)
+    events = [
+        {"reported_at": event.reported_at, "event_type": event.event_type, "counted": event.counted}
+        for event in history.events
+    ]
+    facts = _risk_facts(history.risk)
+    call.out.json(facts | {"events": events})
+    call.out.facts(facts)
+    call.out.line()
+    call.out.table(events, HISTORY_COLUMNS, empty="AWS announced nothing about this pool")
+
+
+def _risk_facts(risk: PoolRisk) -> dict[str, Any]:
+    return {
+        "pool_id": risk.pool_id,
+        "blocked": risk.blocked,
+        "until": risk.until,
+        "interruptions": risk.interruptions,
+        "last_interruption": risk.last_interruption,
+        "reason": risk.reason,
+    }
