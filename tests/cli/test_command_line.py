@@ -62,7 +62,7 @@ def test_every_command_of_the_house_is_there() -> None:
         *("model register", "model list", "model show", "model accept", "model graduate", "model enable"),
         *("model activate", "model archive", "experiment assign"),
         *("experiment create", "experiment start", "experiment finish", "experiment list"),
-        *("event ingest", "risk check", "risk list", "risk why"),
+        *("event ingest", "risk check", "risk list", "risk why", "sla report"),
         *("instance list", "instance show", "market import", "doctor", "health", "logs", "demo"),
     }
 
