@@ -76,7 +76,7 @@ def ingest_events(
     call.out.line(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
     if counts[MALFORMED]:
         which = "1 line is" if counts[MALFORMED] == 1 else f"{counts[MALFORMED]} lines are"
-        msg = f"{which} malformed and left out: correct them and take the file again, what was taken is not taken twice"
+        msg = f"{which} malformed and left out: mend the file and take it again, nothing is taken twice"
         raise CheckFailed(msg)
 
 
