@@ -19,6 +19,8 @@ from spothive.database import (
     Account,
     EnvironmentType,
     GlobalRiskEvent,
+    Instance,
+    Lifecycle,
     RiskSource,
     SpotPoolRisk,
     get_db_session,
@@ -184,14 +186,18 @@ def test_what_is_not_the_tenants_blocks_nobody_and_tells_nothing(fleet: World) -
     ]
     before = everything()
     answers = {(told(fleet, event, fleet.acme).outcome, told(fleet, event, fleet.acme).reason) for event in strange}
-    assert answers == {(EventOutcome.UNKNOWN, "no connected account holds such an instance")}
+    assert answers == {(EventOutcome.UNKNOWN, "no connected account holds such a spot instance")}
     assert {told(fleet, event).outcome for event in strange[1:]} == {EventOutcome.UNKNOWN}
+    with get_db_session(tenant=fleet.acme) as session:  # AWS interrupts no on-demand instance
+        session.execute(update(Instance).where(Instance.instance_id == IN_PROD).values(lifecycle=Lifecycle.ON_DEMAND))
+    assert told(fleet, hit(), fleet.acme).outcome == EventOutcome.UNKNOWN
     with get_db_session(tenant=fleet.acme) as session:
+        session.execute(update(Instance).where(Instance.instance_id == IN_PROD).values(lifecycle=Lifecycle.SPOT))
         session.execute(update(Account).where(Account.account_id == PROD).values(disconnecting_at=utc_now()))
     after = {told(fleet, hit(), tenant).outcome for tenant in (None, fleet.acme)}
     assert after == {EventOutcome.UNKNOWN}
     changed = everything()
-    assert [table for table in changed if changed[table] != before[table]] == ["accounts"]
+    assert {table for table in changed if changed[table] != before[table]} == {"accounts", "instances"}  # by this test
 
 
 def test_other_events_are_ignored_and_said_so(fleet: World) -> None:

@@ -24,6 +24,7 @@ from spothive.models import (
     EnvironmentType,
     GlobalRiskEvent,
     Instance,
+    Lifecycle,
     ResourceType,
     RiskSource,
     SpotEventType,
@@ -87,7 +88,7 @@ class EventResult:
 
     Attributes:
         outcome: recorded; repeated, it was there already; ignored, it is not about spot; or unknown, no connected
-            account holds such an instance.
+            account holds such a spot instance.
         reason: the same in words.
         notice: what was announced; None if the event was ignored.
         pool_id: pool of the instance, if it is known.
@@ -271,7 +272,7 @@ def _feeding(notice: SpotNotice) -> tuple[ColumnElement[bool], ...]:
 
 def _unknown(notice: SpotNotice) -> EventResult:
     # One answer whatever is missing: it must not tell whether somebody else has the account or the instance.
-    return EventResult(EventOutcome.UNKNOWN, "no connected account holds such an instance", notice)
+    return EventResult(EventOutcome.UNKNOWN, "no connected account holds such a spot instance", notice)
 
 
 def _record(session: TenantSession, actor: Actor, notice: SpotNotice) -> EventResult:
@@ -280,7 +281,8 @@ def _record(session: TenantSession, actor: Actor, notice: SpotNotice) -> EventRe
     if account is None:
         return _unknown(notice)
     query = select(Instance).where(Instance.account_id == account.id, Instance.region == notice.region)
-    instance = session.scalar(query.where(Instance.instance_id == notice.instance_id))
+    spot = query.where(Instance.lifecycle == Lifecycle.SPOT)  # AWS interrupts no other
+    instance = session.scalar(spot.where(Instance.instance_id == notice.instance_id))
     if instance is None:
         return _unknown(notice)
     is_prod = account.environment_type is EnvironmentType.PROD
