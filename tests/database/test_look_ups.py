@@ -10,6 +10,7 @@ from sqlalchemy import select
 from spothive.database import SessionLocal, get_db_session, read_session, run_all_migrations, system_scope
 from spothive.database.look_ups import account_owner_exists, api_key_row, login_row, session_row
 from spothive.database.policies import look_ups
+from spothive.errors import IllegalMove
 from spothive.models import ApiKey, ApiScope, Role, SessionLog, User
 from tests.conftest import Database
 from tests.database.as_owner import catalogue
@@ -45,14 +46,12 @@ def test_nobody_else_is_found(db: Database, name: str) -> None:
         assert login_row(session, name) is None
 
 
-def test_a_name_means_the_user_name_before_the_e_mail(db: Database) -> None:
+def test_no_user_name_is_an_address_by_which_another_signs_in(db: Database) -> None:
     tenant = make_tenant()
     make_user(tenant, "bob", email="ann@example.com")
-    ann = make_user(tenant, "ann@example.com", email="ann@elsewhere.example")
-    with get_db_session() as session:
-        row = login_row(session, "ann@example.com")
-    assert row is not None
-    assert row.id == ann.id
+    with pytest.raises(IllegalMove) as refused:
+        make_user(tenant, "ann@example.com", email="ann@elsewhere.example")
+    assert refused.value.rule == "lc_users_username"
 
 
 def test_the_hash_is_not_shown(db: Database) -> None:

@@ -20,6 +20,8 @@ COLUMNS = (
     Column("key is here", "key_present"),
     Column("withdrawn", "key_withdrawn", optional=True),
 )
+SHOWN = 20
+"""Most values that do not open in the table for people."""
 UNOPENED = (
     Column("table", "table"),
     Column("column", "column"),
@@ -137,7 +139,9 @@ def rotate_keys(
         call.out.line(f"made the key {done.key_id}; keep a copy, apart from the backups of the database")
     call.out.line(f"sealed {done.resealed} values with {done.key_id}")
     if unopened:
-        call.out.table(unopened, UNOPENED, empty="")
+        call.out.table(unopened[:SHOWN], UNOPENED, empty="")
+        if len(unopened) > SHOWN:
+            call.out.line(f"and {len(unopened) - SHOWN} more, all of them with --json")
         msg = f"{len(unopened)} values do not open and were left alone: bring back their keys, or store them again"
         raise CheckFailed(msg)
     if done.left:

@@ -121,9 +121,7 @@ def login_row_query(name: Any) -> sa.Select[Any]:
         )
         .join(tenants, tenants.c.id == users.c.tenant_id)
         .where(sa.or_(users.c.username == name, users.c.email == name))
-        # A name that is one user's user name and another's e-mail means the user name.
-        .order_by(sa.case((users.c.username == name, 0), else_=1))
-        .limit(1)
+        .limit(1)  # a name with an @ is an address, one without a user name: no two users have it
     )
 
 

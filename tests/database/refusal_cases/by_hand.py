@@ -41,6 +41,7 @@ IDENTITY: dict[str, Act] = {
     "lc_api_keys_given": lambda g: g.change("api_keys", user_id=g.add("users")["id"]),
     "lc_tenants_platform_gone": lambda g: g.remove("tenants", PLATFORM_TENANT_ID),
     "lc_tenants_platform": lambda g: g.change("tenants", PLATFORM_TENANT_ID, is_active=False),
+    "lc_users_username": change("users", username="ann@x.io"),
     "lc_users_last_admin": lambda g: g.change("users", an_admin(g)["id"], role="user"),
     "lc_users_last_admin_gone": lambda g: g.remove("users", an_admin(g)["id"]),
     "lc_users_totp_step": lambda g: g.change("users", totp_last_step=2).change("users", totp_last_step=1),

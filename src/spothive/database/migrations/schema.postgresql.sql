@@ -3827,6 +3827,10 @@ $guard$;
 CREATE TRIGGER lc_users_totp_secret_withdrawn BEFORE INSERT OR UPDATE OF totp_secret ON users FOR EACH ROW
 EXECUTE FUNCTION guard_lc_users_totp_secret_withdrawn();
 
+CREATE TRIGGER lc_users_username BEFORE INSERT OR UPDATE OF username ON users FOR EACH ROW
+WHEN (replace(new.username, '@', '') != new.username)
+EXECUTE FUNCTION spothive_refuse('lc_users_username');
+
 CREATE TRIGGER lc_users_last_admin_lock BEFORE UPDATE OF tenant_id, role, is_active ON users FOR EACH STATEMENT
 EXECUTE FUNCTION spothive_serialise('last_admin');
 
@@ -4832,7 +4836,7 @@ CREATE FUNCTION login_row(name text) RETURNS TABLE (tenant_id uuid, tenant_slug 
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $look_up$
 SELECT users.tenant_id, tenants.slug AS tenant_slug, tenants.is_active AS tenant_is_active, users.id, users.username, users.role, users.is_active, users.must_change_password, users.password_hash, users.failed_logins, users.locked_until 
 FROM users JOIN tenants ON tenants.id = users.tenant_id 
-WHERE users.username = $1 OR users.email = $1 ORDER BY CASE WHEN (users.username = $1) THEN 0 ELSE 1 END 
+WHERE users.username = $1 OR users.email = $1 
  LIMIT 1
 $look_up$;
 

@@ -2518,6 +2518,14 @@ FROM withdrawn_keys
 WHERE withdrawn_keys.key_id = substr(new.totp_secret, 10, 8))) OR 0 = 1)
 BEGIN SELECT RAISE(ABORT, 'lc_users_totp_secret_withdrawn'); END;
 
+CREATE TRIGGER lc_users_username_insert BEFORE INSERT ON users FOR EACH ROW
+WHEN replace(new.username, '@', '') != new.username
+BEGIN SELECT RAISE(ABORT, 'lc_users_username'); END;
+
+CREATE TRIGGER lc_users_username_update BEFORE UPDATE OF username ON users FOR EACH ROW
+WHEN replace(new.username, '@', '') != new.username
+BEGIN SELECT RAISE(ABORT, 'lc_users_username'); END;
+
 CREATE TRIGGER lc_users_last_admin BEFORE UPDATE OF tenant_id, role, is_active ON users FOR EACH ROW
 WHEN old.tenant_id = '00000000000070008000000000000001' AND old.role IN ('admin', 'super_admin') AND old.is_active IS 1 AND (new.tenant_id = '00000000000070008000000000000001' AND new.role IN ('admin', 'super_admin') AND new.is_active IS 1) IS NOT 1 AND NOT (EXISTS (SELECT users.id 
 FROM users 

@@ -143,6 +143,13 @@ class User(TenantOwned, Timestamped, Base):
             "info": {
                 "refusals": [
                     Refusal(
+                        rule="lc_users_username",
+                        events=("insert", "update"),
+                        columns=("username",),
+                        when=lambda _, new: sa.func.replace(new.c.username, "@", "") != new.c.username,
+                        message="a user name holds no @: it could be the address by which somebody signs in",
+                    ),
+                    Refusal(
                         rule="lc_users_last_admin",
                         events=("update",),
                         columns=("tenant_id", "role", "is_active"),

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from spothive.database import TenantSession
-from spothive.errors import SpothiveError
+from spothive.errors import SpothiveError, TenantMismatch
 from spothive.models import AuditLog, Outcome, ResourceType
 from spothive.models.audit import DIFF_MAX
 from spothive.operations.actor import Actor
@@ -39,8 +39,16 @@ def record(
         before: what changed, as it was; never a secret.
         after: what changed, as it is now; never a secret.
         tenant_id: tenant whose trail it belongs to; the session's when None.
+
+    Raises:
+        TenantMismatch: the actor belongs to another tenant and is no staff of platform. Every change is recorded, so
+            this is where a door is stopped that lets somebody act in a tenant that is not his.
     """
-    row = _row(actor, event, resource, resource_type, tenant_id=tenant_id or session.tenant_id)
+    trail = tenant_id or session.tenant_id
+    if trail != actor.home_tenant_id and not actor.is_staff:
+        msg = f"{actor.username} belongs to another tenant, and acts in the own one alone"
+        raise TenantMismatch(msg)
+    row = _row(actor, event, resource, resource_type, tenant_id=trail)
     row.outcome = Outcome.SUCCESS
     row.diff_before, row.diff_after = _canonical(before), _canonical(after)
     session.add(row)

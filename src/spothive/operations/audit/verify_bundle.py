@@ -113,6 +113,8 @@ def verify_seal(
     seal: dict[str, Any], rows: list[list[Any]], tenant_id: str, keys: dict[str, bytes], before: Any
 ) -> str:
     """Verify one seal and its rows; return its hash."""
+    if set(seal) != {*SIGNED, "signature"}:
+        raise Broken("it has not the fields of a seal")
     found = hash_of(seal, keys)
     if before is not None and (seal["seal_no"], seal["previous_seal_hash"]) != (before[0] + 1, before[1]):
         raise Broken("it does not follow the seal before it")
@@ -130,13 +132,20 @@ def verify_seal(
     return found
 
 
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object that says nothing twice: another reader could take the other."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError
+    return dict(pairs)
+
+
 def objects_in(path: str) -> Iterator[dict[str, Any]]:
     """Yield the objects of a bundle or an anchor, and an empty one for a line that is none."""
     with open(path, encoding="utf-8") as file:
         for line in file:
             try:
-                found = json.loads(line)
-            except ValueError:
+                found = json.loads(line, object_pairs_hook=once)
+            except (ValueError, RecursionError):
                 found = {}
             yield found if isinstance(found, dict) else {}
 
@@ -147,16 +156,18 @@ def verify(path: str, fingerprints: list[str], anchored: Any) -> str:
     header: dict[str, Any] = next(lines, {})
     if header.get("bundle") != "spothive audit bundle 1":
         raise Broken("this is no audit bundle of version 1")
+    if header["columns"] != COLUMNS:
+        raise Broken("its header names other columns than an audit row has")
     brought = {hashlib.sha256(key).hexdigest(): key for key in map(base64.b64decode, header["public_keys"].values())}
     keys = {full[:16]: key for full, key in brought.items() if any(full.startswith(one) for one in fingerprints)}
     before: Any = None
     first: Any = None
     last: Any = None
     total, line = 0, next(lines, {})
-    while "seal" in line:
+    while set(line) == {"seal"}:
         last, rows = line["seal"], []
         line = next(lines, {})
-        while "row" in line:
+        while set(line) == {"row"}:
             rows.append(line["row"])
             line = next(lines, {})
         try:
@@ -164,10 +175,12 @@ def verify(path: str, fingerprints: list[str], anchored: Any) -> str:
             if anchored is not None and anchored.get((last["tenant_id"], before[0])) != before[1]:
                 raise Broken("the anchor does not know it, or knows another one")
         except (Broken, *ERRORS) as error:
-            raise Broken(f"seal {last.get('seal_no')}: {str(error) or type(error).__name__}") from None
+            what = error if isinstance(error, Broken) else "it, or one of its rows, is damaged"
+            raise Broken(f"seal {last.get('seal_no')}: {what}") from None
         first, total = first or last, total + len(rows)
-    if first is None or line.get("end") != {"seals": last["seal_no"] - first["seal_no"] + 1, "rows": total}:
-        raise Broken("the bundle is not whole: its end is missing, or says something else than what is in it")
+    end = {"seals": last["seal_no"] - first["seal_no"] + 1, "rows": total} if last else None
+    if line != {"end": end} or next(lines, None) is not None:
+        raise Broken("the bundle is not whole: something is missing, does not belong there, or comes after its end")
     made = f"{first['sealed_at']} to {last['sealed_at']}"
     return (
         f"sound: {total} rows of tenant {header['tenant_id']}, in seals {first['seal_no']} to {last['seal_no']}, made "
@@ -189,8 +202,10 @@ def main() -> int:
         lines = objects_in(asked.anchor) if asked.anchor else []
         known = {(one["tenant_id"], one["seal_no"]): one["seal_hash"] for one in lines if "seal_hash" in one}
         print(verify(asked.bundle, prints, known if asked.anchor else None))
-    except (Broken, OSError, *ERRORS) as error:
-        print(f"NOT SOUND: {str(error) or type(error).__name__}")
+    except OSError as error:
+        parser.error(f"{error.filename} cannot be read: {error.strerror}")
+    except (Broken, *ERRORS) as error:
+        print(f"NOT SOUND: {error if isinstance(error, Broken) else 'this is no audit bundle'}")
         return 1
     return 0
 

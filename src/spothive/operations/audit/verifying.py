@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -176,7 +176,7 @@ def _verify_chain(
             expected, before = number + 1, chain.seal_hash(seal)
         if known.get(number, before) != before:
             report.add(number, None, "is another one than the anchor knows: it was replaced")
-    _verify_anchor(report, [span.seal_no for span in spans], known, exists=anchored.exists)
+    _verify_anchor(report, [span.seal_no for span in spans], anchored)
 
 
 def _read_seal(session: TenantSession, tenant_id: UUID, seal_no: int) -> AuditSeal | None:
@@ -204,8 +204,9 @@ def _faults(seal: AuditSeal, keys: SigningKeys) -> Iterator[str]:
         yield f"it is signed by key {seal.key_id}, which is not known here: it was forged, or the key is missing"
 
 
-def _verify_anchor(report: TrailReport, numbers: Sequence[int], known: Mapping[int, str], *, exists: bool) -> None:
+def _verify_anchor(report: TrailReport, numbers: Sequence[int], anchored: Anchored) -> None:
     """Hold the numbers of the seals against those of the anchor."""
+    known = anchored.of(report.tenant_id)
     newest = max(known, default=0)
     present = set(numbers)
     for missing in sorted(number for number in known if number not in present):
@@ -213,9 +214,14 @@ def _verify_anchor(report: TrailReport, numbers: Sequence[int], known: Mapping[i
             report.add(
                 missing, None, "is in the anchor and not in the database: its end was cut, or this is an older copy"
             )
-    if not exists:
+    if not anchored.exists:
         report.remarks.append("there is no anchor, so newer seals may have been cut off")
         return
+    if anchored.damaged:
+        lines = "1 line" if anchored.damaged == 1 else f"{anchored.damaged} lines"
+        report.remarks.append(f"{lines} of the anchor cannot be read: a crash cuts one short, all else was edited")
+    if numbers and not known:
+        report.remarks.append("the anchor knows no seal of this trail, so newer seals may have been cut off")
     report.not_anchored = sum(number > newest for number in numbers)
     first = min(known, default=None)
     for number in numbers:

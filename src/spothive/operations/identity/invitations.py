@@ -14,7 +14,7 @@ from spothive.errors import DuplicateValue, InvalidInput, NotFound
 from spothive.models import Invitation, ResourceType, Role, Tenant, User
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
-from spothive.operations.identity.names import normal_name, require_email
+from spothive.operations.identity.names import normal_name, require_email, require_username
 from spothive.operations.identity.permissions import managing, require
 from spothive.operations.identity.tokens import hash_of, new_token, tenant_of
 from spothive.operations.sessions import Sessions
@@ -111,6 +111,7 @@ def accept_invitation(
     if tenant_id is None:
         raise InvalidInput(_NO_INVITATION)
     username = normal_name(username)
+    require_username(username)
     with sessions(tenant=tenant_id) as session:
         invitation = _open_invitation(session, token)
     password_hash = hash_password(password, username, invitation.email)

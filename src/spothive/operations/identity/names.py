@@ -19,6 +19,17 @@ def normal_name(text: str) -> str:
     return text.strip(_BLANKS).translate(_LOWER)
 
 
+def require_username(username: str) -> None:
+    """Refuse a user name that could be somebody's e-mail address: people sign in by either.
+
+    Raises:
+        InvalidInput: it holds an @.
+    """
+    if "@" in username:
+        msg = f"{username[:80]!r} is no user name: it holds an @, as e-mail addresses do"
+        raise InvalidInput(msg)
+
+
 def require_email(email: str) -> None:
     """Refuse what has not the form of an e-mail address.
 

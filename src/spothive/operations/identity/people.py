@@ -12,7 +12,7 @@ from spothive.errors import Conflict, NotFound
 from spothive.models import PLATFORM_TENANT_ID, Account, ResourceType, Role, User
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
-from spothive.operations.identity.names import normal_name, require_email
+from spothive.operations.identity.names import normal_name, require_email, require_username
 from spothive.operations.identity.permissions import ALLOWED, Action, denied, managing, require
 from spothive.operations.identity.sessions import end_sessions
 
@@ -60,12 +60,13 @@ def create_user(
     Raises:
         Denied: ``actor`` may not make users, or not users of this role.
         DuplicateValue: user name or e-mail is taken, in this or another tenant.
-        InvalidInput: the e-mail is none.
+        InvalidInput: the e-mail is none, or the user name could be one.
         ValueRefused: other characters than lower-case ASCII.
     """
     username, email = normal_name(username), normal_name(email)
     action = Action.MANAGE_USERS if _first_super_admin(session, actor, role) else managing(role)
     require(actor, action, attempt="user.created", resource=username, resource_type=ResourceType.USER)
+    require_username(username)
     require_email(email)
     user = User(
         username=username,

@@ -56,6 +56,10 @@ def _power(role: Role) -> int:
     return len(ALLOWED[role])
 
 
+_PERSONAL = frozenset({Action.MANAGE_USERS, Action.MAKE_ADMINS})
+"""What takes a person: a user that a key made, or whose password it set, would outlive the key."""
+
+
 def may(actor: Actor, action: Action) -> bool:
     """Tell whether ``actor`` may do ``action``."""
     if action is Action.MANAGE_PLATFORM and not actor.is_staff:
@@ -74,8 +78,10 @@ def require(actor: Actor, action: Action, *, attempt: str, resource: str, resour
         resource_type: kind of the resource.
 
     Raises:
-        Denied: the role does not allow it; the door writes a DENIED audit row.
+        Denied: the role does not allow it, or an API key manages people; the door writes a DENIED audit row.
     """
+    if action in _PERSONAL:
+        require_person(actor, attempt=attempt, resource=resource, resource_type=resource_type)
     if may(actor, action):
         return
     able = ", ".join(role for role in Role if action in ALLOWED[role])
@@ -111,7 +117,7 @@ def require_over(actor: Actor, user: User, *, attempt: str) -> None:
 
 
 def require_person(actor: Actor, *, attempt: str, resource: str, resource_type: ResourceType) -> None:
-    """Refuse an API key what would outlive it: the password and second factor of its user, and further keys.
+    """Refuse an API key what would outlive it: people and their passwords, second factors, and further keys.
 
     Whoever finds a key has what it may do until it is revoked, and must not get the user along with it.
 

@@ -10,7 +10,7 @@ from spothive.errors import NotFound
 from spothive.models import ResourceType, Role, Tenant, User
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
-from spothive.operations.identity.names import normal_name, require_email
+from spothive.operations.identity.names import normal_name, require_email, require_username
 from spothive.operations.identity.permissions import Action, require
 from spothive.operations.sessions import Sessions
 
@@ -117,6 +117,7 @@ def register_client(
         ValueRefused: other characters than lower-case ASCII, or a name too long.
     """
     username, email = normal_name(username), normal_name(email)
+    require_username(username)
     require_email(email)
     password_hash = hash_password(password, username, email)
     with sessions() as session, system_scope(session, f"{username} registers tenant {slug}"):
