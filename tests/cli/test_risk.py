@@ -23,9 +23,10 @@ def _table(**prices: object) -> str:
 def test_prices_are_added_and_changed(people: Database, done: Spothive) -> None:
     words = ["market", "import", "-"]
     first = done(*words, given=_table(m5="0.1", c5="0.2"))
-    assert first.out == "prices from a test: 2 added, 0 changed, 0 unchanged, 0 refused\n"
+    assert first.out == "on-demand prices from a test: 2 added, 0 changed, 0 unchanged, 0 refused\n"
     again = done(*words, "--json", given=_table(m5="0.1", c5="0.3")).json
-    assert again == {"source": "a test", "added": 0, "changed": 1, "unchanged": 1, "refused": []}
+    counts = {"added": 0, "changed": 1, "unchanged": 1, "kept": 0}
+    assert again == {"facts": "on-demand prices", "source": "a test", "refused": []} | counts
     assert {str(row["price"]) for row in everything()[OnDemandPrice.__tablename__]} == {"0.100000", "0.300000"}
     assert len(audited("market.imported")) == 2
 
@@ -33,7 +34,7 @@ def test_prices_are_added_and_changed(people: Database, done: Spothive) -> None:
 def test_a_bad_price_is_refused_by_name(people: Database, done: Spothive) -> None:
     entries = {f"t{number}.nano": "free" for number in range(REFUSED_SHOWN + 3)}
     lines = done("market", "import", "-", given=_table(good="0.1", **entries)).out.splitlines()
-    assert lines[0] == "prices from a test: 1 added, 0 changed, 0 unchanged, 23 refused"
+    assert lines[0] == "on-demand prices from a test: 1 added, 0 changed, 0 unchanged, 23 refused"
     assert lines[1].startswith("refused 'eu-west-1' 't0.nano': not an amount of money")
     assert lines[-1] == "and 3 more refused, all of them with --json"
 
@@ -44,11 +45,10 @@ def test_the_real_table(people: Database, done: Spothive) -> None:
     assert done("market", "import", str(REAL), "--json").json["unchanged"] == 1367
 
 
-def test_what_is_no_price_table(people: Database, refused: Callable[..., str]) -> None:
+def test_what_is_no_file_of_market_facts(people: Database, refused: Callable[..., str]) -> None:
     before = everything()
     for given in (b"", b"[]", b"{}", b'{"regions": []}', b'{"regions": {"eu-west-1": 1}}', b"[" * 10_000, b"\xff"):
-        refusal = refused("market", "import", "-", given=given)
-        assert refusal.startswith("standard input is no price table: expected {"), given[:20]
+        assert refused("market", "import", "-", given=given).startswith("standard input "), given[:20]
     assert everything() == before
 
 

@@ -53,7 +53,7 @@ from spothive.operations.identity import (
     withdraw_invitation,
 )
 from spothive.operations.identity.tokens import hash_of
-from spothive.operations.risk import PricesRead, import_prices
+from spothive.operations.risk import MarketFact, MarketRead, import_market
 from spothive.operations.secrets import rotate, withdraw
 from spothive.schema.sealed import seal
 from tests.factories import make_instance
@@ -476,12 +476,24 @@ VERBS = (
     ),
     verb(
         "import prices",
-        import_prices,
-        {"read": PricesRead("a file", {("us-east-1", "m5.large"): Decimal("0.096")}, ["a bad entry"])},
+        import_market,
+        {
+            "read": MarketRead(
+                MarketFact.ON_DEMAND,
+                "a file",
+                {("us-east-1", "m5.large", "Linux"): (Decimal("0.096"),)},
+                ["a bad entry"],
+            )
+        },
         actor="admin",
         denied="anna",
         tenant="platform",
-        trail=("market.imported", "a file", None, {"added": 1, "changed": 0, "refused": 1}),
+        trail=(
+            "market.imported",
+            "a file",
+            None,
+            {"facts": "on-demand prices", "added": 1, "changed": 0, "unchanged": 0, "refused": 1},
+        ),
     ),
     Verb(
         "record an event about a spot instance",

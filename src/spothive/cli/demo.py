@@ -43,7 +43,7 @@ from spothive.operations.actor import Actor
 from spothive.operations.fleet import FleetGroup, ScanResult, import_fleet, summarise_fleet
 from spothive.operations.fleet.listing import GroupBy
 from spothive.operations.identity import create_tenant, create_user, find_actor
-from spothive.operations.risk import import_prices, read_prices
+from spothive.operations.risk import import_market, read_market
 from spothive.settings import get_settings
 
 DATABASE = Path("var/demo.db")
@@ -116,8 +116,8 @@ class Demo:
         file = self.data / "on-demand-prices.json"
         content = file.read_bytes() if file.is_file() else json.dumps(synthetic_prices()).encode()
         with self.step("on-demand prices") as done, get_db_session(tenant=platform) as session:
-            read = read_prices(file.name, content)
-            done(f"{import_prices(session, admin, read).added} from {read.source}")
+            read = read_market(file.name, content)
+            done(f"{import_market(session, admin, read).added} from {read.source}")
 
     def _import_fleets(self) -> dict[str, object]:
         self.title("What AWS printed, in the database")

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final, NoReturn
 
 from spothive.errors import InvalidInput
@@ -22,17 +23,29 @@ _BLANK = re.compile("[ \t\r\n\ufeff]*")  # joined files leave a byte order mark 
 _CLI_ERROR = re.compile(r"An error occurred \((\w{1,80})\) when calling")
 
 
-def read_documents(source: str, data: bytes, *, command: str) -> Iterator[object]:
+def read_documents(source: str, data: bytes, *, command: str, exact: bool = False) -> Iterator[object]:
     """Parse the JSON documents that stand one after the other in a source, in UTF-8 or UTF-16.
 
-    ``source`` is how messages call it, ``command`` the command line that prints the right thing.
+    ``source`` is how messages call it, ``command`` the command line that prints the right thing. With ``exact``
+    a number with a point is a Decimal, and no object may say a key twice.
 
     Raises:
         InvalidInput: the source is too large, empty, cut off or no JSON. Documents before the fault are
             yielded first.
     """
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            _refuse(source, "says a key twice in one object, so that one of the two would be lost", command)
+        return found
+
     text = _decode(source, data, command)
-    decoder = json.JSONDecoder(parse_constant=_refuse_number, parse_float=_finite)
+    decoder = json.JSONDecoder(
+        parse_constant=_refuse_number,
+        parse_float=_decimal if exact else _finite,
+        object_pairs_hook=unique if exact else None,
+    )
     position = _skip_blank(text, 0)
     while position < len(text):
         try:
@@ -122,6 +135,13 @@ def _finite(token: str) -> float:
     if not math.isfinite(number):
         raise ValueError(token)
     return number
+
+
+def _decimal(token: str) -> Decimal:
+    try:
+        return Decimal(token)
+    except ArithmeticError:
+        raise ValueError(token) from None
 
 
 def _refuse(source: str, what: str, command: str) -> NoReturn:

@@ -10,7 +10,7 @@ from spothive.database import PLATFORM_TENANT_ID, InstanceState, Lifecycle, get_
 from spothive.errors import InvalidInput
 from spothive.gateways.ec2_answer import ObservedInstance
 from spothive.operations.fleet import FleetGroup, InstanceFilter, import_fleet, list_instances, summarise_fleet
-from spothive.operations.risk import PricesRead, import_prices
+from spothive.operations.risk import MarketFact, MarketRead, import_market
 from tests.factories.fleets import answer_of, observed
 from tests.operations.conftest import World
 from tests.watching import statements
@@ -22,9 +22,9 @@ def imported(world: World, *fleet: ObservedInstance, name: str = "shop") -> None
 
 
 def priced(world: World, prices: dict[tuple[str, str], str]) -> None:
-    read = PricesRead("a test", {key: Decimal(price) for key, price in prices.items()})
+    facts = {(*key, "Linux"): (Decimal(price),) for key, price in prices.items()}
     with get_db_session(tenant=PLATFORM_TENANT_ID) as session:
-        import_prices(session, world.admin, read)
+        import_market(session, world.admin, MarketRead(MarketFact.ON_DEMAND, "a test", facts))
 
 
 def listed(world: World, **wanted: object) -> list[int]:
