@@ -63,7 +63,8 @@ def test_every_command_of_the_house_is_there() -> None:
         *("model activate", "model archive", "experiment assign"),
         *("experiment create", "experiment start", "experiment finish", "experiment list"),
         *("event ingest", "risk check", "risk list", "risk why", "sla report"),
-        *("instance list", "instance show", "market import", "doctor", "health", "logs", "demo"),
+        *("instance list", "instance show", "doctor", "health", "logs", "demo"),
+        *("market import", "market list", "market status"),
     }
 
 

@@ -47,6 +47,8 @@ ACTING = [
     ["instance", "list"],
     ["instance", "show", "i-0"],
     ["market", "import", "-"],
+    ["market", "list"],
+    ["market", "status"],
 ]
 
 

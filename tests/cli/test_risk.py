@@ -56,3 +56,63 @@ def test_a_customer_imports_no_prices(people: Database, refused: Callable[..., s
     words = ["market", "import", "-", "--tenant", "acme", "--as", "acme-client"]
     assert "may not manage" in refused(*words, given=_table(m5="0.1"))
     assert [row["outcome"] for row in audited("market.imported")] == ["DENIED"]
+
+
+def _history(*prices: tuple[str, str, str]) -> str:
+    entries = [
+        {"AvailabilityZone": zone, "InstanceType": "m5.large", "ProductDescription": "Linux/UNIX"}
+        | {"SpotPrice": price, "Timestamp": since}
+        for zone, price, since in prices
+    ]
+    return json.dumps({"SpotPriceHistory": entries})
+
+
+def test_what_is_known_is_listed_to_everybody(people: Database, done: Spothive, refused: Callable[..., str]) -> None:
+    acting = ["--tenant", "acme", "--as", "acme-client"]
+    assert done("market", "list", *acting).out == (
+        "no such facts of the market: see spothive market import and refresh\n"
+    )
+    nothing = done("market", "status", "--json").json
+    assert [(row["facts"], row["source"], row["rows"], row["age_hours"]) for row in nothing] == [
+        ("on-demand prices", None, 0, None),
+        ("advisor ratings", None, 0, None),
+        ("spot prices", None, 0, None),
+    ]
+    prices = {"us-east-1": {"m5.large": "0.096", "c5.large": "0.085"}, "eu-west-1": {"m5.large": "0.107"}}
+    done("market", "import", "-", given=json.dumps({"regions": prices, "source": "a table"}))
+    ratings = {"spot_advisor": {"us-east-1": {"Linux": {"m5.large": {"r": 1, "s": 70}}, "Windows": {}}}}
+    done("market", "import", "-", given=json.dumps(ratings))
+    history = _history(
+        ("us-east-1b", "0.03", "2026-01-15T09:00:00Z"),
+        ("us-east-1a", "0.02", "2026-01-15T09:00:00Z"),
+        ("us-east-1a", "0.0312", "2026-01-15T10:00:00Z"),
+    )
+    done("market", "import", "-", given=history)
+    offers = [
+        {"zone": "us-east-1a", "price": "0.031200", "observed_at": "2026-01-15T10:00:00Z"},
+        {"zone": "us-east-1b", "price": "0.030000", "observed_at": "2026-01-15T09:00:00Z"},
+    ]
+    whole = {"region": "us-east-1", "instance_type": "m5.large", "on_demand": "0.096000", "band": 1}
+    known = done("market", "list", "--json", *acting).json
+    assert [(row["region"], row["instance_type"]) for row in known] == [
+        ("eu-west-1", "m5.large"),
+        ("us-east-1", "c5.large"),
+        ("us-east-1", "m5.large"),
+    ]
+    assert known[2] == whole | {"savings_percent": 70, "offers": offers}
+    assert (known[1]["band"], known[1]["offers"]) == (None, [])
+    narrow = ["--region", "us-east-1", "--type", "m5.large"]
+    assert done("market", "list", "--json", *narrow).json == known[2:]
+    shown = done("market", "list", *narrow).out.splitlines()
+    assert [line.split("|")[2].strip() for line in shown if "m5.large" in line] == ["us-east-1a", "us-east-1b"]
+    assert done("market", "list", "--limit", "2").out.endswith("perhaps more: --limit, --region and --type\n")
+    assert "is no AWS region" in refused("market", "list", "--region", "us-esat-1")
+    assert "1 to 10000 entries" in refused("market", "list", "--limit", "0")
+    status = done("market", "status", "--json", *acting).json
+    assert [(row["source"], row["rows"]) for row in status] == [
+        ("a table", 3),
+        ("standard input", 1),
+        ("standard input", 3),
+    ]
+    assert status[2]["newest"] == "2026-01-15T10:00:00Z"
+    assert "a table" in done("market", "status").out

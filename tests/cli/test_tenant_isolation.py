@@ -36,6 +36,8 @@ COMMANDS = [
     ["instance", "list"],
     ["instance", "show", "i-00000000000000001"],
     ["market", "import", "-"],
+    ["market", "list"],
+    ["market", "status"],
 ]
 
 

@@ -9,6 +9,7 @@ import typer
 
 from spothive.cli.call import Call, command
 from spothive.cli.files import read_files
+from spothive.cli.output import Column, hourly
 from spothive.cli.progress import show_progress
 
 if TYPE_CHECKING:
@@ -17,6 +18,25 @@ if TYPE_CHECKING:
 commands = typer.Typer(rich_markup_mode=None)
 
 REFUSED_SHOWN = 20
+PAGE = 100
+MARKET_COLUMNS = (
+    Column("region", "region", optional=True),
+    Column("type", "type"),
+    Column("zone", "zone"),
+    Column("spot", "spot", hourly, right=True),
+    Column("on demand", "on_demand", hourly, right=True),
+    Column("band", "band", right=True),
+    Column("saves %", "savings", right=True),
+    Column("since", "since", optional=True),
+)
+STATUS_COLUMNS = (
+    Column("facts", "facts"),
+    Column("source", "source", fold=True),
+    Column("rows", "rows", right=True),
+    Column("newest", "newest", optional=True),
+    Column("hours old", "age_hours", right=True),
+)
+_NO_OFFER = {"zone": None, "spot": None, "since": None}
 
 
 @command(commands, "import")
@@ -37,6 +57,59 @@ def import_market(
     read = read_market(name, content)
     facts = _import(call, read)
     call.out.json(facts)
+
+
+@command(commands, "list")
+def list_market(
+    call: Call,
+    region: Annotated[str | None, typer.Option(metavar="REGION", help="In this region only.")] = None,
+    instance_type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="This type only.")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="Most types of a region to list.")] = PAGE,
+) -> None:
+    """List what instance types cost under Linux, by zone.
+
+    Prices are USD per hour; a spot price is the newest of its zone. Band and
+    savings are those of AWS's Spot Instance Advisor: interrupted in a month
+    under 5 % (0), 10 % (1), 15 % (2), 20 % (3) or more (4).
+    """
+    from spothive.operations.risk import list_market
+
+    with call.reading() as session:
+        found = list_market(session, region=region, instance_type=instance_type, limit=limit)
+    call.out.json([asdict(entry) for entry in found])
+    rows = [
+        {"region": entry.region, "type": entry.instance_type, "on_demand": entry.on_demand, "band": entry.band}
+        | {"savings": entry.savings_percent}
+        | ({"zone": offer.zone, "spot": offer.price, "since": offer.observed_at} if offer else _NO_OFFER)
+        for entry in found
+        for offer in entry.offers or (None,)
+    ]
+    call.out.table(rows, MARKET_COLUMNS, empty="no such facts of the market: see spothive market import and refresh")
+    if len(found) == limit:
+        call.out.line("perhaps more: --limit, --region and --type")
+
+
+@command(commands, "status")
+def show_status(call: Call) -> None:
+    """Show how many facts are stored and how old they are."""
+    from spothive.clock import utc_now
+    from spothive.operations.risk import market_status
+
+    with call.reading() as session:
+        found = market_status(session)
+    now = utc_now()
+    rows = [
+        {
+            "facts": each.fact.value,
+            "source": each.source,
+            "rows": each.rows,
+            "newest": each.newest,
+            "age_hours": each.newest and round((now - each.newest).total_seconds() / 3600, 1),
+        }
+        for each in found
+    ]
+    call.out.json(rows)
+    call.out.table(rows, STATUS_COLUMNS, empty="")
 
 
 def _import(call: Call, read: MarketRead) -> dict[str, Any]:

@@ -2,5 +2,17 @@
 
 from spothive.operations.risk.market import MarketImported, import_market
 from spothive.operations.risk.market_files import MarketFact, MarketRead, read_market
+from spothive.operations.risk.market_listing import FactStatus, MarketEntry, SpotOffer, list_market, market_status
 
-__all__ = ["MarketFact", "MarketImported", "MarketRead", "import_market", "read_market"]
+__all__ = [
+    "FactStatus",
+    "MarketEntry",
+    "MarketFact",
+    "MarketImported",
+    "MarketRead",
+    "SpotOffer",
+    "import_market",
+    "list_market",
+    "market_status",
+    "read_market",
+]

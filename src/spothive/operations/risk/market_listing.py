@@ -1,0 +1,174 @@
+"""Reading the market: what an instance type costs where, how often it is interrupted, and how old all that is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Select, and_, func, select, union
+
+from spothive.database import TenantSession
+from spothive.database.bulk import is_any_of
+from spothive.errors import InvalidInput
+from spothive.gateways.instance_types import is_region
+from spothive.models import OnDemandPrice, SpotAdvisorRating, SpotPrice
+from spothive.operations.risk.market_files import MarketFact
+
+LINUX: Final = "Linux"
+LINUX_PRODUCT: Final = "Linux/UNIX"
+"""How AWS calls Linux in the history of spot prices."""
+
+MAX_LISTED: Final = 10_000
+
+_Place: TypeAlias = tuple[str, str]  # region and instance type
+_Query: TypeAlias = Select[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class SpotOffer:
+    """The newest spot price of a zone: USD per hour, and since when it is the price."""
+
+    zone: str
+    price: Decimal
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MarketEntry:
+    """What is known of an instance type under Linux in a region; what is None is not known.
+
+    Attributes:
+        region: the region.
+        instance_type: the type.
+        on_demand: USD per hour.
+        band: how often it is interrupted in a month, from 0 (under 5 %) to 4 (over 20 %), says AWS's advisor.
+        savings_percent: percent below the on-demand price, says AWS's advisor.
+        offers: the newest spot price of each zone, by name of the zone.
+    """
+
+    region: str
+    instance_type: str
+    on_demand: Decimal | None
+    band: int | None
+    savings_percent: int | None
+    offers: tuple[SpotOffer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FactStatus:
+    """How many facts of a kind come from a source, and how old the newest is; no source where there are none."""
+
+    fact: MarketFact
+    source: str | None
+    rows: int
+    newest: datetime | None
+
+
+def list_market(
+    session: TenantSession, *, region: str | None = None, instance_type: str | None = None, limit: int = 100
+) -> list[MarketEntry]:
+    """Return what is known of instance types under Linux, by region and type; four statements.
+
+    Args:
+        session: of any tenant.
+        region: of this region only.
+        instance_type: of this type only.
+        limit: most entries.
+
+    Raises:
+        InvalidInput: ``limit`` is not within 1..10,000, or the region is none of AWS.
+    """
+    if not 1 <= limit <= MAX_LISTED:
+        msg = f"a list has 1 to {MAX_LISTED} entries"
+        raise InvalidInput(msg)
+    if region is not None and not is_region(region):
+        msg = f"{region[:60]!r} is no AWS region; they are called like eu-west-1"
+        raise InvalidInput(msg)
+    page = _page(session, region, instance_type, limit)
+    on_demand = _of_page(
+        session, page, select(OnDemandPrice.region, OnDemandPrice.instance_type, OnDemandPrice.price), OnDemandPrice
+    ).where(OnDemandPrice.os == LINUX)
+    prices = {(row[0], row[1]): row[2] for row in session.execute(on_demand)}
+    rating = SpotAdvisorRating
+    advised = select(rating.region, rating.instance_type, rating.interruption_band, rating.savings_percent)
+    ratings = {
+        (row[0], row[1]): (row[2], row[3])
+        for row in session.execute(_of_page(session, page, advised, rating).where(rating.os == LINUX))
+    }
+    offers = _offers(session, page)
+    return [
+        MarketEntry(*key, prices.get(key), *ratings.get(key, (None, None)), tuple(offers.get(key, ()))) for key in page
+    ]
+
+
+def _page(session: TenantSession, region: str | None, instance_type: str | None, limit: int) -> list[_Place]:
+    """Return the first regions and types of which any fact is known."""
+    wanted = {name: value for name, value in (("region", region), ("instance_type", instance_type)) if value}
+    known = union(
+        *(
+            select(model.region, model.instance_type).where(system == name).filter_by(**wanted)
+            for model, system, name in _LINUX_ONLY
+        )
+    ).subquery()
+    query = select(known.c.region, known.c.instance_type).order_by(known.c.region, known.c.instance_type).limit(limit)
+    return [(row[0], row[1]) for row in session.execute(query)]
+
+
+def _of_page(session: TenantSession, page: list[_Place], query: _Query, model: Any) -> _Query:
+    """Narrow ``query`` to the regions and the types of a page, and so to little more than the page."""
+    regions, types = {key[0] for key in page}, {key[1] for key in page}
+    return query.where(is_any_of(session, model.region, regions), is_any_of(session, model.instance_type, types))
+
+
+def _offers(session: TenantSession, page: list[_Place]) -> dict[_Place, list[SpotOffer]]:
+    """Return the newest spot price of each zone."""
+    price = SpotPrice
+    seen = select(price.availability_zone, price.instance_type, func.max(price.observed_at).label("newest"))
+    last = (
+        _of_page(session, page, seen, price)
+        .where(price.product == LINUX_PRODUCT)
+        .group_by(price.availability_zone, price.instance_type)
+        .subquery()
+    )
+    query = (
+        select(price.region, price.instance_type, price.availability_zone, price.price, price.observed_at)
+        .join(
+            last,
+            and_(
+                price.availability_zone == last.c.availability_zone,
+                price.instance_type == last.c.instance_type,
+                price.observed_at == last.c.newest,
+            ),
+        )
+        .where(price.product == LINUX_PRODUCT)
+        .order_by(price.availability_zone)
+    )
+    offers: dict[_Place, list[SpotOffer]] = defaultdict(list)
+    for row in session.execute(query):
+        offers[row[0], row[1]].append(SpotOffer(*row[2:]))
+    return offers
+
+
+def market_status(session: TenantSession) -> list[FactStatus]:
+    """Return what is stored of each kind of fact from each source, the newest source of a kind first."""
+    found: list[FactStatus] = []
+    for fact, model in _MODELS.items():
+        query = select(model.source, func.count(), func.max(model.observed_at)).group_by(model.source)
+        rows = sorted(session.execute(query), key=lambda row: (row[2], row[0]), reverse=True)
+        found += [FactStatus(fact, *row) for row in rows] or [FactStatus(fact, None, 0, None)]
+    return found
+
+
+_MODELS: Final[dict[MarketFact, Any]] = {
+    MarketFact.ON_DEMAND: OnDemandPrice,
+    MarketFact.ADVISOR: SpotAdvisorRating,
+    MarketFact.SPOT: SpotPrice,
+}
+_LINUX_ONLY: Final[tuple[tuple[Any, Any, str], ...]] = (
+    (OnDemandPrice, OnDemandPrice.os, LINUX),
+    (SpotAdvisorRating, SpotAdvisorRating.os, LINUX),
+    (SpotPrice, SpotPrice.product, LINUX_PRODUCT),
+)
