@@ -116,3 +116,19 @@ def test_what_is_known_is_listed_to_everybody(people: Database, done: Spothive, 
     ]
     assert status[2]["newest"] == "2026-01-15T10:00:00Z"
     assert "a table" in done("market", "status").out
+
+
+def test_a_market_can_be_made_up(people: Database, done: Spothive, refused: Callable[..., str]) -> None:
+    done("market", "import", "-", given=json.dumps({"regions": {"us-east-1": {"m5.large": "0.096"}}}))
+    first = done("market", "import", "--synthetic", "--seed", "3", "--json").json
+    assert [row["facts"] for row in first] == ["on-demand prices", "advisor ratings", "spot prices"]
+    assert {row["source"] for row in first} == {"synthetic"}
+    assert [row["kept"] for row in first] == [1, 0, 0]
+    assert not [row["refused"] for row in first if row["refused"]]
+    again = done("market", "import", "--synthetic", "--seed", "3", "--json").json[:2]  # spot prices tell the hour
+    assert [(row["added"], row["changed"]) for row in again] == [(0, 0), (0, 0)]
+    [known] = done("market", "list", "--region", "us-east-1", "--type", "m5.large", "--json").json
+    assert known["on_demand"] == "0.096000"
+    assert len(known["offers"]) == 6
+    assert refused("market", "import") == refused("market", "import", "-", "--synthetic")
+    assert refused("market", "import") == "give either a FILE or --synthetic"

@@ -16,6 +16,8 @@ from spothive.gateways.fleet_stand_in import (
     changed_answer,
     generated_answer,
     synthetic_prices,
+    synthetic_ratings,
+    synthetic_spot_prices,
 )
 from spothive.gateways.instance_types import INSTANCE_TYPES
 
@@ -174,3 +176,14 @@ def test_one_source_with_all_pages_reads_like_its_pages() -> None:
     pages = changed_answer(generated_answer(owner_id=OWNER))
     joined = "\n".join(json.dumps(page) for page in pages).encode()
     assert read_answer("joined", joined).instances == read(*pages).instances
+
+
+def test_a_made_up_market_is_the_same_for_the_same_seed() -> None:
+    for make in (synthetic_ratings, synthetic_spot_prices):
+        assert make(3) == make(3)
+        assert make(3) != make(4)
+    assert synthetic_ratings(3)["spot_advisor"]["us-east-1"]["Linux"].keys() == INSTANCE_TYPES.keys()
+    pools = synthetic_spot_prices(3, regions=["us-east-1"])["SpotPriceHistory"]
+    assert {pool["AvailabilityZone"] for pool in pools} == {f"us-east-1{letter}" for letter in "abcdef"}
+    on_demand = synthetic_prices(3)["regions"]["us-east-1"]
+    assert all(0 < float(pool["SpotPrice"]) < float(on_demand[pool["InstanceType"]]) for pool in pools)

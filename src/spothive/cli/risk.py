@@ -11,9 +11,10 @@ from spothive.cli.call import Call, command
 from spothive.cli.files import read_files
 from spothive.cli.output import Column, hourly
 from spothive.cli.progress import show_progress
+from spothive.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from spothive.operations.risk import MarketRead
+    from spothive.operations.risk import MarketImported, MarketRead
 
 commands = typer.Typer(rich_markup_mode=None)
 
@@ -41,7 +42,12 @@ _NO_OFFER = {"zone": None, "spot": None, "since": None}
 
 @command(commands, "import")
 def import_market(
-    call: Call, file: Annotated[str, typer.Argument(metavar="FILE", help="File to read; - is standard input.")]
+    call: Call,
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="File to read; - is standard input.", show_default=False)
+    ] = None,
+    synthetic: Annotated[bool, typer.Option("--synthetic", help="Make facts up instead of reading any.")] = False,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed, other made-up facts.")] = 7,
 ) -> None:
     """Import on-demand prices, ratings or spot prices.
 
@@ -50,13 +56,21 @@ def import_market(
     file of AWS's Spot Instance Advisor, or what
     aws ec2 describe-spot-price-history --output json prints.
     """
-    from spothive.operations.risk import read_market
+    from spothive.operations.risk import import_market, made_up_market, read_market
 
     _ = call.actor  # found before anything is read
-    [(name, content)] = read_files([file])
-    read = read_market(name, content)
-    facts = _import(call, read)
-    call.out.json(facts)
+    if (file is None) is not synthetic:
+        msg = "give either a FILE or --synthetic"
+        raise InvalidInput(msg)
+    if file is None:
+        reads = made_up_market(seed)
+    else:
+        [(name, content)] = read_files([file])
+        reads = [read_market(name, content)]
+    with show_progress(f"writing {sum(len(read.facts) for read in reads)} facts"), call.writing() as session:
+        results = [import_market(session, call.actor, read) for read in reads]
+    facts = [_tell_import(call, read, result) for read, result in zip(reads, results, strict=True)]
+    call.out.json(facts if synthetic else facts[0])
 
 
 @command(commands, "list")
@@ -112,12 +126,8 @@ def show_status(call: Call) -> None:
     call.out.table(rows, STATUS_COLUMNS, empty="")
 
 
-def _import(call: Call, read: MarketRead) -> dict[str, Any]:
-    """Store what was read, tell people about it, and return it for programs."""
-    from spothive.operations.risk import import_market
-
-    with show_progress(f"writing {len(read.facts)} {read.fact}"), call.writing() as session:
-        result = import_market(session, call.actor, read)
+def _tell_import(call: Call, read: MarketRead, result: MarketImported) -> dict[str, Any]:
+    """Tell people what was stored, and return it for programs."""
     call.out.line(
         f"{read.fact} from {read.source}: {result.added} added, {result.changed} changed, "
         f"{result.unchanged} unchanged, {len(read.refused)} refused"

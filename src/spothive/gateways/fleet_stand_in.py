@@ -160,6 +160,45 @@ def synthetic_prices(seed: int = 7, *, regions: Iterable[str] = STAND_IN_REGIONS
     }
 
 
+def synthetic_ratings(seed: int = 7, *, regions: Iterable[str] = STAND_IN_REGIONS) -> dict[str, Any]:
+    """Return invented interruption bands and savings of every known type under Linux, as the Spot Advisor's file."""
+    return {
+        "ranges": [],
+        "instance_types": {},
+        "spot_advisor": {
+            region: {"Linux": {name: _rating(seed, region, name) for name in INSTANCE_TYPES}} for region in regions
+        },
+    }
+
+
+def synthetic_spot_prices(
+    seed: int = 7, *, regions: Iterable[str] = STAND_IN_REGIONS, now: datetime = STAND_IN_NOW
+) -> dict[str, Any]:
+    """Return one invented spot price for every pool, as describe-spot-price-history prints them.
+
+    The prices are those since the last full hour before ``now`` (aware), and they save about what the ratings of the
+    same seed promise.
+
+    Raises:
+        InvalidInput: spothive knows no zones of a region.
+    """
+    since = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0).isoformat()
+    return {
+        "SpotPriceHistory": [
+            {
+                "AvailabilityZone": zone,
+                "InstanceType": known.name,
+                "ProductDescription": "Linux/UNIX",
+                "SpotPrice": f"{_spot_price(seed, region, zone, known):.6f}",
+                "Timestamp": since,
+            }
+            for region in regions
+            for zone in _zones(region)
+            for known in INSTANCE_TYPES.values()
+        ]
+    }
+
+
 # --- one instance --------------------------------------------------------------------------------
 
 
@@ -321,6 +360,16 @@ def _price(known: InstanceType) -> float:
         return gib * _USD_PER_BURSTABLE_GIB
     by_size = known.vcpus * _USD_PER_VCPU + gib * _USD_PER_GIB
     return by_size * _FACTORS.get(known.family, 0.85 if known.architecture == "arm64" else 1.0)
+
+
+def _rating(seed: int, region: str, instance_type: str) -> dict[str, int]:
+    rng = _rng(f"{seed} {region} {instance_type}")
+    return {"r": rng.choices(range(5), weights=(20, 20, 16, 14, 30))[0], "s": rng.randint(45, 90)}
+
+
+def _spot_price(seed: int, region: str, zone: str, known: InstanceType) -> float:
+    saved = _rating(seed, region, known.name)["s"] / 100
+    return _price(known) * _region_factor(region) * (1 - saved) * _rng(f"{seed} {zone} {known.name}").uniform(0.9, 1.1)
 
 
 def _region_factor(region: str) -> float:

@@ -16,7 +16,7 @@ from spothive.models import Base, OnDemandPrice, ResourceType, SpotAdvisorRating
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.identity import Action, require
-from spothive.operations.risk.market_files import SYNTHETIC, MarketFact, MarketRead
+from spothive.operations.risk.market_files import MarketFact, MarketRead, is_made_up
 from spothive.schema.types import new_id
 
 
@@ -75,7 +75,7 @@ def store_facts(session: TenantSession, actor: Actor, read: MarketRead, *, event
     table = _TABLES[read.fact]
     with system_scope(session, f"{actor.label} stores {read.fact}"):
         known = _known(session, table, read)
-        now = utc_now()
+        now, made_up = utc_now(), is_made_up(read.source)
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
         kept = 0
@@ -87,9 +87,9 @@ def store_facts(session: TenantSession, actor: Actor, read: MarketRead, *, event
                 new.append({"id": new_id(), "created_at": now} | dict(zip(table.key, key, strict=True)) | told)
                 continue
             row_id, source, before = known[key]
-            if read.source == SYNTHETIC != source:
+            if made_up and not is_made_up(source):
                 kept += 1
-            elif before != values or source == SYNTHETIC != read.source:
+            elif before != values or (is_made_up(source) and not made_up):
                 changed.append({"id": row_id} | told)
         insert_rows(session, table.model, new)
         update_rows(session, table.model, changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,11 +13,12 @@ from typing import Any, Final, TypeAlias
 from spothive.clock import utc_now
 from spothive.errors import InvalidInput
 from spothive.gateways.aws_output import kind, read_documents, shown, shown_source
+from spothive.gateways.fleet_stand_in import synthetic_prices, synthetic_ratings, synthetic_spot_prices
 from spothive.gateways.instance_types import is_region, region_of_zone
 from spothive.schema.types import exact_money
 
 SYNTHETIC: Final = "synthetic"
-"""Source of facts that were made up; they never take the place of true ones."""
+"""How the source of facts begins that were made up; they never take the place of true ones."""
 
 SPOT_COMMAND: Final = "aws ec2 describe-spot-price-history --output json"
 MAX_PRICE: Final = Decimal(10_000)
@@ -99,6 +101,17 @@ def read_market(name: str, data: bytes) -> MarketRead:
         f'"0.0104"}}}}}}, the file of the Spot Instance Advisor, or what `{SPOT_COMMAND}` prints'
     )
     raise InvalidInput(msg)
+
+
+def made_up_market(seed: int) -> list[MarketRead]:
+    """Return invented facts of each kind, the same for the same seed; spot prices are those of this hour."""
+    documents = (synthetic_prices(seed), synthetic_ratings(seed), synthetic_spot_prices(seed, now=utc_now()))
+    return [read_market(SYNTHETIC, json.dumps(each | {"source": SYNTHETIC}).encode()) for each in documents]
+
+
+def is_made_up(source: str) -> bool:
+    """Tell whether facts from ``source`` were invented."""
+    return source.startswith(SYNTHETIC)
 
 
 def _kind_of(document: Any) -> str | None:
