@@ -64,7 +64,7 @@ def test_every_command_of_the_house_is_there() -> None:
         *("experiment create", "experiment start", "experiment finish", "experiment list"),
         *("event ingest", "risk check", "risk list", "risk why", "sla report"),
         *("instance list", "instance show", "doctor", "health", "logs", "demo"),
-        *("market import", "market list", "market status"),
+        *("market import", "market list", "market status", "market refresh"),
     }
 
 

@@ -184,6 +184,16 @@ def test_a_region_that_cannot_be_read_is_told(aws: AwsStandIn, done: Spothive, s
     done("account", "discover", "prod", "--region", "us-east-1")
 
 
+def test_the_market_is_refreshed_by_staff(aws: AwsStandIn, done: Spothive, spothive: Spothive) -> None:
+    words = ["market", "refresh", "--type", "m5.large", "--region", "us-east-1"]
+    assert done(*words).out.startswith("spot prices of us-east-1: ")
+    aws.inject(Fault(Trouble.THROTTLED, operation="DescribeSpotPriceHistory", region="eu-west-1"))
+    ran = spothive(*words, "--region", "eu-west-1", "--json")
+    assert (ran.code, ran.json["regions"], list(ran.json["failed"])) == (1, ["eu-west-1", "us-east-1"], ["eu-west-1"])
+    assert ran.err == "error: not all could be read: eu-west-1\n"
+    assert len(done("market", "list", "--json").json[0]["offers"]) == 6
+
+
 def test_sealed_values_are_counted_by_key(
     aws: AwsStandIn,
     done: Spothive,

@@ -49,6 +49,7 @@ ACTING = [
     ["market", "import", "-"],
     ["market", "list"],
     ["market", "status"],
+    ["market", "refresh", "--region", "us-east-1"],
 ]
 
 

@@ -38,6 +38,7 @@ COMMANDS = [
     ["market", "import", "-"],
     ["market", "list"],
     ["market", "status"],
+    ["market", "refresh", "--region", "us-east-1"],
 ]
 
 
@@ -125,6 +126,8 @@ FORBIDDEN = [
     ("acme-client", ["tenant", "create", "new", "--name", "New"], "tenant.created"),
     ("acme-client", ["tenant", "suspend", "globex"], "tenant.suspended"),
     ("acme-client", ["market", "import", "-"], "market.imported"),
+    ("acme-client", ["market", "import", "--synthetic"], "market.imported"),
+    ("acme-client", ["market", "refresh", "--region", "us-east-1"], "market.refreshed"),
 ]
 
 

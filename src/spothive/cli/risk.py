@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spothive.cli.call import Call, command
+from spothive.cli.call import Call, CheckFailed, command
 from spothive.cli.files import read_files
 from spothive.cli.output import Column, hourly
 from spothive.cli.progress import show_progress
@@ -71,6 +72,41 @@ def import_market(
         results = [import_market(session, call.actor, read) for read in reads]
     facts = [_tell_import(call, read, result) for read, result in zip(reads, results, strict=True)]
     call.out.json(facts if synthetic else facts[0])
+
+
+@command(commands, "refresh")
+def refresh_market(
+    call: Call,
+    region: Annotated[
+        list[str] | None, typer.Option(metavar="REGION", help="Ask for this region; again for more.")
+    ] = None,
+    instance_type: Annotated[
+        list[str] | None, typer.Option("--type", metavar="TYPE", help="Ask for this type; again for more.")
+    ] = None,
+) -> None:
+    """Ask AWS for the spot prices of the last 24 hours.
+
+    Without --region every region is asked for in which a tenant has instances.
+    spothive asks as itself, with its own credentials.
+    """
+    from spothive import runtime
+    from spothive.database import get_db_session
+    from spothive.operations.risk import refresh_market
+
+    actor = call.actor
+    with closing(runtime.aws_gateway()) as gateway, show_progress("asking AWS"):
+        result = refresh_market(get_db_session, actor, regions=region or (), types=instance_type or (), gateway=gateway)
+    call.out.json(asdict(result))
+    call.out.line(
+        f"spot prices of {', '.join(result.regions)}: {result.added} added, {result.changed} changed, "
+        f"{result.unchanged} unchanged, {len(result.refused)} refused"
+    )
+    _tell_refused(call, result.refused)
+    if result.failed:
+        for name, reason in result.failed.items():
+            call.out.line(f"{name}: {reason}")
+        msg = f"not all could be read: {', '.join(result.failed)}"
+        raise CheckFailed(msg)
 
 
 @command(commands, "list")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +40,7 @@ class Call(StrEnum):
     DESCRIBE_AUTO_SCALING_GROUPS = "autoscaling:DescribeAutoScalingGroups"
     LIST_CLUSTERS = "eks:ListClusters"
     DESCRIBE_CLUSTER = "eks:DescribeCluster"
+    DESCRIBE_SPOT_PRICE_HISTORY = "ec2:DescribeSpotPriceHistory"
 
     @property
     def service(self) -> str:
@@ -52,13 +53,18 @@ class Call(StrEnum):
         return re.sub(r"(?<!^)(?=[A-Z])", "_", self.partition(":")[2]).lower()
 
 
-UNGRANTED_CALLS: Final = frozenset({Call.ASSUME_ROLE, Call.GET_CALLER_IDENTITY})
-"""Calls an account need not grant: the first is allowed by the role's trust, the second AWS allows everybody."""
+UNGRANTED_CALLS: Final = frozenset({Call.ASSUME_ROLE, Call.GET_CALLER_IDENTITY, Call.DESCRIBE_SPOT_PRICE_HISTORY})
+"""Calls an account need not grant.
+
+The first is allowed by the role's trust, the second AWS allows everybody, and the third spothive makes as itself: the
+market is the same for every account.
+"""
 
 _PAGE_LIMITS: Final = {
     Call.DESCRIBE_INSTANCES: 1000,
     Call.DESCRIBE_AUTO_SCALING_GROUPS: 100,
     Call.LIST_CLUSTERS: 100,
+    Call.DESCRIBE_SPOT_PRICE_HISTORY: 1000,
 }
 
 Who: TypeAlias = Credentials | None  # None: spothive itself
@@ -200,6 +206,20 @@ class AwsGateway:
         described = (self._cluster(credentials, region, name) for name in sorted(names))
         return [cluster for cluster in described if cluster is not None]
 
+    def spot_price_pages(
+        self, region: str, *, since: datetime, types: Sequence[str] = (), product: str = "Linux/UNIX"
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield the spot prices of a region since a moment (aware), one answer of AWS after the other, newest first.
+
+        spothive asks as itself. The entries are those of DescribeSpotPriceHistory as the ``aws`` command prints them;
+        the first of a pool may be older than ``since``: it was still the price then. Without ``types`` all are read.
+        """
+        given: dict[str, Any] = {"StartTime": since, "ProductDescriptions": [product]}
+        if types:
+            given["InstanceTypes"] = list(types)
+        for page in self._pages(None, region, Call.DESCRIBE_SPOT_PRICE_HISTORY, **given):
+            yield [each | {"Timestamp": each["Timestamp"].isoformat()} for each in page["SpotPriceHistory"]]
+
     def _cluster(self, credentials: Credentials, region: str, name: str) -> ObservedCluster | None:
         try:
             cluster = self._ask(credentials, region, Call.DESCRIBE_CLUSTER, name=name)["cluster"]
@@ -229,7 +249,7 @@ class AwsGateway:
             answer: dict[str, Any] = getattr(client, call.method)(**parameters)
         return answer
 
-    def _pages(self, who: Who, region: str, call: Call) -> Iterator[dict[str, Any]]:
+    def _pages(self, who: Who, region: str, call: Call, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Yield every page of an answer."""
         size = {"PageSize": min(self._page_size, _PAGE_LIMITS[call])}
         pages: Iterator[dict[str, Any]] | None = None
@@ -237,7 +257,7 @@ class AwsGateway:
             # Between two pages the caller writes the first: each request is checked and judged by itself.
             with self._outside(who, region, call) as client:
                 if pages is None:
-                    pages = iter(client.get_paginator(call.method).paginate(PaginationConfig=size))
+                    pages = iter(client.get_paginator(call.method).paginate(PaginationConfig=size, **parameters))
                 page = next(pages, None)
             if page is None:
                 return
@@ -270,11 +290,11 @@ class AwsGateway:
 
     def _judge(self, who: Who, refusal: CredentialsRefused) -> AwsError:
         """Tell refused credentials from a region that does not know them because it is not enabled."""
-        if who is None:
-            _blame_platform(refusal.code)
         if refusal.region == self._home_region:
+            if who is None:
+                _blame_platform(refusal.code)
             return refusal
-        self.caller_identity(who)  # raises what is wrong, if it is the credentials
+        self._identity(who)  # raises what is wrong, if it is the credentials
         return not_enabled(refusal)
 
 

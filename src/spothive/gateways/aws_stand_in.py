@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 PLATFORM_ACCOUNT: Final = "111111111111"
 """The AWS account in which spothive itself runs."""
 
+PLATFORM_ACTIONS: Final = ("sts:AssumeRole", "ec2:DescribeSpotPriceHistory")
+"""What spothive's own user may do there: lead into accounts, and read the market."""
+
 _FIRST_ACCOUNT = 200_000_000_000
 _TYPES_AT_A_TIME = 300
 _DAY = timedelta(days=1)
@@ -197,7 +200,7 @@ class AwsStandIn:
         self._undo.callback(Client(moto).post, "/moto-api/reset")
         self._gate = Gate(moto, self._accounts)
         platform = self._accounts[PLATFORM_ACCOUNT] = StandInIdentities(PLATFORM_ACCOUNT, STAND_IN_REGIONS)
-        self.platform_arn, self.platform = platform.make_user(actions=("sts:AssumeRole",))
+        self.platform_arn, self.platform = platform.make_user(actions=PLATFORM_ACTIONS)
         server = make_server("127.0.0.1", 0, self._gate, threaded=True, request_handler=_Silent)
         self._undo.callback(_close, server, _serve(server))
         self._undo.callback(self._gate.heal)  # first of all: silent answers hold threads

@@ -2,7 +2,7 @@
 
 Every request is counted and may meet a fault that a test ordered. Then it is turned away as AWS would: badly
 signed, for a region the account has not enabled, not allowed by any policy, or for a role that does not trust the
-caller. What passes is answered by moto.
+caller. What passes is answered by moto, or where it concerns the market by this stand-in.
 
 moto has checks of its own. They stay off: they fail EKS altogether, let a missing external id pass, look at no
 role of another account and answer with the wrong codes.
@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
+from spothive.gateways import aws_stand_in_market
 from spothive.gateways.aws_stand_in_accounts import StandInIdentities
 from spothive.gateways.aws_stand_in_signature import is_signed
 
@@ -173,6 +174,9 @@ class Gate:
             trouble = Trouble.ACCESS_DENIED
         if trouble is not None:
             return _refuse(start_response, _REFUSALS[trouble], service)
+        if operation == aws_stand_in_market.OPERATION:
+            start_response("200 OK", [("Content-Type", "text/xml")])
+            return [aws_stand_in_market.spot_price_history(region, form)]
         with self.busy:
             return list(self._behind(environ, start_response))
 

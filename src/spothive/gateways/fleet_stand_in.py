@@ -7,7 +7,7 @@ types are real; ids, names and prices are invented.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -172,9 +172,15 @@ def synthetic_ratings(seed: int = 7, *, regions: Iterable[str] = STAND_IN_REGION
 
 
 def synthetic_spot_prices(
-    seed: int = 7, *, regions: Iterable[str] = STAND_IN_REGIONS, now: datetime = STAND_IN_NOW
+    seed: int = 7,
+    *,
+    regions: Iterable[str] = STAND_IN_REGIONS,
+    types: Collection[str] = (),
+    now: datetime = STAND_IN_NOW,
 ) -> dict[str, Any]:
     """Return one invented spot price for every pool, as describe-spot-price-history prints them.
+
+    Without ``types`` those of every known type are returned.
 
     The prices are those since the last full hour before ``now`` (aware), and they save about what the ratings of the
     same seed promise.
@@ -195,6 +201,7 @@ def synthetic_spot_prices(
             for region in regions
             for zone in _zones(region)
             for known in INSTANCE_TYPES.values()
+            if not types or known.name in types
         ]
     }
 
