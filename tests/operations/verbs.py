@@ -5,11 +5,11 @@ Signing in is none: an attempt is remembered whether or not it may go on. See ``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from unittest.mock import ANY
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from spothive.database import (
     get_db_session,
 )
 from spothive.database.passwords import hash_password
+from spothive.gateways.aws import AwsGateway
 from spothive.keyring import Keyring
 from spothive.operations.actor import Actor
 from spothive.operations.fleet import disconnect_account, import_fleet, set_environment
@@ -53,7 +54,7 @@ from spothive.operations.identity import (
     withdraw_invitation,
 )
 from spothive.operations.identity.tokens import hash_of
-from spothive.operations.risk import MarketFact, MarketRead, import_market
+from spothive.operations.risk import MarketFact, MarketRead, import_market, refresh_market
 from spothive.operations.secrets import rotate, withdraw
 from spothive.schema.sealed import seal
 from tests.factories import make_instance
@@ -226,6 +227,22 @@ def _rotate(actor: Actor, tenant_id: UUID) -> Any:
 def _withdraw(actor: Actor, tenant_id: UUID) -> Any:
     ring = Keyring(KEYS, primary="00000002")
     return withdraw(get_db_session, actor, tenant_id=tenant_id, key_id="00000001", keyring=ring)
+
+
+class _Market:
+    """Stands where AWS would answer with one good price and one that is none."""
+
+    def spot_price_pages(self, region: str, **_: Any) -> Iterator[list[dict[str, Any]]]:
+        price = {"AvailabilityZone": f"{region}a", "InstanceType": "m5.large", "ProductDescription": "Linux/UNIX"}
+        price |= {"SpotPrice": "0.02", "Timestamp": "2026-01-15T09:00:00+00:00"}
+        yield [price, price | {"SpotPrice": "free"}]
+
+
+def _refresh_market(actor: Actor, tenant_id: UUID) -> None:
+    def sessions(tenant: UUID) -> Any:
+        return get_db_session(tenant=tenant_id)
+
+    refresh_market(sessions, actor, regions=["us-east-1"], gateway=cast("AwsGateway", _Market()))
 
 
 KEYS = {"00000001": bytes(range(32)), "00000002": bytes(32)}
@@ -515,6 +532,21 @@ VERBS = (
             ),
         ),
         prepare=_hold_instance,
+    ),
+    Verb(
+        "refresh the market",
+        _refresh_market,
+        actor="admin",
+        denied="anna",
+        tenant="platform",
+        trail=(
+            (
+                "market.refreshed",
+                "us-east-1",
+                None,
+                {"facts": "spot prices", "added": 1, "changed": 0, "unchanged": 0, "refused": 1},
+            ),
+        ),
     ),
     Verb(
         "disconnect an account",
