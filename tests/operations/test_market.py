@@ -76,6 +76,7 @@ def test_a_number_is_as_exact_as_a_text() -> None:
 def test_a_file_may_say_where_it_comes_from() -> None:
     assert read_market("prices.json", as_file({}, source="AWS, 2026-07-20")).source == "AWS, 2026-07-20"
     assert read_market("prices.json", as_file({}, source="two\nlines")).source == "prices.json"
+    assert read_market("/data/anna/prices.json", as_file({})).source == "prices.json"  # every tenant reads it
 
 
 def test_ratings_are_read_for_every_system() -> None:

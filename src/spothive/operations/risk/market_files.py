@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Any, Final, TypeAlias
 
 from spothive.clock import utc_now
@@ -123,7 +124,7 @@ def _kind_of(document: Any) -> str | None:
 
 def _read_on_demand(name: str, document: Any) -> MarketRead:
     said = document.get("source")
-    source = said[:_SOURCE_MAX] if isinstance(said, str) and said.isprintable() and said else shown_source(name)
+    source = said[:_SOURCE_MAX] if isinstance(said, str) and said.isprintable() and said else _source(name)
     read = MarketRead(MarketFact.ON_DEMAND, source)
     for region, table in _tables(name, "price table", document["regions"]):
         for instance_type, price in table.items():
@@ -132,7 +133,7 @@ def _read_on_demand(name: str, document: Any) -> MarketRead:
 
 
 def _read_advisor(name: str, document: Any) -> MarketRead:
-    read = MarketRead(MarketFact.ADVISOR, shown_source(name))
+    read = MarketRead(MarketFact.ADVISOR, _source(name))
     for region, systems in _tables(name, "advisor file", document["spot_advisor"]):
         for system, table in _tables(name, "advisor file", systems):
             for instance_type, rating in table.items():
@@ -142,7 +143,7 @@ def _read_advisor(name: str, document: Any) -> MarketRead:
 
 
 def _read_spot_prices(name: str, documents: list[Any]) -> MarketRead:
-    read = MarketRead(MarketFact.SPOT, shown_source(name))
+    read = MarketRead(MarketFact.SPOT, _source(name))
     for document in documents:
         entries = document["SpotPriceHistory"]
         if not isinstance(entries, list):
@@ -188,6 +189,11 @@ def _spot_price(entry: dict[str, Any], latest: datetime) -> _Fact:
     product = _text("ProductDescription", entry.get("ProductDescription"), _PRODUCT_MAX)
     key = (zone, _type(entry.get("InstanceType")), product, _moment(entry.get("Timestamp"), latest))
     return key, (region, _price(entry.get("SpotPrice")))
+
+
+def _source(name: str) -> str:
+    """Return the last part of a file's name: every tenant reads it, and folders are nobody's business."""
+    return shown_source(PurePath(name).name or name)
 
 
 def _tables(name: str, what: str, tables: Any) -> Iterator[tuple[str, dict[str, Any]]]:
