@@ -29,7 +29,7 @@ from spothive.database import (
 )
 from spothive.errors import Denied, InvalidInput, NotAllowed, SpothiveError
 from spothive.models import Base
-from spothive.operations.hive import (
+from spothive.operations.risk.hive import (
     BLOCKED_FOR,
     CLOCKS_DIFFER,
     EventOutcome,

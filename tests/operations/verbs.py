@@ -32,7 +32,6 @@ from spothive.gateways.aws import AwsGateway
 from spothive.keyring import Keyring
 from spothive.operations.actor import Actor
 from spothive.operations.fleet import disconnect_account, import_fleet, set_environment
-from spothive.operations.hive import record_spot_event
 from spothive.operations.identity import (
     accept_invitation,
     change_password,
@@ -55,6 +54,7 @@ from spothive.operations.identity import (
 )
 from spothive.operations.identity.tokens import hash_of
 from spothive.operations.risk import MarketFact, MarketRead, import_market, refresh_market
+from spothive.operations.risk.hive import record_spot_event
 from spothive.operations.secrets import rotate, withdraw
 from spothive.schema.sealed import seal
 from tests.factories import make_instance

@@ -15,7 +15,7 @@ from spothive.cli.progress import show_progress
 from spothive.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from spothive.operations.hive import EventResult, PoolRisk
+    from spothive.operations.risk.hive import EventResult, PoolRisk
 
 event_commands = typer.Typer(rich_markup_mode=None)
 risk_commands = typer.Typer(rich_markup_mode=None)
@@ -95,7 +95,7 @@ def _lines(content: bytes) -> list[Line]:
 def _taken(actor: Any, tenant_id: Any, lines: list[Line]) -> Iterator[dict[str, Any]]:
     """Take each event in transactions of its own; yield what became of it."""
     from spothive.database import get_db_session
-    from spothive.operations.hive import record_spot_event
+    from spothive.operations.risk.hive import record_spot_event
 
     for number, line in lines:
         try:
@@ -129,7 +129,7 @@ def _event_facts(result: EventResult) -> dict[str, Any]:
 
 
 def _counts(rows: list[dict[str, Any]]) -> dict[str, int]:
-    from spothive.operations.hive import EventOutcome
+    from spothive.operations.risk.hive import EventOutcome
 
     outcomes = [row["outcome"] for row in rows]
     return {outcome: outcomes.count(outcome) for outcome in (*(known.value for known in EventOutcome), MALFORMED)}
@@ -140,7 +140,7 @@ def check_risk(
     call: Call, pools: Annotated[list[str], typer.Argument(metavar="POOL...", help="region:zone:type, any number.")]
 ) -> None:
     """Tell which pools are blocked, until when and why."""
-    from spothive.operations.hive import check_pools
+    from spothive.operations.risk.hive import check_pools
 
     with call.reading() as session:
         rows = [_risk_facts(risk) for risk in check_pools(session, pools).values()]
@@ -151,7 +151,7 @@ def check_risk(
 @command(risk_commands, "list")
 def list_risks(call: Call) -> None:
     """List the pools that are blocked now."""
-    from spothive.operations.hive import list_blocked
+    from spothive.operations.risk.hive import list_blocked
 
     with call.reading() as session:
         rows = [_risk_facts(risk) for risk in list_blocked(session)]
@@ -164,7 +164,7 @@ def explain_risk(
     call: Call, pool: Pool, limit: Annotated[int, typer.Option(metavar="N", help="Most events to show.")] = 50
 ) -> None:
     """Show what AWS announced about a pool, newest first."""
-    from spothive.operations.hive import why_pool
+    from spothive.operations.risk.hive import why_pool
 
     with call.reading() as session:
         history = why_pool(session, pool, limit=limit)
