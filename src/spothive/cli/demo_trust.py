@@ -35,7 +35,7 @@ class TrustStory:
         """Tell it within ``demo``."""
         self.demo = demo
         self.admin, _ = find_actor("admin", "platform", via="demo")
-        self.anna, self.acme = demo.tenants["acme"]
+        _, self.acme = demo.tenants["acme"]
 
     def run(self) -> None:
         """Tell it all."""

@@ -138,6 +138,16 @@ def test_what_is_sealed_while_somebody_verifies_is_no_alarm(trail: Trail, monkey
     assert (report.findings, report.rows, report.unsealed) == ([], 2, 3)
 
 
+def test_what_cannot_be_read_of_the_anchor_is_told(trail: Trail) -> None:
+    trail.write(1)
+    trail.seal()
+    with trail.anchor.path.open("a") as file:
+        file.write("junk\n")
+    report = trail.verify()
+    assert (report.findings, len(report.remarks)) == ([], 1)
+    assert report.remarks[0].startswith("1 line of the anchor cannot be read")
+
+
 def test_many_rows_make_many_seals(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "SEAL_ROWS", 4)
     monkeypatch.setattr(verifying, "PAGE", 3)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,11 +13,12 @@ from spothive.database import (
     PLATFORM_TENANT_ID,
     ResourceType,
     Role,
+    TenantSession,
     User,
     get_db_session,
     read_session,
 )
-from spothive.errors import Denied, NotAllowed, NotFound
+from spothive.errors import Denied, NotAllowed, NotFound, TenantMismatch
 from spothive.operations.actor import Actor
 from spothive.operations.identity import (
     Action,
@@ -134,6 +137,19 @@ def test_names_are_found_in_any_case_and_by_e_mail(world: World) -> None:
     assert find_actor("anna@acme.io", "acme")[0].user_id == world.anna.user_id
     with pytest.raises(NotFound, match=r"^no user is called 'nobody'"):
         find_actor("nobody", "acme")
+
+
+def test_an_actor_changes_nothing_in_another_tenant_whatever_a_door_lets_in(world: World) -> None:
+    before = everything()
+    changes: list[Callable[[TenantSession], Any]] = [
+        lambda s: set_user_active(s, world.gina, username="udo", active=False),
+        lambda s: set_password(s, world.gina, username="udo", password_hash="stolen"),
+    ]
+    for change in changes:
+        refused = pytest.raises(TenantMismatch, match=r"^gina belongs to another tenant")
+        with refused, get_db_session(tenant=world.acme) as session:
+            change(session)
+    assert everything() == before
 
 
 def test_the_disabled_and_the_suspended_are_refused(world: World) -> None:
