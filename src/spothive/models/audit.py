@@ -72,7 +72,7 @@ class AuditLog(TenantOwned, Base, outlives_tenant=True):
     __tablename__ = "audit_logs"
 
     timestamp: Mapped[datetime] = mapped_column(
-        UtcDateTime, default=utc_now, server_default=utc_timestamp(), comment="UTC; set by PostgreSQL itself"
+        UtcDateTime, server_default=utc_timestamp(), comment="UTC; set by PostgreSQL itself"
     )
     txid: Mapped[int] = mapped_column(
         Bits64, default=0, server_default="0", comment="transaction that wrote it; 0 on SQLite"
