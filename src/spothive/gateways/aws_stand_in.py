@@ -18,9 +18,12 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+import botocore.session  # type: ignore[import-untyped]  # ships no types
+from botocore.loaders import create_loader  # type: ignore[import-untyped]  # ships no types
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.test import Client
@@ -53,6 +56,7 @@ _TYPES_AT_A_TIME = 300
 _DAY = timedelta(days=1)
 
 _world = threading.Lock()  # moto's
+_shared_loader = cache(create_loader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,7 @@ class AwsStandIn:
 
     def _open(self) -> None:
         _set_variable("MOTO_EC2_LOAD_DEFAULT_AMIS", "false", self._undo)  # or every account owns 1,302 snapshots
+        _read_service_files_once(self._undo)
         moto = DomainDispatcherApplication(create_backend_app)
         Client(moto).post("/moto-api/reset")
         self._undo.callback(Client(moto).post, "/moto-api/reset")
@@ -238,6 +243,12 @@ def _close(server: BaseWSGIServer, thread: threading.Thread) -> None:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def _read_service_files_once(undo: ExitStack) -> None:
+    """Let all sessions share what they read: botocore parses its files for each anew, and moto makes one a cluster."""
+    undo.callback(setattr, botocore.session, "create_loader", botocore.session.create_loader)
+    botocore.session.create_loader = _shared_loader
 
 
 def _set_variable(name: str, value: str, undo: ExitStack) -> None:
