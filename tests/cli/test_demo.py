@@ -12,7 +12,13 @@ from tests.cli.conftest import SPOTHIVE
 def test_the_demo_is_readable_without_unicode_in_a_folder_of_any_name(tmp_path: Path) -> None:
     folder = tmp_path / "[bold]:tada: demo"
     folder.mkdir()
-    plain = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "COLUMNS": "80"}
+    plain = {
+        "LC_ALL": "C",
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONUTF8": "0",
+        "COLUMNS": "80",
+        "SPOTHIVE_BCRYPT_ROUNDS": "4",
+    }
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPOTHIVE_", "DATABASE_URL"))}
     told = subprocess.run(
         [SPOTHIVE, "demo", "--data", "none"], cwd=folder, env=kept | plain, capture_output=True, check=False
