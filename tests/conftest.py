@@ -46,19 +46,22 @@ def pytest_configure() -> None:
     if "TMPDIR" not in os.environ and _takes_programs(MEMORY) and shutil.disk_usage(MEMORY).free > ROOM:
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None  # Python looked already
-    gc.disable()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """Search for garbage seldom, and not among what importing and collecting left: half a million objects that stay.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Search for garbage seldom, and not among what importing and collecting leave: half a million objects that stay.
 
     A search through everything takes half a second, and by default there is one every few tests.
     """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*SEARCH_SELDOM)
-    gc.enable()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*SEARCH_SELDOM)
+        gc.enable()
 
 
 def _takes_programs(folder: Path) -> bool:
