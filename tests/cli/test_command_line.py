@@ -13,10 +13,11 @@ from typing import Any, get_args
 import pytest
 import typer
 
+from spothive.cli import sla
 from spothive.cli.app import STREETS, app
 from spothive.cli.fleet import accounts, instances
 from spothive.cli.identity import people
-from spothive.database import EnvironmentType, InstanceState, Lifecycle, Role
+from spothive.database import DowntimeCause, EnvironmentType, InstanceState, Lifecycle, Role
 from spothive.settings import get_settings
 from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database
@@ -62,7 +63,8 @@ def test_every_command_of_the_house_is_there() -> None:
         *("model register", "model list", "model show", "model accept", "model graduate", "model enable"),
         *("model activate", "model archive", "experiment assign"),
         *("experiment create", "experiment start", "experiment finish", "experiment list"),
-        *("event ingest", "risk check", "risk list", "risk why", "sla report"),
+        *("event ingest", "risk check", "risk list", "risk why"),
+        *("sla report", "sla outages", "sla record", "sla end"),
         *("instance list", "instance show", "doctor", "health", "logs", "demo"),
         *("market import", "market list", "market status", "market refresh"),
     }
@@ -177,6 +179,7 @@ def test_choices_are_those_of_the_models() -> None:
         (accounts.Environment, EnvironmentType),
         (instances.State, InstanceState),
         (instances.Lifecycle, Lifecycle),
+        (sla.Cause, DowntimeCause),
     ):
         assert set(get_args(spelled)) == {member.value for member in declared}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 from unittest.mock import ANY
@@ -19,6 +19,8 @@ from spothive.database import (
     Account,
     ApiKey,
     ApiScope,
+    DowntimeCause,
+    DowntimeLog,
     EnvironmentType,
     Invitation,
     Role,
@@ -56,6 +58,7 @@ from spothive.operations.identity.tokens import hash_of
 from spothive.operations.risk import MarketFact, MarketRead, import_market, refresh_market
 from spothive.operations.risk.hive import record_spot_event
 from spothive.operations.secrets import rotate, withdraw
+from spothive.operations.sla import end_downtime, record_downtime
 from spothive.schema.sealed import seal
 from tests.factories import make_instance
 from tests.factories.fleets import answer_of, connected_account, observed
@@ -140,6 +143,11 @@ def _hold_instance(world: World) -> None:
         account = connected_account(session, world.anna.user_id, name="shop", account_id="210987654321")
         account.environment_type = EnvironmentType.PROD
     make_instance(world.acme, account.id, "i-00000001", region="us-east-1", availability_zone="us-east-1a")
+
+
+def _be_down(world: World) -> None:
+    with get_db_session(tenant=world.acme) as session:
+        session.add(DowntimeLog(instance_id="i-00000001", start_time=NOON, cause=DowntimeCause.NO_REPLICA))
 
 
 def _tell(actor: Actor, tenant_id: UUID) -> Any:
@@ -246,6 +254,8 @@ def _refresh_market(actor: Actor, tenant_id: UUID) -> None:
 
 
 KEYS = {"00000001": bytes(range(32)), "00000002": bytes(32)}
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+OUTAGE = {"cause": "no_replica", "start_time": NOON.isoformat(), "cluster_id": None, "decision_id": None}
 COUNTS = {"added": 2, "changed": 0, "vanished": 0, "flagged": 0, "unauthorized": 0}
 VERBS = (
     verb(
@@ -532,6 +542,26 @@ VERBS = (
             ),
         ),
         prepare=_hold_instance,
+    ),
+    verb(
+        "write down an outage",
+        record_downtime,
+        {"instance_id": "i-00000001", "cause": DowntimeCause.NO_REPLICA, "start": NOON, "end": NOON},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=("downtime.recorded", "i-00000001", None, OUTAGE | {"end_time": NOON.isoformat()}),
+        prepare=_hold_instance,
+    ),
+    verb(
+        "end an outage",
+        end_downtime,
+        {"instance_id": "i-00000001", "at": NOON},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=("downtime.ended", "i-00000001", None, {"outages": [OUTAGE | {"end_time": NOON.isoformat()}]}),
+        prepare=_be_down,
     ),
     Verb(
         "refresh the market",

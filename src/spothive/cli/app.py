@@ -45,7 +45,7 @@ STREETS = {
     "experiment": ("decisions", "experiment_commands", "Try models in the lab."),
     "event": ("hive", "event_commands", "Take what AWS announces about spot instances."),
     "risk": ("hive", "risk_commands", "Tell which spot pools are blocked, and why."),
-    "sla": ("sla", "commands", "Show how long spothive kept clusters down."),
+    "sla": ("sla", "commands", "Tell and show how long spothive kept clusters down."),
     "market": ("risk", "commands", "Import and list facts of the market, shared by every tenant."),
 }
 """Group to the file that holds its commands, their name there, and what they are for."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spothive.clock import utc_now
 from spothive.models.base import Base, GlobalTable, Timestamped, check, json_array, json_object, unique_where
 from spothive.models.fleet import Account, Instance, PipelineMode
-from spothive.schema.refusal import HasColumns, Refusal
+from spothive.schema.refusal import HasColumns, Refusal, rewritten
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
 from spothive.schema.types import AsciiText, Day, Fraction, Money, Text, TextEnum, UtcDateTime, Whole, utc_timestamp
@@ -55,11 +54,6 @@ def _untried(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
     lab = LabExperiment.__table__
     tried = sa.select(sa.literal(1)).select_from(lab).where(lab.c.model_id == new.c.id, lab.c.status == "COMPLETED")
     return sa.and_(old.c.status == "TESTING", new.c.status == "GRADUATED", sa.not_(sa.exists(tried)))
-
-
-def _rewritten(*columns: str) -> Callable[[HasColumns, HasColumns], sa.ColumnElement[bool]]:
-    """Return the condition that one of ``columns`` changes."""
-    return lambda old, new: sa.or_(*(old.c[name].is_distinct_from(new.c[name]) for name in columns))
 
 
 _FILE = ("name", "version", "file_path", "file_hash", "file_format")
@@ -145,7 +139,7 @@ class MlModel(GlobalTable, Timestamped, Base):
                         rule="lc_ml_models_file",
                         events=("update",),
                         columns=_FILE,
-                        when=_rewritten(*_FILE),
+                        when=rewritten(*_FILE),
                         message="a model stays the file it was registered as: register another version",
                     ),
                 ],
@@ -293,7 +287,7 @@ class ExperimentLog(TenantOwned, Timestamped, Base):
                         rule="lc_experiment_logs_facts",
                         events=("update",),
                         columns=_FACTS,
-                        when=_rewritten(*_FACTS),
+                        when=rewritten(*_FACTS),
                         message="what a decision was taken from never changes: it could not be replayed any more",
                     ),
                 ]

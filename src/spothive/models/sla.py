@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column, synonym
 
 from spothive.models.base import Base, Timestamped, check_each, json_object
+from spothive.schema.refusal import HasColumns, Refusal, rewritten
 from spothive.schema.tenancy import TenantOwned
 from spothive.schema.types import Text, TextEnum, Whole
 
@@ -22,6 +24,17 @@ class DowntimeCause(enum.StrEnum):
     NO_REPLICA = "no_replica"
     OPTIMIZER_FAILURE = "optimizer_failure"
     WORKER_CRASH = "worker_crash"
+
+
+_BEGINNING = ("instance_id", "cluster_id", "start_time", "cause", "cause_details", "decision_id")
+"""Who was down, since when and why."""
+
+_END = ("end_time", "duration_seconds")
+
+
+def _told_otherwise(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that an outage gets another beginning, or another end than the one it had."""
+    return sa.or_(rewritten(*_BEGINNING)(old, new), sa.and_(old.c.end_time.is_not(None), rewritten(*_END)(old, new)))
 
 
 class DowntimeLog(TenantOwned, Timestamped, Base):
@@ -61,4 +74,17 @@ class DowntimeLog(TenantOwned, Timestamped, Base):
             sqlite="(end_time IS NULL) = (duration_seconds IS NULL) "
             "AND (end_time IS NULL OR duration_seconds = unixepoch(end_time) - unixepoch(start_time))",
         ),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_downtime_logs_facts",
+                        events=("update",),
+                        columns=(*_BEGINNING, *_END),
+                        when=_told_otherwise,
+                        message="who was down, since when and why never changes, nor when an outage was over",
+                    )
+                ]
+            }
+        },
     )

@@ -5,20 +5,37 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Final
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
-from spothive.errors import InvalidInput, NotFound
-from spothive.models import Cluster, DowntimeLog
+from spothive.errors import Conflict, InvalidInput, NotFound
+from spothive.models import Cluster, ClusterPolicy, DowntimeCause, DowntimeLog, Instance, ResourceType
+from spothive.operations.actor import Actor
+from spothive.operations.audit import record
+from spothive.operations.fleet import find_instance
+from spothive.operations.identity import Action, require
 
 BUDGET_SECONDS: Final = 60
-"""Seconds a cluster may be down in a calendar month by what spothive did or failed to do."""
+"""Seconds a cluster may be down in a calendar month by what spothive did or failed to do, unless its policy says."""
 
+BUDGET_KEY: Final = "downtime_budget_seconds"
+"""Key of a cluster's policy that says otherwise: a whole number of seconds."""
+
+BUDGET_MAX: Final = 31 * 24 * 3600
+"""Seconds of the longest month: whoever allows so many allows everything."""
+
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+"""By how much the clock of whoever tells of an outage may be ahead of ours."""
+
+OUTAGES_MAX: Final = 10_000
+"""Most outages that are listed at once."""
+
+_KIND: Final = ResourceType.INSTANCE
 _LAST_YEAR = 9998  # the month after it is still a date
 
 Outage = tuple[datetime, datetime | None]
@@ -73,14 +90,15 @@ def downtime_budget(
         NotFound: the tenant has no such cluster.
         InvalidInput: the month is beyond what dates can tell.
     """
-    name = session.scalar(select(Cluster.name).where(Cluster.id == cluster))
-    if name is None:
+    found = session.execute(_clusters().where(Cluster.id == cluster)).first()
+    if found is None:
         msg = f"no cluster has the id {cluster}: `spothive sla report` lists them"
         raise NotFound(msg)
     start, end = _ends(month)
     query = _outages(start, end).where(DowntimeLog.cluster_id == cluster)
     outages = [(begun, over) for _, begun, over in session.execute(query)]
-    return _budget(cluster, name, start, end, outages, now or utc_now())
+    _, name, policy = found
+    return _budget(cluster, name, start, end, outages, now or utc_now(), allowed=budget_of(policy))
 
 
 def downtime_report(session: TenantSession, *, month: date, now: datetime | None = None) -> list[DowntimeBudget]:
@@ -93,12 +111,24 @@ def downtime_report(session: TenantSession, *, month: date, now: datetime | None
     down: dict[UUID | None, list[Outage]] = defaultdict(list)
     for cluster_id, begun, over in session.execute(_outages(start, end)):
         down[cluster_id].append((begun, over))
-    moment, names = now or utc_now(), dict(session.execute(select(Cluster.id, Cluster.name)).all())
-    known = sorted(names, key=lambda cluster_id: (names[cluster_id], cluster_id))
-    gone = sorted(down.keys() - names.keys(), key=str)
+    moment = now or utc_now()
+    clusters = {row.id: (row.name, budget_of(row.config)) for row in session.execute(_clusters())}
+    known = sorted(clusters, key=lambda cluster_id: (clusters[cluster_id][0], cluster_id))
+    gone = sorted(down.keys() - clusters.keys(), key=str)
     return [
-        _budget(each, names.get(each) if each else None, start, end, down[each], moment) for each in [*known, *gone]
+        *(
+            _budget(each, clusters[each][0], start, end, down[each], moment, allowed=clusters[each][1])
+            for each in known
+        ),
+        *(_budget(each, None, start, end, down[each], moment, allowed=BUDGET_SECONDS) for each in gone),
     ]
+
+
+def budget_of(policy: dict[str, Any] | None) -> int:
+    """Return how many seconds a month a cluster's policy allows; what it says amiss counts as not said."""
+    allowed = (policy or {}).get(BUDGET_KEY)
+    sensible = isinstance(allowed, int) and not isinstance(allowed, bool) and 0 <= allowed <= BUDGET_MAX
+    return allowed if sensible else BUDGET_SECONDS  # type: ignore[return-value]  # an int, if it is sensible
 
 
 def seconds_down(outages: Iterable[Outage], start: datetime, end: datetime) -> int:
@@ -112,6 +142,189 @@ def seconds_down(outages: Iterable[Outage], start: datetime, end: datetime) -> i
     return total
 
 
+# --- outages --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOutage:
+    """An outage with the name of its cluster, if that is still there."""
+
+    outage: DowntimeLog
+    cluster_name: str | None
+
+
+def list_outages(
+    session: TenantSession, *, month: date | None = None, only_open: bool = False, limit: int = 500
+) -> list[ListedOutage]:
+    """Return the outages that lasted into a month, or of all time, the latest beginning first.
+
+    Args:
+        session: session of the tenant.
+        month: any day of the calendar month, in UTC; None for all.
+        only_open: those that still last.
+        limit: at most so many.
+
+    Raises:
+        InvalidInput: ``limit`` is not 1 to 10,000, or the month is beyond what dates can tell.
+    """
+    if not 1 <= limit <= OUTAGES_MAX:
+        msg = f"a list has 1 to {OUTAGES_MAX} outages"
+        raise InvalidInput(msg)
+    query = select(DowntimeLog, Cluster.name).outerjoin(Cluster, Cluster.id == DowntimeLog.cluster_id)
+    if month is not None:
+        query = query.where(*_within(*_ends(month)))
+    if only_open:
+        query = query.where(DowntimeLog.end_time.is_(None))
+    newest = query.order_by(DowntimeLog.start_time.desc(), DowntimeLog.id.desc()).limit(limit)
+    return [ListedOutage(outage, name) for outage, name in session.execute(newest)]
+
+
+def record_downtime(
+    session: TenantSession,
+    actor: Actor,
+    *,
+    instance_id: str,
+    cause: DowntimeCause,
+    start: datetime,
+    end: datetime | None = None,
+    details: str | None = None,
+    decision_id: UUID | None = None,
+) -> DowntimeLog:
+    """Write down that an instance was down by what spothive did.
+
+    Beginning and end both lose what is beyond their whole second. So an outage that begins where another ended neither
+    shares a second with it nor leaves one between them, and one shorter than a second may count as none.
+
+    Args:
+        session: session of the tenant.
+        actor: who says so.
+        instance_id: EC2's id; its cluster is that of the inventory.
+        cause: what spothive did.
+        start: since when (UTC).
+        end: when it was over (UTC); None while it lasts.
+        details: the cause for people, up to 4,000 characters.
+        decision_id: the decision that led to it.
+
+    Raises:
+        Denied: the role does not allow it.
+        NotFound: the tenant has no such instance.
+        InvalidInput: it ends before it begins or in the future, or begins more than 5 minutes ahead.
+    """
+    require(actor, Action.MANAGE, attempt="downtime.recorded", resource=instance_id, resource_type=_KIND)
+    now = utc_now()
+    if start > now + CLOCKS_DIFFER:
+        msg = f"the outage begins at {start:%Y-%m-%d %H:%M:%S} UTC, in the future: correct the time, or the clock"
+        raise InvalidInput(msg)
+    if end is not None and (end < start or end > now):
+        when = "before it begins" if end < start else "in the future"
+        msg = f"the outage ends at {end:%Y-%m-%d %H:%M:%S} UTC, {when}: correct it, or leave it out while it lasts"
+        raise InvalidInput(msg)
+    instance = find_instance(session, instance_id).instance
+    outage = open_downtime(session, instance, cause, start, details=details, decision_id=decision_id)
+    if end is not None:
+        _end(outage, end)
+    session.flush()  # a refusal is this verb's, not the commit's
+    record(session, actor, "downtime.recorded", instance_id, _KIND, after=_facts(outage))
+    return outage
+
+
+def open_downtime(
+    session: TenantSession,
+    instance: Instance,
+    cause: DowntimeCause,
+    start: datetime,
+    *,
+    details: str | None = None,
+    decision_id: UUID | None = None,
+) -> DowntimeLog:
+    """Begin an outage as part of another verb, whose one audit row tells of it. ``start`` loses its fraction."""
+    outage = DowntimeLog(
+        instance_id=instance.instance_id,
+        cluster_id=instance.cluster_id,
+        start_time=start.replace(microsecond=0),
+        cause=cause,
+        cause_details=details,
+        decision_id=decision_id,
+        downtime_metadata={},
+    )
+    session.add(outage)
+    return outage
+
+
+def end_downtime(session: TenantSession, actor: Actor, *, instance_id: str, at: datetime) -> list[DowntimeLog]:
+    """End every outage of an instance that lasts; of two who do so at once, one finds none.
+
+    An outage foreseen to begin after ``at`` did not happen: it ends as it begins, and counts no second.
+
+    Args:
+        session: session of the tenant.
+        actor: who says so.
+        instance_id: EC2's id; the instance itself may be gone.
+        at: when it was over (UTC), whose fraction of a second is lost.
+
+    Returns:
+        The outages that ended.
+
+    Raises:
+        Denied: the role does not allow it.
+        Conflict: none lasts.
+        InvalidInput: ``at`` is in the future, or before an outage began.
+    """
+    require(actor, Action.MANAGE, attempt="downtime.ended", resource=instance_id, resource_type=_KIND)
+    now = utc_now()
+    if at > now:
+        msg = f"{at:%Y-%m-%d %H:%M:%S} UTC is in the future: say when it was over, once it is"
+        raise InvalidInput(msg)
+    outages = end_outages(session, instance_id, at)
+    if not outages:
+        msg = f"no outage of {instance_id[:60]!r} lasts: see `spothive sla outages --open`"
+        raise Conflict(msg)
+    early = [outage for outage in outages if at.replace(microsecond=0) < outage.start_time <= now]
+    if early:
+        msg = f"an outage of {instance_id} began at {early[0].start_time:%Y-%m-%d %H:%M:%S} UTC: it ended later"
+        raise InvalidInput(msg)
+    session.flush()  # a refusal is this verb's, not the commit's
+    after = {"outages": [_facts(outage) for outage in outages]}
+    record(session, actor, "downtime.ended", instance_id, _KIND, after=after)
+    return outages
+
+
+def end_outages(
+    session: TenantSession, instance_id: str, at: datetime, *, cause: DowntimeCause | None = None
+) -> list[DowntimeLog]:
+    """End the outages of an instance that last, or those of one cause, as part of another verb; return them.
+
+    The rows are locked, so whoever comes second finds none that lasts. What begins after ``at`` ends as it begins.
+    """
+    query = select(DowntimeLog).where(DowntimeLog.instance_id == instance_id, DowntimeLog.end_time.is_(None))
+    if cause is not None:
+        query = query.where(DowntimeLog.cause == cause)
+    in_order = query.order_by(DowntimeLog.id).with_for_update()
+    outages = list(session.scalars(in_order, execution_options={"populate_existing": True}))
+    for outage in outages:
+        _end(outage, max(at, outage.start_time))
+    return outages
+
+
+def _end(outage: DowntimeLog, at: datetime) -> None:
+    outage.end_time = at.replace(microsecond=0)
+    outage.duration_seconds = int((outage.end_time - outage.start_time).total_seconds())
+
+
+def _facts(outage: DowntimeLog) -> dict[str, Any]:
+    """Return what the audit trail says of an outage."""
+    return {
+        "cause": outage.cause,
+        "start_time": outage.start_time.isoformat(),
+        "end_time": outage.end_time and outage.end_time.isoformat(),
+        "cluster_id": outage.cluster_id,
+        "decision_id": outage.decision_id,
+    }
+
+
+# --- months ---------------------------------------------------------------------------------------------------------
+
+
 def _ends(month: date) -> tuple[datetime, datetime]:
     if month.year > _LAST_YEAR:
         msg = f"a month is before the year {_LAST_YEAR + 1}"
@@ -120,18 +333,35 @@ def _ends(month: date) -> tuple[datetime, datetime]:
     return datetime(month.year, month.month, 1, tzinfo=UTC), datetime(*following, 1, tzinfo=UTC)
 
 
+def _clusters() -> Select[UUID, str, dict[str, Any] | None]:
+    """Return the query for clusters with their policies."""
+    query = select(Cluster.id, Cluster.name, ClusterPolicy.config)
+    return query.outerjoin(ClusterPolicy, ClusterPolicy.cluster_id == Cluster.id)
+
+
 def _outages(start: datetime, end: datetime) -> Select[UUID | None, datetime, datetime | None]:
     """Return the query for what was down between two moments, if only for less than a second."""
-    lasted = or_(DowntimeLog.end_time.is_(None), DowntimeLog.end_time > start, DowntimeLog.start_time >= start)
     columns = select(DowntimeLog.cluster_id, DowntimeLog.start_time, DowntimeLog.end_time)
-    return columns.where(DowntimeLog.start_time < end, lasted)
+    return columns.where(*_within(start, end))
+
+
+def _within(start: datetime, end: datetime) -> tuple[ColumnElement[bool], ...]:
+    lasted = or_(DowntimeLog.end_time.is_(None), DowntimeLog.end_time > start, DowntimeLog.start_time >= start)
+    return DowntimeLog.start_time < end, lasted
 
 
 def _budget(  # noqa: PLR0917 - one argument a fact
-    cluster_id: UUID | None, name: str | None, start: datetime, end: datetime, outages: list[Outage], now: datetime
+    cluster_id: UUID | None,
+    name: str | None,
+    start: datetime,
+    end: datetime,
+    outages: list[Outage],
+    now: datetime,
+    *,
+    allowed: int,
 ) -> DowntimeBudget:
     until = min(end, now.replace(microsecond=0))
     outages = [] if until <= start else outages  # a month to come
     seconds = seconds_down(outages, start, until)
     ongoing = sum(over is None for _, over in outages)
-    return DowntimeBudget(cluster_id, name, start.date(), seconds, len(outages), ongoing)
+    return DowntimeBudget(cluster_id, name, start.date(), seconds, len(outages), ongoing, allowed)

@@ -163,6 +163,11 @@ def never_again(table: sa.Table) -> Refusal:
     )
 
 
+def rewritten(*columns: str) -> Condition:
+    """Return the condition that an update changes one of ``columns``."""
+    return lambda old, new: sa.or_(*(old.c[name].is_distinct_from(new.c[name]) for name in columns))
+
+
 def irreplaceable(table: sa.Table, refusals: Sequence[Refusal]) -> Iterator[Refusal]:
     """Yield what keeps REPLACE on SQLite from deleting a row whose deletion one of ``refusals`` refuses.
 

@@ -212,6 +212,12 @@ def _ask_of_completed_job(graph: Graph) -> None:
     graph.change("agent_actions", optimization_job_id=graph.rows["optimization_jobs"]["id"])
 
 
+def _end_again(graph: Graph) -> None:
+    begun = graph.rows["downtime_logs"]["start_time"]
+    graph.change("downtime_logs", end_time=begun, duration_seconds=0)
+    graph.change("downtime_logs", end_time=begun + timedelta(seconds=1), duration_seconds=1)
+
+
 _JOB: dict[str, Row] = {
     "completed": {"completed_at": NOW},
     "failed": {"error_message": "no"},
@@ -229,7 +235,8 @@ JOBS_AND_SLA: dict[str, Act] = {
     "lc_agent_actions_job": _ask_of_completed_job,
     "lc_optimization_jobs_completed": _complete_with_open_actions,
     "ck_downtime_logs_duration": change("downtime_logs", duration_seconds=1),
-    "ck_downtime_logs_whole_seconds": change("downtime_logs", start_time=NOW + timedelta(microseconds=1)),
+    "ck_downtime_logs_whole_seconds": add("downtime_logs", start_time=NOW + timedelta(microseconds=1)),
+    "lc_downtime_logs_facts": _end_again,
     **{
         f"ck_{table}_{rule}": change(table, **values)
         for table in ("optimization_jobs", "dataset_generations", "dataset_imports")

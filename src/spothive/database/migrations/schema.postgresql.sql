@@ -3683,6 +3683,10 @@ CREATE POLICY tenant ON datasets USING (tenant_id = (SELECT nullif(current_setti
 
 CREATE POLICY system ON datasets TO spothive_system USING (true) WITH CHECK (true);
 
+CREATE TRIGGER lc_downtime_logs_facts BEFORE UPDATE OF instance_id, cluster_id, start_time, cause, cause_details, decision_id, end_time, duration_seconds ON downtime_logs FOR EACH ROW
+WHEN (old.instance_id IS DISTINCT FROM new.instance_id OR old.cluster_id IS DISTINCT FROM new.cluster_id OR old.start_time IS DISTINCT FROM new.start_time OR old.cause IS DISTINCT FROM new.cause OR old.cause_details IS DISTINCT FROM new.cause_details OR old.decision_id IS DISTINCT FROM new.decision_id OR old.end_time IS NOT NULL AND (old.end_time IS DISTINCT FROM new.end_time OR old.duration_seconds IS DISTINCT FROM new.duration_seconds))
+EXECUTE FUNCTION spothive_refuse('lc_downtime_logs_facts');
+
 REVOKE ALL ON downtime_logs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON downtime_logs TO spothive_system;

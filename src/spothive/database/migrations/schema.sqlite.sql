@@ -2454,6 +2454,10 @@ FROM withdrawn_keys AS kept
 WHERE kept.key_id = new.key_id AND kept.id != new.id AND 1 = 1)
 BEGIN SELECT RAISE(ABORT, 'uq_withdrawn_keys_key_id'); END;
 
+CREATE TRIGGER lc_downtime_logs_facts BEFORE UPDATE OF instance_id, cluster_id, start_time, cause, cause_details, decision_id, end_time, duration_seconds ON downtime_logs FOR EACH ROW
+WHEN old.instance_id IS NOT new.instance_id OR old.cluster_id IS NOT new.cluster_id OR old.start_time IS NOT new.start_time OR old.cause IS NOT new.cause OR old.cause_details IS NOT new.cause_details OR old.decision_id IS NOT new.decision_id OR old.end_time IS NOT NULL AND (old.end_time IS NOT new.end_time OR old.duration_seconds IS NOT new.duration_seconds)
+BEGIN SELECT RAISE(ABORT, 'lc_downtime_logs_facts'); END;
+
 CREATE TRIGGER lc_email_logs_status_first BEFORE INSERT ON email_logs FOR EACH ROW
 WHEN (new.status NOT IN ('pending'))
 BEGIN SELECT RAISE(ABORT, 'lc_email_logs_status_first'); END;
