@@ -55,8 +55,7 @@ from spothive.operations.identity import (
     withdraw_invitation,
 )
 from spothive.operations.identity.tokens import hash_of
-from spothive.operations.risk import MarketFact, MarketRead, import_market, refresh_market
-from spothive.operations.risk.hive import record_spot_event
+from spothive.operations.risk import MarketFact, MarketRead, import_market, record_spot_event, refresh_market
 from spothive.operations.secrets import rotate, withdraw
 from spothive.operations.sla import end_downtime, record_downtime
 from spothive.schema.sealed import seal

@@ -43,10 +43,10 @@ STREETS = {
     "audit": ("audit", "audit_commands", "Read, seal, verify and export the audit trail."),
     "model": ("decisions", "model_commands", "Register models and bring them into production."),
     "experiment": ("decisions", "experiment_commands", "Try models in the lab."),
-    "event": ("hive", "event_commands", "Take what AWS announces about spot instances."),
-    "risk": ("hive", "risk_commands", "Tell which spot pools are blocked, and why."),
+    "event": ("risk", "event_commands", "Take what AWS announces about spot instances."),
+    "risk": ("risk", "risk_commands", "Tell which spot pools are blocked, and why."),
     "sla": ("sla", "commands", "Tell and show how long spothive kept clusters down."),
-    "market": ("risk", "commands", "Import and list facts of the market, shared by every tenant."),
+    "market": ("risk", "market_commands", "Import and list facts of the market, shared by every tenant."),
 }
 """Group to the file that holds its commands, their name there, and what they are for."""
 

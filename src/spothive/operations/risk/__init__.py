@@ -1,22 +1,33 @@
-"""Risk: what is known of the spot market."""
+"""Risk: what is known of the spot market and of interruptions, and the replicas that stand by for them."""
 
+from spothive.operations.risk.events import EventOutcome, EventResult, record_spot_event
 from spothive.operations.risk.market import MarketImported, import_market
 from spothive.operations.risk.market_files import MarketFact, MarketRead, made_up_market, read_market
 from spothive.operations.risk.market_listing import FactStatus, MarketEntry, SpotOffer, list_market, market_status
 from spothive.operations.risk.market_refresh import MarketRefreshed, refresh_market
+from spothive.operations.risk.pools import PoolEvent, PoolHistory, PoolRisk, check_pools, list_blocked, why_pool
 
 __all__ = [
+    "EventOutcome",
+    "EventResult",
     "FactStatus",
     "MarketEntry",
     "MarketFact",
     "MarketImported",
     "MarketRead",
     "MarketRefreshed",
+    "PoolEvent",
+    "PoolHistory",
+    "PoolRisk",
     "SpotOffer",
+    "check_pools",
     "import_market",
+    "list_blocked",
     "list_market",
     "made_up_market",
     "market_status",
     "read_market",
+    "record_spot_event",
     "refresh_market",
+    "why_pool",
 ]

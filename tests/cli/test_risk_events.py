@@ -11,7 +11,7 @@ import pytest
 
 from spothive.clock import utc_now
 from spothive.database import EnvironmentType, GlobalRiskEvent, RiskSource, Tenant, User, get_db_session
-from spothive.operations.risk.hive import BLOCKED_FOR
+from spothive.operations.risk.pools import BLOCKED_FOR
 from tests.cli.conftest import Spothive, everything
 from tests.conftest import Database
 from tests.factories import make_instance

@@ -1,4 +1,4 @@
-"""``spothive event`` and ``spothive risk``: what AWS announces about spot instances, and which pools it blocks."""
+"""``spothive event``: what AWS announces about spot instances."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from spothive.cli.progress import show_progress
 from spothive.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from spothive.operations.risk.hive import EventResult, PoolRisk
+    from spothive.operations.risk import EventResult
 
 event_commands = typer.Typer(rich_markup_mode=None)
-risk_commands = typer.Typer(rich_markup_mode=None)
 
 MALFORMED = "malformed"
 EVENT_COLUMNS = (
@@ -30,19 +29,6 @@ EVENT_COLUMNS = (
     Column("blocked until", "blocked_until", optional=True),
     Column("reason", "reason", fold=True),
 )
-RISK_COLUMNS = (
-    Column("pool", "pool_id"),
-    Column("blocked", "blocked"),
-    Column("until", "until"),
-    Column("interruptions", "interruptions", right=True),
-    Column("last interruption", "last_interruption", optional=True),
-)
-HISTORY_COLUMNS = (
-    Column("reported", "reported_at"),
-    Column("event", "event_type"),
-    Column("counted", "counted"),
-)
-Pool = Annotated[str, typer.Argument(metavar="POOL", help="region:zone:type, as us-east-1:us-east-1a:m5.large.")]
 Line = tuple[int, bytes]
 
 
@@ -95,7 +81,7 @@ def _lines(content: bytes) -> list[Line]:
 def _taken(actor: Any, tenant_id: Any, lines: list[Line]) -> Iterator[dict[str, Any]]:
     """Take each event in transactions of its own; yield what became of it."""
     from spothive.database import get_db_session
-    from spothive.operations.risk.hive import record_spot_event
+    from spothive.operations.risk import record_spot_event
 
     for number, line in lines:
         try:
@@ -129,62 +115,7 @@ def _event_facts(result: EventResult) -> dict[str, Any]:
 
 
 def _counts(rows: list[dict[str, Any]]) -> dict[str, int]:
-    from spothive.operations.risk.hive import EventOutcome
+    from spothive.operations.risk import EventOutcome
 
     outcomes = [row["outcome"] for row in rows]
     return {outcome: outcomes.count(outcome) for outcome in (*(known.value for known in EventOutcome), MALFORMED)}
-
-
-@command(risk_commands, "check")
-def check_risk(
-    call: Call, pools: Annotated[list[str], typer.Argument(metavar="POOL...", help="region:zone:type, any number.")]
-) -> None:
-    """Tell which pools are blocked, until when and why."""
-    from spothive.operations.risk.hive import check_pools
-
-    with call.reading() as session:
-        rows = [_risk_facts(risk) for risk in check_pools(session, pools).values()]
-    call.out.json(rows)
-    call.out.table(rows, RISK_COLUMNS, empty="")
-
-
-@command(risk_commands, "list")
-def list_risks(call: Call) -> None:
-    """List the pools that are blocked now."""
-    from spothive.operations.risk.hive import list_blocked
-
-    with call.reading() as session:
-        rows = [_risk_facts(risk) for risk in list_blocked(session)]
-    call.out.json(rows)
-    call.out.table(rows, RISK_COLUMNS, empty="no pool is blocked")
-
-
-@command(risk_commands, "why")
-def explain_risk(
-    call: Call, pool: Pool, limit: Annotated[int, typer.Option(metavar="N", help="Most events to show.")] = 50
-) -> None:
-    """Show what AWS announced about a pool, newest first."""
-    from spothive.operations.risk.hive import why_pool
-
-    with call.reading() as session:
-        history = why_pool(session, pool, limit=limit)
-    events = [
-        {"reported_at": event.reported_at, "event_type": event.event_type, "counted": event.counted}
-        for event in history.events
-    ]
-    facts = _risk_facts(history.risk)
-    call.out.json(facts | {"events": events})
-    call.out.facts(facts)
-    call.out.line()
-    call.out.table(events, HISTORY_COLUMNS, empty="AWS announced nothing about this pool")
-
-
-def _risk_facts(risk: PoolRisk) -> dict[str, Any]:
-    return {
-        "pool_id": risk.pool_id,
-        "blocked": risk.blocked,
-        "until": risk.until,
-        "interruptions": risk.interruptions,
-        "last_interruption": risk.last_interruption,
-        "reason": risk.reason,
-    }

@@ -29,18 +29,17 @@ from spothive.database import (
 )
 from spothive.errors import Denied, InvalidInput, NotAllowed, SpothiveError
 from spothive.models import Base
-from spothive.operations.risk.hive import (
-    BLOCKED_FOR,
-    CLOCKS_DIFFER,
+from spothive.operations.risk import (
     EventOutcome,
     EventResult,
     PoolRisk,
     check_pools,
     list_blocked,
-    read_spot_event,
     record_spot_event,
     why_pool,
 )
+from spothive.operations.risk.notices import CLOCKS_DIFFER, read_spot_event
+from spothive.operations.risk.pools import BLOCKED_FOR
 from tests.conftest import Database
 from tests.factories import make_instance
 from tests.factories.fleets import connected_account

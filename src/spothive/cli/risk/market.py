@@ -17,7 +17,7 @@ from spothive.errors import InvalidInput
 if TYPE_CHECKING:
     from spothive.operations.risk import MarketImported, MarketRead
 
-commands = typer.Typer(rich_markup_mode=None)
+market_commands = typer.Typer(rich_markup_mode=None)
 
 REFUSED_SHOWN = 20
 PAGE = 100
@@ -41,7 +41,7 @@ STATUS_COLUMNS = (
 _NO_OFFER = {"zone": None, "spot": None, "since": None}
 
 
-@command(commands, "import")
+@command(market_commands, "import")
 def import_market(
     call: Call,
     file: Annotated[
@@ -74,7 +74,7 @@ def import_market(
     call.out.json(facts if synthetic else facts[0])
 
 
-@command(commands, "refresh")
+@command(market_commands, "refresh")
 def refresh_market(
     call: Call,
     region: Annotated[
@@ -109,7 +109,7 @@ def refresh_market(
         raise CheckFailed(msg)
 
 
-@command(commands, "list")
+@command(market_commands, "list")
 def list_market(
     call: Call,
     region: Annotated[str | None, typer.Option(metavar="REGION", help="In this region only.")] = None,
@@ -139,7 +139,7 @@ def list_market(
         call.out.line("perhaps more: --limit, --region and --type")
 
 
-@command(commands, "status")
+@command(market_commands, "status")
 def show_status(call: Call) -> None:
     """Show how many facts are stored and how old they are."""
     from spothive.clock import utc_now

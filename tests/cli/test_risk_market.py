@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spothive.cli.risk import REFUSED_SHOWN
+from spothive.cli.risk.market import REFUSED_SHOWN
 from spothive.database import OnDemandPrice
 from tests.cli.conftest import Spothive, audited, everything
 from tests.conftest import Database

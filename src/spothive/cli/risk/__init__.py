@@ -1,0 +1,7 @@
+"""``spothive event``, ``spothive risk`` and ``spothive market``."""
+
+from spothive.cli.risk.events import event_commands
+from spothive.cli.risk.market import market_commands
+from spothive.cli.risk.pools import risk_commands
+
+__all__ = ["event_commands", "market_commands", "risk_commands"]

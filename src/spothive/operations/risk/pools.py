@@ -1,0 +1,164 @@
+"""Spot pools: which are blocked for everybody by what was announced about them, until when and why; never whose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, select
+
+from spothive.clock import utc_now
+from spothive.database import TenantSession
+from spothive.database.bulk import is_any_of
+from spothive.errors import DuplicateValue, InvalidInput
+from spothive.models import GlobalRiskEvent, SpotEventType, SpotPoolRisk
+from spothive.models.risk import POISON_HOURS
+
+BLOCKED_FOR: Final = timedelta(hours=POISON_HOURS)
+EVENTS_MAX: Final = 10_000
+"""Most events one look at a pool's history returns."""
+
+_POOL = re.compile(r"[a-z0-9-]{1,32}:[a-z0-9-]{1,32}:[a-z0-9.-]{1,32}")
+_SHOWN = 40
+"""Characters of a wrong pool that its refusal repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRisk:
+    """What the interruptions of all tenants say about a pool, never whose they were.
+
+    Attributes:
+        pool_id: ``region:availability_zone:instance_type``.
+        blocked: whether nobody should start an instance there now.
+        until: when the block ends (UTC), if there is one.
+        interruptions: terminations of PROD instances ever seen.
+        last_interruption: the latest of them (UTC).
+    """
+
+    pool_id: str
+    blocked: bool = False
+    until: datetime | None = None
+    interruptions: int = 0
+    last_interruption: datetime | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it is blocked or not, in words."""
+        if self.last_interruption is None:
+            return "no interruption seen"
+        times = "interruption" if self.interruptions == 1 else "interruptions"
+        return f"{self.interruptions} {times}, the last at {self.last_interruption:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolEvent:
+    """One announcement about a pool; ``counted`` if it was an interruption that blocks it for 15 days."""
+
+    event_type: SpotEventType
+    reported_at: datetime
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PoolHistory:
+    """A pool with what was announced about it, newest first."""
+
+    risk: PoolRisk
+    events: list[PoolEvent]
+
+
+def check_pools(session: TenantSession, pools: Collection[str]) -> dict[str, PoolRisk]:
+    """Return what is known of each pool, in the order given; one statement for thousands.
+
+    Raises:
+        InvalidInput: one is not written ``region:availability_zone:instance_type``.
+    """
+    for pool in pools:
+        _check_pool(pool)
+    known = {risk.pool_id: risk for risk in _risks(session, is_any_of(session, SpotPoolRisk.pool_id, pools))}
+    return {pool: known.get(pool) or PoolRisk(pool) for pool in pools}
+
+
+def list_blocked(session: TenantSession) -> list[PoolRisk]:
+    """Return the pools that are blocked now, those that are longest first."""
+    blocked = SpotPoolRisk.poison_expires_at > utc_now()
+    return sorted(_risks(session, blocked), key=lambda risk: (risk.until, risk.pool_id), reverse=True)
+
+
+def why_pool(session: TenantSession, pool: str, *, limit: int = 100) -> PoolHistory:
+    """Return what is known of a pool and the latest ``limit`` announcements about it, newest first.
+
+    Raises:
+        InvalidInput: it is not written ``region:availability_zone:instance_type``, or ``limit`` is not 1 to 10,000.
+    """
+    if not 1 <= limit <= EVENTS_MAX:
+        msg = f"a history has 1 to {EVENTS_MAX} events"
+        raise InvalidInput(msg)
+    risk = check_pools(session, [pool])[pool]
+    query = select(GlobalRiskEvent).where(GlobalRiskEvent.pool_id == pool)
+    rows = session.scalars(query.order_by(GlobalRiskEvent.reported_at.desc(), GlobalRiskEvent.id.desc()).limit(limit))
+    return PoolHistory(risk, [PoolEvent(row.event_type, row.reported_at, _counted(row)) for row in rows])
+
+
+def _counted(event: GlobalRiskEvent) -> bool:
+    terminates = event.event_type is SpotEventType.TERMINATION_NOTICE
+    return terminates and event.event_metadata.get("counted") is not False
+
+
+def _check_pool(pool: str) -> None:
+    if not _POOL.fullmatch(pool):
+        got = ascii(pool) if len(pool) <= _SHOWN else f"{pool[:_SHOWN]!a}.."
+        msg = f"a pool is region:availability_zone:instance_type, such as us-east-1:us-east-1a:m5.large; got {got}"
+        raise InvalidInput(msg)
+
+
+def _risks(session: TenantSession, condition: ColumnElement[bool]) -> list[PoolRisk]:
+    """Return the pools that fulfil ``condition``. The flag is tidied late, so the time decides."""
+    now = utc_now()
+    query = select(
+        SpotPoolRisk.pool_id,
+        SpotPoolRisk.poison_expires_at,
+        SpotPoolRisk.interruption_count,
+        SpotPoolRisk.last_interruption,
+    )
+    found = []
+    for pool_id, expires_at, count, last in session.execute(query.where(condition)):
+        until = expires_at if expires_at is not None and expires_at > now else None
+        found.append(PoolRisk(pool_id, until is not None, until, count, last))
+    return found
+
+
+# --- blocking -------------------------------------------------------------------------------------------------------
+
+
+def block_pool(session: TenantSession, place: dict[str, str], reported_at: datetime) -> datetime | None:
+    """Count an interruption into its pool; return until when the pool is blocked, if it still is.
+
+    What the pool says afterwards does not depend on the order in which interruptions come.
+    """
+    pool = _locked_pool(session, place)
+    pool.interruption_count += 1
+    pool.last_interruption = max(pool.last_interruption or reported_at, reported_at)
+    expires_at = max(pool.poison_expires_at or reported_at, pool.last_interruption + BLOCKED_FOR)
+    if expires_at <= utc_now():
+        return None
+    if expires_at != pool.poison_expires_at:
+        pool.is_poisoned, pool.poisoned_at, pool.poison_expires_at = True, pool.last_interruption, expires_at
+    return expires_at
+
+
+def _locked_pool(session: TenantSession, place: dict[str, str]) -> SpotPoolRisk:
+    """Return the row of a pool, locked for the transaction; make it if there is none."""
+    query = select(SpotPoolRisk).where(SpotPoolRisk.pool_id == place["pool_id"]).with_for_update()
+    pool = session.scalar(query)
+    if pool is None:
+        try:
+            with session.begin_nested():  # another event may make the same row
+                session.add(SpotPoolRisk(**place, interruption_count=0, pool_metadata={}))
+        except DuplicateValue:
+            pass
+        pool = session.scalars(query.execution_options(populate_existing=True)).one()
+    return pool
