@@ -52,6 +52,7 @@ class SpotPoolRisk(GlobalTable, Timestamped, Base):
 
     __table_args__ = (
         Index(None, "poison_expires_at"),
+        Index(None, "region", "instance_type"),
         check("pool", _IN_PARTS, "pool_id is region:availability_zone:instance_type of the same row"),
         check(
             "poisoned",
@@ -115,7 +116,7 @@ class RiskSource(GlobalTable, Base):
     instance_id: Mapped[str] = mapped_column(Text(50, 1), comment="EC2's id")
 
     __table_args__ = (
-        Index(None, "source_client_id"),
+        Index(None, "source_client_id", "instance_id"),
         {
             "info": {
                 "global": "written when no tenant may know of another; only system scope reads it",

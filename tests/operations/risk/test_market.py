@@ -25,7 +25,7 @@ from spothive.operations.risk import MarketFact, MarketImported, MarketRead, imp
 from tests.operations.conftest import World
 from tests.watching import rows_of
 
-ADVISOR = Path(__file__).parents[3] / "shared" / "data" / "spot-advisor-data.json"
+ADVISOR = Path(__file__).parents[4] / "shared" / "data" / "spot-advisor-data.json"
 MOMENT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 
 

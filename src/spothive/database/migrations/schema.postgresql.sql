@@ -474,7 +474,7 @@ CREATE TABLE risk_sources (
     CONSTRAINT ck_risk_sources_instance_id_length CHECK (length(instance_id) >= 1 AND length(instance_id) <= 50)
 );
 
-CREATE INDEX ix_risk_sources_source_client_id ON risk_sources (source_client_id);
+CREATE INDEX ix_risk_sources_source_client_id_instance_id ON risk_sources (source_client_id, instance_id);
 
 COMMENT ON COLUMN risk_sources.id IS 'UUIDv7';
 
@@ -589,6 +589,8 @@ CREATE TABLE spot_pool_risks (
 );
 
 CREATE INDEX ix_spot_pool_risks_poison_expires_at ON spot_pool_risks (poison_expires_at);
+
+CREATE INDEX ix_spot_pool_risks_region_instance_type ON spot_pool_risks (region, instance_type);
 
 COMMENT ON COLUMN spot_pool_risks.id IS 'UUIDv7';
 

@@ -302,7 +302,7 @@ CREATE TABLE risk_sources (
 )
  STRICT;
 
-CREATE INDEX ix_risk_sources_source_client_id ON risk_sources (source_client_id);
+CREATE INDEX ix_risk_sources_source_client_id_instance_id ON risk_sources (source_client_id, instance_id);
 
 CREATE TABLE rollup_watermarks (
     id TEXT NOT NULL,
@@ -382,6 +382,8 @@ CREATE TABLE spot_pool_risks (
  STRICT;
 
 CREATE INDEX ix_spot_pool_risks_poison_expires_at ON spot_pool_risks (poison_expires_at);
+
+CREATE INDEX ix_spot_pool_risks_region_instance_type ON spot_pool_risks (region, instance_type);
 
 CREATE TABLE spot_prices (
     id TEXT NOT NULL,

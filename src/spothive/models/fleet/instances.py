@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.models.base import Base, Timestamped, check, json_object, unique_where
@@ -76,6 +77,10 @@ AUTH_LIFE = StateMachine(
 )
 
 
+PLANNED = "planned-"
+"""Begins the instance_id of a replica that EC2 has not started yet; the row's own id in hexadecimal follows."""
+
+
 class Instance(TenantOwned, Timestamped, Base):
     """One EC2 instance as AWS last described it, and what spothive makes of it."""
 
@@ -136,6 +141,16 @@ class Instance(TenantOwned, Timestamped, Base):
     terminated_at: Mapped[datetime | None] = mapped_column(comment="when it was found gone (UTC)")
     last_evaluation: Mapped[datetime | None] = mapped_column(comment="last decision about it (UTC)")
     instance_metadata: Mapped[dict[str, Any]] = json_object(comment="tags, vpc_id, subnet_id")
+
+    @hybrid_property
+    def is_planned(self) -> bool:
+        """Whether it is a replica that is wanted, and no instance at EC2."""
+        return self.instance_id.startswith(PLANNED)
+
+    @is_planned.inplace.expression
+    @classmethod
+    def _is_planned(cls) -> sa.ColumnElement[bool]:
+        return sa.func.substr(cls.instance_id, 1, len(PLANNED)) == PLANNED
 
     account: Mapped[Account] = belongs_to("Instance.account_id", back_populates="instances")
     cluster: Mapped[Cluster | None] = belongs_to("Instance.cluster_id", back_populates="instances")
