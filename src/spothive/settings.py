@@ -111,6 +111,8 @@ class Settings(BaseSettings):
     """One address that answers for every AWS service, such as a stand-in's; AWS itself when unset."""
     aws_attempts: int = Field(default=5, ge=1, le=20)
     """How often a call to AWS is tried in all before throttling or an outage is reported."""
+    replica_lifetime: int = Field(default=6 * 3600, ge=60)
+    """How long a replica stands by for an instance that AWS may take away."""
     model_store: Path = Path("var/models")
     """Folder in which the files of registered models are kept."""
     dataset_cache: Path = Path("var/datasets/default.csv")

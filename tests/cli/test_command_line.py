@@ -64,6 +64,7 @@ def test_every_command_of_the_house_is_there() -> None:
         *("model activate", "model archive", "experiment assign"),
         *("experiment create", "experiment start", "experiment finish", "experiment list"),
         *("event ingest", "risk check", "risk list", "risk why"),
+        *("replica list", "replica outcome", "replica expire"),
         *("sla report", "sla outages", "sla record", "sla end"),
         *("instance list", "instance show", "doctor", "health", "logs", "demo"),
         *("market import", "market list", "market status", "market refresh"),

@@ -56,7 +56,7 @@ def test_good_lines_go_in_and_bad_ones_are_listed(spothive: Spothive, done: Spot
     given = "\r\n".join(lines).encode() + b"\n\xff\xfe\n"
     ran = spothive("event", "ingest", "-", "--json", given=given)
     assert ran.code == 1
-    assert ran.err.startswith("error: 4 lines are malformed and left out")
+    assert ran.err.startswith("error: 4 lines are malformed: mend the file; then take it again")
     told = ran.json
     assert {line["line"]: line["outcome"] for line in told.pop("lines")} == {
         1: "recorded",
@@ -69,7 +69,7 @@ def test_good_lines_go_in_and_bad_ones_are_listed(spothive: Spothive, done: Spot
         9: "malformed",
         10: "malformed",
     }
-    assert told == {"recorded": 2, "repeated": 1, "ignored": 1, "unknown": 1, "malformed": 4}
+    assert told == {"recorded": 2, "repeated": 1, "ignored": 1, "unknown": 1, "unanswered": 0, "malformed": 4}
     assert (len(rows_of(GlobalRiskEvent)), len(rows_of(RiskSource))) == (2, 2)
     until = f"{at + BLOCKED_FOR:%Y-%m-%d %H:%M} UTC"
     shown = done("risk", "list", *ELSEWHERE).out
@@ -94,9 +94,9 @@ def test_one_event_may_take_many_lines_and_people_get_a_table(done: Spothive, tm
     file = tmp_path / "event.json"
     file.write_text(json.dumps(json.loads(event()), indent=2), encoding="utf-8-sig")
     first, again = (done("event", "ingest", str(file), *AT_HOME) for _ in range(2))
-    assert first.out.splitlines()[-1] == "1 recorded, 0 repeated, 0 ignored, 0 unknown, 0 malformed"
+    assert first.out.splitlines()[-1] == "1 recorded, 0 repeated, 0 ignored, 0 unknown, 0 unanswered, 0 malformed"
     assert "recorded; blocks its pool" in first.out
-    assert again.out.splitlines()[-1] == "0 recorded, 1 repeated, 0 ignored, 0 unknown, 0 malformed"
+    assert again.out.splitlines()[-1] == "0 recorded, 1 repeated, 0 ignored, 0 unknown, 0 unanswered, 0 malformed"
     assert (
         done(
             "event",

@@ -238,7 +238,7 @@ def test_the_end_is_neither_before_the_beginning_nor_to_come(world: World, node:
     with get_db_session(tenant=world.globex) as session, pytest.raises(Conflict):
         end_downtime(session, world.gina, instance_id="i-1", at=now)
     with get_db_session(tenant=world.acme) as session:
-        assert len(end_outages(session, "i-1", now, cause=DowntimeCause.NO_REPLICA)) == 1
+        assert len(end_outages(session, {"i-1": now}, cause=DowntimeCause.NO_REPLICA)) == 1
     with get_db_session(tenant=world.acme) as session:
         end_downtime(session, world.anna, instance_id="i-1", at=after(7, NOON))
     assert [row["duration_seconds"] for row in rows_of(DowntimeLog)] == [7, 0]

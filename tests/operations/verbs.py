@@ -537,6 +537,8 @@ VERBS = (
                     "pool_id": "us-east-1:us-east-1a:m5.large",
                     "reported_at": ANY,
                     "counted": True,
+                    "described": False,
+                    "down_since": ANY,
                 },
             ),
         ),

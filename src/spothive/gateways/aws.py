@@ -191,6 +191,21 @@ class AwsGateway:
         for page in self._pages(credentials, region, Call.DESCRIBE_INSTANCES):
             yield _fleet_of(page, region)
 
+    def instance(self, credentials: Credentials, region: str, instance_id: str) -> FleetAnswer:
+        """Return the instance with this EC2 id; an answer without instances if the account has none in the region.
+
+        It takes no other permission than :meth:`instance_pages`: by a filter, since an id that AWS does not know would
+        be an error, and one that left a moment ago too.
+        """
+        only = [{"Name": "instance-id", "Values": [instance_id]}]
+        whole = FleetAnswer()
+        for page in self._pages(credentials, region, Call.DESCRIBE_INSTANCES, Filters=only):
+            part = _fleet_of(page, region)
+            whole.owner_ids |= part.owner_ids
+            whole.instances += part.instances
+            whole.refused += part.refused
+        return whole
+
     def auto_scaling_instances(self, credentials: Credentials, region: str) -> set[str]:
         """Return the ids of the instances that belong to an Auto Scaling group of the region."""
         return {

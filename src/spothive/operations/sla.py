@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
+from spothive.database.bulk import is_any_of
 from spothive.errors import Conflict, InvalidInput, NotFound
 from spothive.models import Cluster, ClusterPolicy, DowntimeCause, DowntimeLog, Instance, ResourceType
 from spothive.operations.actor import Actor
@@ -220,9 +221,7 @@ def record_downtime(
         msg = f"the outage ends at {end:%Y-%m-%d %H:%M:%S} UTC, {when}: correct it, or leave it out while it lasts"
         raise InvalidInput(msg)
     instance = find_instance(session, instance_id).instance
-    outage = open_downtime(session, instance, cause, start, details=details, decision_id=decision_id)
-    if end is not None:
-        _end(outage, end)
+    outage = open_downtime(session, instance, cause, start, end=end, details=details, decision_id=decision_id)
     session.flush()  # a refusal is this verb's, not the commit's
     record(session, actor, "downtime.recorded", instance_id, _KIND, after=_facts(outage))
     return outage
@@ -234,10 +233,14 @@ def open_downtime(
     cause: DowntimeCause,
     start: datetime,
     *,
+    end: datetime | None = None,
     details: str | None = None,
     decision_id: UUID | None = None,
 ) -> DowntimeLog:
-    """Begin an outage as part of another verb, whose one audit row tells of it. ``start`` loses its fraction."""
+    """Begin an outage as part of another verb, whose one audit row tells of it; with an ``end`` it is over already.
+
+    Both lose their fraction of a second.
+    """
     outage = DowntimeLog(
         instance_id=instance.instance_id,
         cluster_id=instance.cluster_id,
@@ -247,6 +250,8 @@ def open_downtime(
         decision_id=decision_id,
         downtime_metadata={},
     )
+    if end is not None:
+        _end(outage, end)
     session.add(outage)
     return outage
 
@@ -275,7 +280,7 @@ def end_downtime(session: TenantSession, actor: Actor, *, instance_id: str, at: 
     if at > now:
         msg = f"{at:%Y-%m-%d %H:%M:%S} UTC is in the future: say when it was over, once it is"
         raise InvalidInput(msg)
-    outages = end_outages(session, instance_id, at)
+    outages = end_outages(session, {instance_id: at})
     if not outages:
         msg = f"no outage of {instance_id[:60]!r} lasts: see `spothive sla outages --open`"
         raise Conflict(msg)
@@ -290,19 +295,25 @@ def end_downtime(session: TenantSession, actor: Actor, *, instance_id: str, at: 
 
 
 def end_outages(
-    session: TenantSession, instance_id: str, at: datetime, *, cause: DowntimeCause | None = None
+    session: TenantSession, ends: Mapping[str, datetime], *, cause: DowntimeCause | None = None
 ) -> list[DowntimeLog]:
-    """End the outages of an instance that last, or those of one cause, as part of another verb; return them.
+    """End the outages of instances that last, or those of one cause, as part of another verb; return them.
 
-    The rows are locked, so whoever comes second finds none that lasts. What begins after ``at`` ends as it begins.
+    The rows are locked, so whoever comes second finds none that lasts. One that begins after its end ends as it begins.
+
+    Args:
+        session: session of the tenant.
+        ends: EC2's id of each instance, and when it was over (UTC).
+        cause: end those of this cause alone.
     """
-    query = select(DowntimeLog).where(DowntimeLog.instance_id == instance_id, DowntimeLog.end_time.is_(None))
+    lasting = DowntimeLog.end_time.is_(None)
+    query = select(DowntimeLog).where(is_any_of(session, DowntimeLog.instance_id, ends), lasting)
     if cause is not None:
         query = query.where(DowntimeLog.cause == cause)
     in_order = query.order_by(DowntimeLog.id).with_for_update()
     outages = list(session.scalars(in_order, execution_options={"populate_existing": True}))
     for outage in outages:
-        _end(outage, max(at, outage.start_time))
+        _end(outage, max(ends[outage.instance_id], outage.start_time))
     return outages
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 event_commands = typer.Typer(rich_markup_mode=None)
 
-MALFORMED = "malformed"
+MALFORMED, UNANSWERED = "malformed", "unanswered"
 EVENT_COLUMNS = (
     Column("line", "line", right=True),
     Column("outcome", "outcome"),
@@ -27,8 +28,11 @@ EVENT_COLUMNS = (
     Column("instance", "instance_id", optional=True),
     Column("pool", "pool_id", optional=True),
     Column("blocked until", "blocked_until", optional=True),
+    Column("down since", "down_since", optional=True),
     Column("reason", "reason", fold=True),
 )
+FOLLOWS = ("planned", "promoted", "retired", "down_since", "down_until")
+FACTS = ("event_type", "instance_id", "reported_at", "pool_id", "blocked_until", *FOLLOWS)
 Line = tuple[int, bytes]
 
 
@@ -40,7 +44,8 @@ def ingest_events(
     """Take events of AWS EventBridge about spot instances.
 
     Without --tenant, staff take events of all tenants. What was taken before is
-    taken once. Bad lines are left out and listed; exit 1 if there are any.
+    taken once. AWS is asked about an instance that discovery has not seen yet.
+    Bad lines, and those AWS gave no answer for, are listed; exit 1 if any are.
     """
     actor, own = call.actor, call.tenant_id  # found before anything is read
     [(name, content)] = read_files([file])
@@ -60,10 +65,16 @@ def ingest_events(
     call.out.json(counts | {"lines": rows})
     call.out.table(rows, EVENT_COLUMNS, empty="")
     call.out.line(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
-    if counts[MALFORMED]:
-        which = "1 line is" if counts[MALFORMED] == 1 else f"{counts[MALFORMED]} lines are"
-        msg = f"{which} malformed and left out: mend the file and take it again, nothing is taken twice"
+    left_out = [_of_lines(counts[MALFORMED], "malformed: mend the file")] if counts[MALFORMED] else []
+    if counts[UNANSWERED]:
+        left_out.append(_of_lines(counts[UNANSWERED], "unknown, and AWS gave no answer: mend what the reasons say"))
+    if left_out:
+        msg = f"{'; '.join(left_out)}; then take it again, nothing is taken twice"
         raise CheckFailed(msg)
+
+
+def _of_lines(count: int, what: str) -> str:
+    return f"{count} lines are {what}" if count > 1 else f"1 line is {what}"
 
 
 def _lines(content: bytes) -> list[Line]:
@@ -80,17 +91,19 @@ def _lines(content: bytes) -> list[Line]:
 
 def _taken(actor: Any, tenant_id: Any, lines: list[Line]) -> Iterator[dict[str, Any]]:
     """Take each event in transactions of its own; yield what became of it."""
+    from spothive import runtime
     from spothive.database import get_db_session
     from spothive.operations.risk import record_spot_event
 
-    for number, line in lines:
-        try:
-            result = record_spot_event(get_db_session, actor, _event(line), tenant_id=tenant_id)
-        except InvalidInput as error:
-            nothing = dict.fromkeys(("event_type", "instance_id", "reported_at", "pool_id", "blocked_until"))
-            yield {"line": number, "outcome": MALFORMED, **nothing, "reason": str(error)}
-        else:
-            yield {"line": number} | _event_facts(result)
+    with closing(runtime.aws_gateway()) as gateway:
+        for number, line in lines:
+            asking: dict[str, Any] = {"gateway": gateway, "keys": runtime.keyring}
+            try:
+                result = record_spot_event(get_db_session, actor, _event(line), tenant_id=tenant_id, **asking)
+            except InvalidInput as error:
+                yield {"line": number, "outcome": MALFORMED, **dict.fromkeys(FACTS), "reason": str(error)}
+            else:
+                yield {"line": number} | _event_facts(result)
 
 
 def _event(line: bytes) -> Any:
@@ -102,16 +115,16 @@ def _event(line: bytes) -> Any:
 
 
 def _event_facts(result: EventResult) -> dict[str, Any]:
-    notice = result.notice
-    return {
-        "outcome": result.outcome,
-        "event_type": notice and notice.event_type,
-        "instance_id": notice and notice.instance_id,
-        "reported_at": notice and notice.reported_at,
-        "pool_id": result.pool_id,
-        "blocked_until": result.blocked_until,
-        "reason": result.reason,
-    }
+    notice, follows = result.notice, result.consequence
+    facts = (
+        notice and notice.event_type,
+        notice and notice.instance_id,
+        notice and notice.reported_at,
+        result.pool_id,
+        result.blocked_until,
+        *(follows and getattr(follows, name) for name in FOLLOWS),
+    )
+    return {"outcome": result.outcome, **dict(zip(FACTS, facts, strict=True)), "reason": result.reason}
 
 
 def _counts(rows: list[dict[str, Any]]) -> dict[str, int]:

@@ -1,4 +1,7 @@
-"""Reading the fleet: instances, and groups of them with what they would cost on demand."""
+"""Reading the fleet: instances, and groups of them with what they would cost on demand.
+
+Replicas that EC2 has not started yet are no part of it: `list_replicas` shows them.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,7 @@ def _listed() -> Select[*tuple[Any, ...]]:
         select(Instance, Account.account_name, Cluster.name)
         .join(Account, Account.id == Instance.account_id)
         .outerjoin(Cluster, Cluster.id == Instance.cluster_id)
-        .where(Account.disconnecting_at.is_(None))
+        .where(Account.disconnecting_at.is_(None), ~Instance.is_planned)
     )
 
 
@@ -148,7 +151,7 @@ def summarise_fleet(session: TenantSession, by: GroupBy, *, account_id: UUID | N
         select(*columns, func.count())
         .join(Account, Account.id == Instance.account_id)
         .outerjoin(Cluster, Cluster.id == Instance.cluster_id)
-        .where(Account.disconnecting_at.is_(None), Instance.state != InstanceState.TERMINATED)
+        .where(Account.disconnecting_at.is_(None), Instance.state != InstanceState.TERMINATED, ~Instance.is_planned)
         .group_by(*columns)
     )
     if account_id is not None:

@@ -27,6 +27,7 @@ from spothive.models import (
     PipelineMode,
     ScanStatus,
 )
+from spothive.models.fleet.instances import PLANNED
 from spothive.schema.types import new_id
 
 GONE: Final = 0
@@ -112,7 +113,13 @@ class _Known:
     terminated_at: datetime | None
     auth_status: AuthStatus
     flagged_at: datetime | None
+    is_replica: bool
     cluster: str | None
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether it is a replica that EC2 has not started yet: what AWS lists says nothing about it."""
+        return self.instance_id.startswith(PLANNED)
 
 
 def reconcile(
@@ -140,7 +147,7 @@ def reconcile(
         judge: whether instances nobody answers for are flagged, as an account that proved itself has it.
     """
     listed = [seen.instance_id for seen in answer.instances]
-    known = _known_instances(session, account, regions, listed)
+    known = _known_instances(session, account, regions if is_whole(answer) else (), listed)
     foreign = _refuse_foreign(session, listed, known)
     held = {entry.instance_id for entry in foreign}
     taken = [seen for seen in answer.instances if seen.instance_id not in held]
@@ -173,6 +180,7 @@ def _known_instances(
             Instance.terminated_at,
             Instance.auth_status,
             Instance.flagged_at,
+            Instance.is_replica,
             Cluster.name,
         )
         .outerjoin(Cluster, Cluster.id == Instance.cluster_id)
@@ -207,6 +215,7 @@ def _write(
     now = utc_now()
     base = {"tenant_id": session.tenant_id, "updated_at": now}
     new, changed = [], []
+    _release(session, taken, known)
     for seen in taken:
         digest, before = content_hash(seen), known.get(seen.instance_id)
         cluster_id = cluster_ids.get((seen.region, seen.cluster_name or ""))
@@ -226,12 +235,28 @@ def _write(
     update_rows(session, Instance, changed)
 
 
+def _release(session: TenantSession, taken: Iterable[ObservedInstance], known: dict[str, _Known]) -> None:
+    """Let replicas that ended here and still run at AWS be instances like any other: another may stand in by now."""
+    back = [
+        before.id
+        for seen in taken
+        if (before := known.get(seen.instance_id)) is not None
+        and before.is_replica
+        and before.terminated_at is not None
+        and seen.state != InstanceState.TERMINATED
+    ]
+    if back:
+        alone = {"is_replica": False, "replica_of_id": None, "replica_expiry": None, "updated_at": utc_now()}
+        update_rows(session, Instance, [{"tenant_id": session.tenant_id, "id": each} | alone for each in back])
+
+
 def _judged(seen: ObservedInstance, before: _Known | None, now: datetime, *, judge: bool) -> dict[str, Any]:
-    """Return whether somebody answers for an instance: a group, a cluster, or its owner by a tag."""
+    """Return whether somebody answers for an instance: a group, a cluster, its owner by a tag, or we for a replica."""
     status, since = (before.auth_status, before.flagged_at) if before else (AuthStatus.AUTHORIZED, None)
     if not judge or seen.state in _OVER or status is AuthStatus.TERMINATED:
         return {"auth_status": status, "flagged_at": since}
-    if seen.in_asg or seen.cluster_name or _is_managed(seen.tags):
+    replica = before is not None and before.is_replica
+    if replica or seen.in_asg or seen.cluster_name or _is_managed(seen.tags):
         return {"auth_status": AuthStatus.AUTHORIZED, "flagged_at": None}
     if status is AuthStatus.AUTHORIZED:
         status, since = AuthStatus.FLAGGED, now
@@ -267,6 +292,7 @@ def _end_unlisted(
         if before.instance_id not in listed
         and before.region in regions
         and before.state is not InstanceState.TERMINATED
+        and not before.is_planned
     ]
     ended = {"state": InstanceState.TERMINATED, "terminated_at": now, "content_hash": GONE, "updated_at": now}
     update_rows(session, Instance, [{"tenant_id": session.tenant_id, "id": before.id} | ended for before in gone])

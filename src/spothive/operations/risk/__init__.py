@@ -6,11 +6,21 @@ from spothive.operations.risk.market_files import MarketFact, MarketRead, made_u
 from spothive.operations.risk.market_listing import FactStatus, MarketEntry, SpotOffer, list_market, market_status
 from spothive.operations.risk.market_refresh import MarketRefreshed, refresh_market
 from spothive.operations.risk.pools import PoolEvent, PoolHistory, PoolRisk, check_pools, list_blocked, why_pool
+from spothive.operations.risk.replica_outcomes import (
+    ReplicaOutcome,
+    ReplicaResult,
+    ReplicasExpired,
+    expire_replicas,
+    record_replica_outcome,
+)
+from spothive.operations.risk.replicas import Consequence, ListedReplica, list_replicas
 
 __all__ = [
+    "Consequence",
     "EventOutcome",
     "EventResult",
     "FactStatus",
+    "ListedReplica",
     "MarketEntry",
     "MarketFact",
     "MarketImported",
@@ -19,14 +29,20 @@ __all__ = [
     "PoolEvent",
     "PoolHistory",
     "PoolRisk",
+    "ReplicaOutcome",
+    "ReplicaResult",
+    "ReplicasExpired",
     "SpotOffer",
     "check_pools",
+    "expire_replicas",
     "import_market",
     "list_blocked",
     "list_market",
+    "list_replicas",
     "made_up_market",
     "market_status",
     "read_market",
+    "record_replica_outcome",
     "record_spot_event",
     "refresh_market",
     "why_pool",

@@ -6,14 +6,18 @@ import enum
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 
 from spothive.database import PLATFORM_TENANT_ID, TenantSession, system_scope
-from spothive.errors import DuplicateValue
+from spothive.errors import ConfigurationError, Conflict, DuplicateValue, SecretUnreadable
+from spothive.gateways.aws import AwsGateway
+from spothive.gateways.aws_errors import AwsError
+from spothive.gateways.ec2_answer import ObservedInstance
+from spothive.keyring import Keys
 from spothive.models import (
     Account,
     AccountStatus,
@@ -27,10 +31,14 @@ from spothive.models import (
 )
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
+from spothive.operations.fleet.access import Access, read_access
+from spothive.operations.fleet.describing import described, hold_described
 from spothive.operations.identity import Action, require
 from spothive.operations.risk.notices import SpotNotice, read_spot_event, shortly
 from spothive.operations.risk.pools import BLOCKED_FOR, block_pool
+from spothive.operations.risk.replicas import Consequence, announced, follow, standby_of
 from spothive.operations.sessions import Sessions
+from spothive.settings import get_settings
 
 
 class EventOutcome(enum.StrEnum):
@@ -40,6 +48,7 @@ class EventOutcome(enum.StrEnum):
     REPEATED = "repeated"
     IGNORED = "ignored"
     UNKNOWN = "unknown"
+    UNANSWERED = "unanswered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +56,13 @@ class EventResult:
     """What became of an event.
 
     Attributes:
-        outcome: recorded; repeated, it was there already; ignored, it is not about spot; or unknown, no connected
-            account holds such a spot instance.
+        outcome: recorded; repeated, it was there already; ignored, it is not about spot; unknown, no connected account
+            holds such a spot instance; or unanswered, AWS could not be asked about it: the event must be given again.
         reason: the same in words.
         notice: what was announced; None if the event was ignored.
         pool_id: pool of the instance, if it is known.
         blocked_until: until when that pool is blocked by now (UTC), if it is.
+        consequence: what it did to replicas and outages, if it is new.
     """
 
     outcome: EventOutcome
@@ -60,24 +70,33 @@ class EventResult:
     notice: SpotNotice | None = None
     pool_id: str | None = None
     blocked_until: datetime | None = None
-
-
-# --- taking events --------------------------------------------------------------------------------------------------
+    consequence: Consequence | None = None
 
 
 def record_spot_event(
-    sessions: Sessions, actor: Actor, event: Mapping[str, Any], *, tenant_id: UUID | None = None
+    sessions: Sessions,
+    actor: Actor,
+    event: Mapping[str, Any],
+    *,
+    tenant_id: UUID | None = None,
+    gateway: AwsGateway | None = None,
+    keys: Keys | None = None,
 ) -> EventResult:
     """Take an event of AWS EventBridge about a spot instance (a procedure: it opens its own transactions).
 
-    An event has one effect however often it comes, and the same in any order: a termination notice of a PROD account
-    counts and blocks its pool until 15 days after the latest one. Other notices are recorded and block nothing.
+    An event has one effect however often it comes: a termination notice of a PROD account counts and blocks its pool
+    until 15 days after the latest one. A rebalance notice plans a replica, the first termination notice of an instance
+    lets its replica take over or begins an outage. All of one event is one transaction.
+
+    An instance that the inventory lacks is described once at AWS, if its account is connected in the tenant.
 
     Args:
         sessions: opens transactions.
         actor: who hands the event in.
         event: the event as AWS sends it.
         tenant_id: whose account it must be about; None for staff of platform: that of whoever connected the account.
+        gateway: the way to AWS; without one such an instance stays unknown.
+        keys: loads the keyring, for an account that is reached by keys.
 
     Raises:
         InvalidInput: it is no such event, or its time is no time AWS can have announced anything.
@@ -91,26 +110,32 @@ def record_spot_event(
     if tenant_id is None:
         return _unknown(notice)
     with sessions(tenant=tenant_id) as session:
-        require(
-            actor,
-            Action.MANAGE,
-            attempt="event.recorded",
-            resource=notice.instance_id,
-            resource_type=ResourceType.RISK,
-        )
-        return _record(session, actor, notice)
+        _require(actor, Action.MANAGE, notice)
+        result = _record(session, actor, notice)
+    if gateway is None or result.outcome is not EventOutcome.UNKNOWN:
+        return result
+    try:
+        with sessions(tenant=tenant_id) as session:
+            access = _access(session, notice, keys)
+        seen = _described(access, notice, gateway) if access else None
+    except (AwsError, ConfigurationError, SecretUnreadable) as error:
+        why = f"AWS could not be asked about the instance ({error}): give the event again"
+        return EventResult(EventOutcome.UNANSWERED, why, notice)
+    if access is None or seen is None:
+        return result
+    with sessions(tenant=tenant_id) as session:
+        return _record_described(session, actor, notice, access, seen)
+
+
+def _require(actor: Actor, action: Action, notice: SpotNotice) -> None:
+    resource, kind = notice.instance_id, ResourceType.RISK
+    require(actor, action, attempt="event.recorded", resource=resource, resource_type=kind)
 
 
 def _tenant_of(sessions: Sessions, actor: Actor, notice: SpotNotice) -> UUID | None:
     """Return the tenant that connected the event's account."""
     with sessions(tenant=PLATFORM_TENANT_ID) as session:
-        require(
-            actor,
-            Action.MANAGE_PLATFORM,
-            attempt="event.recorded",
-            resource=notice.instance_id,
-            resource_type=ResourceType.RISK,
-        )
+        _require(actor, Action.MANAGE_PLATFORM, notice)
         with system_scope(session, f"{actor.label} hands in an event of any tenant"):
             return session.scalar(select(Account.tenant_id).where(*_feeding(notice)))
 
@@ -126,34 +151,79 @@ def _unknown(notice: SpotNotice) -> EventResult:
     return EventResult(EventOutcome.UNKNOWN, "no connected account holds such a spot instance", notice)
 
 
-def _record(session: TenantSession, actor: Actor, notice: SpotNotice) -> EventResult:
-    """Write the event down in the session's tenant, unless it is there."""
-    account = session.scalar(select(Account).where(*_feeding(notice)))
+# --- an instance that the inventory lacks -----------------------------------------------------------------------------
+
+
+def _access(session: TenantSession, notice: SpotNotice, keys: Keys | None) -> Access | None:
+    """Return how the account is reached, if the tenant connected it and has nowhere an instance with this id."""
+    held = select(Instance.id).where(Instance.instance_id == notice.instance_id)
+    name = session.scalar(select(Account.account_name).where(*_feeding(notice)))
+    if name is None or session.scalar(held) is not None:
+        return None
+    return read_access(session, name, keys or _no_keys)
+
+
+def _no_keys() -> NoReturn:
+    msg = "the account is reached by keys, and no sealing keys were given"
+    raise ConfigurationError(msg)
+
+
+def _described(access: Access, notice: SpotNotice, gateway: AwsGateway) -> ObservedInstance | None:
+    """Return the spot instance as AWS describes it; None if the account has no such."""
+    seen = described(gateway, access, notice.region, notice.instance_id)
+    return seen if seen is not None and seen.lifecycle == Lifecycle.SPOT.value else None
+
+
+def _record_described(
+    session: TenantSession, actor: Actor, notice: SpotNotice, access: Access, seen: ObservedInstance
+) -> EventResult:
+    """Put the instance into the inventory and take the event, all in one transaction."""
+    try:
+        hold_described(session, access, seen)
+    except Conflict:  # disconnected while AWS was asked; had the database refused, the commit would say so
+        return _unknown(notice)
+    return _record(session, actor, notice, is_described=True)
+
+
+# --- an instance of the inventory -------------------------------------------------------------------------------------
+
+
+def _record(session: TenantSession, actor: Actor, notice: SpotNotice, *, is_described: bool = False) -> EventResult:
+    """Write the event down in the session's tenant, unless it is there, and do all that follows from it."""
+    # Shared among events, it keeps discovery and disconnection out: they change many instances, in an order of theirs.
+    account = session.scalar(select(Account).where(*_feeding(notice)).with_for_update(read=True))
     if account is None:
         return _unknown(notice)
     query = select(Instance).where(Instance.account_id == account.id, Instance.region == notice.region)
     spot = query.where(Instance.lifecycle == Lifecycle.SPOT)  # AWS interrupts no other
-    instance = session.scalar(spot.where(Instance.instance_id == notice.instance_id))
+    instance = session.scalar(spot.where(Instance.instance_id == notice.instance_id).with_for_update())
     if instance is None:
         return _unknown(notice)
+    standby = standby_of(session, instance)
     is_prod = account.environment_type is EnvironmentType.PROD
     counts = is_prod and notice.event_type is SpotEventType.TERMINATION_NOTICE
     place = _place(instance)
     with system_scope(session, f"{actor.label} hands in an event about spot instances"):
+        was_announced = bool(announced(session, [notice.instance_id]))
         if not _write_event(session, account, notice, place, counts=counts):
             return EventResult(EventOutcome.REPEATED, "was recorded before", notice, place["pool_id"])
         blocked_until = block_pool(session, place, notice.reported_at) if counts else None
+    lifetime = timedelta(seconds=get_settings().replica_lifetime)
+    consequence = follow(session, notice, instance, standby, was_announced=was_announced, lifetime=lifetime)
     after = {
         "event_type": notice.event_type,
         "pool_id": place["pool_id"],
         "reported_at": notice.reported_at.isoformat(),
         "counted": counts,
+        "described": is_described,
     }
+    after |= consequence.facts()
     record(session, actor, "event.recorded", notice.instance_id, ResourceType.RISK, after=after)
-    reason = "recorded; blocks nothing"
+    blocks = "blocks nothing"
     if counts:
-        reason = "recorded; blocks its pool" if blocked_until else "recorded; its 15 days are over"
-    return EventResult(EventOutcome.RECORDED, reason, notice, place["pool_id"], blocked_until)
+        blocks = "blocks its pool" if blocked_until else "its 15 days are over"
+    reason = f"recorded; {blocks}; {consequence.reason}"
+    return EventResult(EventOutcome.RECORDED, reason, notice, place["pool_id"], blocked_until, consequence)
 
 
 def _place(instance: Instance) -> dict[str, str]:

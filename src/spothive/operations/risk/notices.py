@@ -25,7 +25,7 @@ _TYPES: Final = {
 }
 _EVENT_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
-_INSTANCE_ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
+INSTANCE_ID = re.compile(r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -67,7 +67,7 @@ def read_spot_event(event: object) -> SpotNotice | None:
         _TYPES[kind],
         _matching(event, "account", _ACCOUNT_ID, "12 digits, as a text"),
         _region(event),
-        _matching(detail, "instance-id", _INSTANCE_ID, "EC2's id of an instance"),
+        _matching(detail, "instance-id", INSTANCE_ID, "EC2's id of an instance"),
         _moment(_matching(event, "time", _MOMENT, "a time such as 2026-03-04T10:30:00Z")),
     )
 
