@@ -13,6 +13,8 @@ from typing import Any, cast
 from unittest.mock import ANY
 from uuid import UUID
 
+from sqlalchemy import select
+
 from spothive.clock import utc_now
 from spothive.database import (
     PLATFORM_TENANT_ID,
@@ -22,6 +24,7 @@ from spothive.database import (
     DowntimeCause,
     DowntimeLog,
     EnvironmentType,
+    Instance,
     Invitation,
     Role,
     TokenPurpose,
@@ -55,7 +58,16 @@ from spothive.operations.identity import (
     withdraw_invitation,
 )
 from spothive.operations.identity.tokens import hash_of
-from spothive.operations.risk import MarketFact, MarketRead, import_market, record_spot_event, refresh_market
+from spothive.operations.risk import (
+    MarketFact,
+    MarketRead,
+    ReplicaOutcome,
+    expire_replicas,
+    import_market,
+    record_replica_outcome,
+    record_spot_event,
+    refresh_market,
+)
 from spothive.operations.secrets import rotate, withdraw
 from spothive.operations.sla import end_downtime, record_downtime
 from spothive.schema.sealed import seal
@@ -142,6 +154,14 @@ def _hold_instance(world: World) -> None:
         account = connected_account(session, world.anna.user_id, name="shop", account_id="210987654321")
         account.environment_type = EnvironmentType.PROD
     make_instance(world.acme, account.id, "i-00000001", region="us-east-1", availability_zone="us-east-1a")
+
+
+def _plan_replica(world: World) -> None:
+    _hold_instance(world)
+    with get_db_session(tenant=world.acme) as session:
+        primary = session.scalars(select(Instance)).one()
+    facts = {"is_replica": True, "replica_of_id": primary.id, "replica_expiry": NOON, "state": "pending"}
+    make_instance(world.acme, primary.account_id, "planned-1", **facts)
 
 
 def _be_down(world: World) -> None:
@@ -543,6 +563,31 @@ VERBS = (
             ),
         ),
         prepare=_hold_instance,
+    ),
+    verb(
+        "tell what became of a replica",
+        record_replica_outcome,
+        {"replica": "planned-1", "outcome": ReplicaOutcome.FAILED},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=(
+            "replica.failed",
+            "planned-1",
+            None,
+            {"replica": "planned-1", "primary": "i-00000001", "promoted": False, "outages_ended": 0},
+        ),
+        prepare=_plan_replica,
+    ),
+    verb(
+        "expire replicas",
+        expire_replicas,
+        {},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=("replicas.expired", "replicas", None, {"promoted": [], "retired": ["planned-1"], "outages_ended": 0}),
+        prepare=_plan_replica,
     ),
     verb(
         "write down an outage",

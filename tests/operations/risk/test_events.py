@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -39,28 +37,22 @@ from spothive.operations.risk.pools import BLOCKED_FOR
 from tests.conftest import Database
 from tests.factories.spot_events import REBALANCE, TERMINATION, spot_event
 from tests.operations.conftest import World, audited
-from tests.operations.risk.conftest import IN_LAB, IN_PROD, IN_THEIRS, LAB, POOL, PROD, THEIRS, hit, told
+from tests.operations.risk.conftest import (
+    IN_LAB,
+    IN_PROD,
+    IN_THEIRS,
+    LAB,
+    POOL,
+    PROD,
+    THEIRS,
+    at_once,
+    hit,
+    pool,
+    told,
+)
 from tests.watching import everything, rows_of, statements
 
 COPIES = 50
-
-
-def pool() -> dict[str, Any]:
-    """Return what the one pool says, apart from its id and when it was written."""
-    (row,) = rows_of(SpotPoolRisk)
-    return {name: row[name] for name in ("is_poisoned", "interruption_count", "last_interruption", "poison_expires_at")}
-
-
-def at_once(world: World, events: list[dict[str, Any]]) -> list[EventOutcome]:
-    """Hand all events in at the same moment, a thread each; return what became of them."""
-    barrier = Barrier(len(events))
-
-    def tell(event: dict[str, Any]) -> EventOutcome:
-        barrier.wait(60)
-        return told(world, event, world.acme).outcome
-
-    with ThreadPoolExecutor(len(events)) as threads:
-        return list(threads.map(tell, events))
 
 
 WRONG: dict[str, list[Any]] = {

@@ -146,7 +146,7 @@ def _locked(session: TenantSession, replica: str) -> tuple[Instance, Instance | 
     account = select(Account.id).where(Account.disconnecting_at.is_(None))
     shared = account.where(Account.id == found.account_id).with_for_update(read=True) if found else None
     if found is None or shared is None or session.scalar(shared) is None:
-        msg = f"no replica is called {shortly(replica)}: see `spothive replica list`"
+        msg = f"no replica is called {replica[:60]!a}: see `spothive replica list`"
         raise NotFound(msg)
     primary = session.scalar(select(Instance).where(Instance.id == found.replica_of_id).with_for_update())
     row = session.scalar(select(Instance).where(Instance.id == found.id).with_for_update())

@@ -231,7 +231,7 @@ def _with_gap(consequence: Consequence, down: DowntimeLog | None) -> Consequence
 def _plan(session: TenantSession, instance: Instance, lifetime: timedelta) -> Consequence:
     zone = best_zone(session, instance)
     if zone is None:
-        return Consequence("no replica: every known pool of its type is blocked")
+        return Consequence("every known pool of its type is blocked: no replica")
     row_id = new_id()
     replica = Instance(
         id=row_id,
