@@ -6,16 +6,22 @@ from typing import Any
 
 import pytest
 
-from spothive.database import Account, GlobalRiskEvent, Instance, get_db_session
+from spothive.database import Account, EnvironmentType, GlobalRiskEvent, Instance, get_db_session
 from spothive.errors import KeyMissing
 from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
 from spothive.gateways.aws_stand_in_gate import Fault, Trouble
 from spothive.gateways.ec2_answer import FleetAnswer
 from spothive.gateways.fleet_stand_in import Answer
-from spothive.operations.fleet import disconnect_account
-from spothive.operations.risk import EventOutcome, EventResult, record_spot_event
+from spothive.operations.fleet import disconnect_account, set_environment
+from spothive.operations.risk import (
+    EventOutcome,
+    EventResult,
+    ReplicaOutcome,
+    record_replica_outcome,
+    record_spot_event,
+)
 from tests.factories.fleets import answer_of, observed
-from tests.factories.spot_events import spot_event
+from tests.factories.spot_events import REBALANCE, TERMINATION, spot_event
 from tests.operations.conftest import World, audited
 from tests.operations.fleet.conftest import Desk, fleet_of, machine, name_of
 from tests.watching import everything, rows_of
@@ -35,12 +41,9 @@ def told(world: World, desk: Desk, customer: StandInAccount) -> Any:
     customer.set_fleet(fleet_of(spot(1)))
     desk.discover(regions=["us-east-1"])
 
-    def tell(number: int, **other: Any) -> EventResult:
-        facts: dict[str, Any] = {
-            "account": customer.account_id,
-            "instance_id": name_of(number),
-            "event_id": f"e-{number}",
-        }
+    def tell(number: int, *, kind: str = TERMINATION, **other: Any) -> EventResult:
+        facts: dict[str, Any] = {"account": customer.account_id, "instance_id": name_of(number), "kind": kind}
+        facts["event_id"] = f"e-{number}"
         given: dict[str, Any] = {"tenant_id": world.acme, "gateway": desk.gateway, "keys": desk.keys} | other
         return record_spot_event(get_db_session, world.anna, spot_event(**facts), **given)
 
@@ -64,6 +67,27 @@ def test_an_instance_that_the_inventory_lacks_is_described_once(
     assert rows[name_of(2)]["cluster_id"] == rows[name_of(3)]["cluster_id"] is not None
     trail = [after["described"] for *_, after in audited(event="event.recorded")]
     assert trail == [True, True]
+
+
+def test_of_a_replica_that_only_its_launch_told_of_aws_is_asked(
+    told: Any, world: World, aws: AwsStandIn, customer: StandInAccount
+) -> None:
+    with get_db_session(tenant=world.acme) as session:
+        set_environment(session, world.anna, name="prod", environment=EnvironmentType.PROD)
+    plan = told(1, kind=REBALANCE).consequence.planned
+    with get_db_session(tenant=world.acme) as session:
+        launched = ReplicaOutcome.LAUNCHED
+        record_replica_outcome(session, world.anna, replica=plan, outcome=launched, instance_id=name_of(2))
+    before = everything()
+    assert told(2).outcome is EventOutcome.UNKNOWN
+    aws.inject(Fault(Trouble.SERVER_ERROR, account_id=customer.account_id))
+    assert told(2).outcome is EventOutcome.UNANSWERED
+    aws.heal()
+    assert everything() == before
+    customer.set_fleet(fleet_of(spot(1), spot(2, zone="us-east-1b")))
+    result = told(2)
+    assert (result.pool_id, result.consequence.retired) == ("us-east-1:us-east-1b:m5.large", name_of(2))
+    assert result.blocked_until is not None
 
 
 def test_what_aws_does_not_know_as_a_spot_instance_of_the_account_stays_unknown(

@@ -291,3 +291,11 @@ def test_copies_of_one_notice_plan_one_replica(fleet: World) -> None:
     outcomes = at_once(fleet, [hit(event_id="the-same", kind=REBALANCE)] * 50)
     assert sorted(outcomes) == ["recorded"] + ["repeated"] * 49
     assert (len(replicas()), len(rows_of(GlobalRiskEvent)), len(audited(event="event.recorded"))) == (1, 1, 1)
+
+
+def test_a_replica_that_is_made_up_blocks_no_pool(fleet: World) -> None:
+    block("us-east-1c", hours=-1)
+    launched(fleet, planned(fleet))
+    result = told(fleet, hit(instance_id=STARTED))
+    assert (result.pool_id, result.blocked_until) == ("us-east-1:us-east-1c:m5.large", None)
+    assert [row["interruption_count"] for row in rows_of(SpotPoolRisk)] == [0]

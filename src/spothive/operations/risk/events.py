@@ -36,7 +36,7 @@ from spothive.operations.fleet.describing import described, hold_described
 from spothive.operations.identity import Action, require
 from spothive.operations.risk.notices import SpotNotice, read_spot_event, shortly
 from spothive.operations.risk.pools import BLOCKED_FOR, block_pool
-from spothive.operations.risk.replicas import Consequence, announced, follow, standby_of
+from spothive.operations.risk.replicas import Consequence, announced, follow, is_unseen, standby_of
 from spothive.operations.sessions import Sessions
 from spothive.settings import get_settings
 
@@ -88,7 +88,8 @@ def record_spot_event(
     until 15 days after the latest one. A rebalance notice plans a replica, the first termination notice of an instance
     lets its replica take over or begins an outage. All of one event is one transaction.
 
-    An instance that the inventory lacks is described once at AWS, if its account is connected in the tenant.
+    An instance that the inventory lacks, or that AWS has never described, is described once at AWS, if its account is
+    connected in the tenant.
 
     Args:
         sessions: opens transactions.
@@ -111,7 +112,7 @@ def record_spot_event(
         return _unknown(notice)
     with sessions(tenant=tenant_id) as session:
         _require(actor, Action.MANAGE, notice)
-        result = _record(session, actor, notice)
+        result = _record(session, actor, notice, may_ask=gateway is not None)
     if gateway is None or result.outcome is not EventOutcome.UNKNOWN:
         return result
     try:
@@ -155,10 +156,10 @@ def _unknown(notice: SpotNotice) -> EventResult:
 
 
 def _access(session: TenantSession, notice: SpotNotice, keys: Keys | None) -> Access | None:
-    """Return how the account is reached, if the tenant connected it and has nowhere an instance with this id."""
-    held = select(Instance.id).where(Instance.instance_id == notice.instance_id)
+    """Return how the account is reached, if the tenant connected it and AWS never told of an instance with this id."""
+    held = session.scalar(select(Instance).where(Instance.instance_id == notice.instance_id))
     name = session.scalar(select(Account.account_name).where(*_feeding(notice)))
-    if name is None or session.scalar(held) is not None:
+    if name is None or (held is not None and not is_unseen(held)):
         return None
     return read_access(session, name, keys or _no_keys)
 
@@ -188,8 +189,13 @@ def _record_described(
 # --- an instance of the inventory -------------------------------------------------------------------------------------
 
 
-def _record(session: TenantSession, actor: Actor, notice: SpotNotice, *, is_described: bool = False) -> EventResult:
-    """Write the event down in the session's tenant, unless it is there, and do all that follows from it."""
+def _record(
+    session: TenantSession, actor: Actor, notice: SpotNotice, *, is_described: bool = False, may_ask: bool = False
+) -> EventResult:
+    """Write the event down in the session's tenant, unless it is there, and do all that follows from it.
+
+    An instance of which only an outcome tells is unknown where we may ask AWS about it, and else counts for no pool.
+    """
     # Shared among events, it keeps discovery and disconnection out: they change many instances, in an order of theirs.
     account = session.scalar(select(Account).where(*_feeding(notice)).with_for_update(read=True))
     if account is None:
@@ -197,11 +203,11 @@ def _record(session: TenantSession, actor: Actor, notice: SpotNotice, *, is_desc
     query = select(Instance).where(Instance.account_id == account.id, Instance.region == notice.region)
     spot = query.where(Instance.lifecycle == Lifecycle.SPOT)  # AWS interrupts no other
     instance = session.scalar(spot.where(Instance.instance_id == notice.instance_id).with_for_update())
-    if instance is None:
+    if instance is None or (may_ask and is_unseen(instance)):
         return _unknown(notice)
     standby = standby_of(session, instance)
     is_prod = account.environment_type is EnvironmentType.PROD
-    counts = is_prod and notice.event_type is SpotEventType.TERMINATION_NOTICE
+    counts = is_prod and notice.event_type is SpotEventType.TERMINATION_NOTICE and not is_unseen(instance)
     place = _place(instance)
     with system_scope(session, f"{actor.label} hands in an event about spot instances"):
         was_announced = bool(announced(session, [notice.instance_id]))

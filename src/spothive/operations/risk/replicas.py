@@ -53,6 +53,10 @@ _TAKEN_OVER = "taken_over_by"
 """In an outage of no second: which replica took over from an instance that was found gone before AWS said so."""
 
 
+_UNSEEN = "unseen"
+"""Marks a row that AWS has never described: discovery writes the metadata anew when it does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Consequence:
     """What an announcement did to the replicas of its instance, and to what spothive answers for.
@@ -252,7 +256,7 @@ def _plan(session: TenantSession, instance: Instance, lifetime: timedelta) -> Co
         replica_of_id=instance.id,
         replica_expiry=utc_now() + lifetime,
         content_hash=GONE,
-        instance_metadata={},
+        instance_metadata={_UNSEEN: True},
     )
     session.add(replica)
     session.flush()  # whether it is the one live replica is decided here
@@ -265,6 +269,11 @@ def _plan(session: TenantSession, instance: Instance, lifetime: timedelta) -> Co
 def stands_by(replica: Instance) -> bool:
     """Tell whether a replica runs, or is about to, and can take over."""
     return not replica.is_planned and replica.state in _STANDING_BY
+
+
+def is_unseen(instance: Instance) -> bool:
+    """Tell whether only an outcome says that an instance exists: whoever tells could make it up."""
+    return _UNSEEN in instance.instance_metadata
 
 
 def promote(replica: Instance) -> None:
