@@ -126,6 +126,17 @@ def test_a_region_is_read_page_by_page_and_only_as_far_as_wanted(
     assert ids == {key for key, each in _truth(account).items() if each.region == "us-east-1"}
 
 
+def test_one_instance_is_described_where_it_is(gateway: AwsGateway, account: StandInAccount) -> None:
+    wanted = next(iter(_truth(account).values()))
+    answer = gateway.instance(account.credentials, wanted.region, wanted.instance_id)
+    assert ([each.instance_id for each in answer.instances], answer.refused) == ([wanted.instance_id], [])
+    assert answer.owner_ids == {account.account_id}
+    elsewhere = next(region for region in REGIONS if region != wanted.region)
+    for region, name in ((elsewhere, wanted.instance_id), (wanted.region, "i-00000000000000000")):
+        answer = gateway.instance(account.credentials, region, name)
+        assert (answer.instances, answer.owner_ids) == ([], set())
+
+
 def test_an_empty_region_is_one_complete_page(gateway: AwsGateway, aws: AwsStandIn) -> None:
     [page] = gateway.instance_pages(aws.make_account().credentials, "eu-west-1")
     assert (page.instances, page.complete) == ([], True)
