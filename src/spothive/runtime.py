@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from spothive.anchor import Anchor
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
 from spothive.keyring import Keyring, load_keyring
+from spothive.scoring.serving import ModelServer
 from spothive.scoring.store import ModelStore
 from spothive.settings import get_settings
 from spothive.signing import SigningKeys, load_signing_keys
@@ -53,3 +55,13 @@ def audit_anchor() -> Anchor:
 def model_store() -> ModelStore:
     """Return the folder of this installation's model files. It is not made yet."""
     return ModelStore(get_settings().model_store)
+
+
+def model_server() -> ModelServer:
+    """Return what keeps models loaded in this process: the same one each time. It has loaded none yet."""
+    return _model_server(get_settings().model_store)
+
+
+@lru_cache(maxsize=1)
+def _model_server(folder: Path) -> ModelServer:
+    return ModelServer(ModelStore(folder))

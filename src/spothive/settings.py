@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -115,6 +116,10 @@ class Settings(BaseSettings):
     """How long a replica stands by for an instance that AWS may take away."""
     model_store: Path = Path("var/models")
     """Folder in which the files of registered models are kept."""
+    decision_least_saving: Decimal = Field(default=Decimal("0.05"), ge=0, lt=1)
+    """Part of the present price that a switch must save: 0.05 is 5 %."""
+    decision_most_risk: float = Field(default=0.85, gt=0, le=1)
+    """Probability of an interruption within 24 hours that the pool to go to must stay below."""
     dataset_cache: Path = Path("var/datasets/default.csv")
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 

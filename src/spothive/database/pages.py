@@ -44,8 +44,9 @@ def newest_first(
     since: datetime | None = None,
     until: datetime | None = None,
     before: str | None = None,
+    by: str = "timestamp",
 ) -> Page[Row]:
-    """Return one page of ``query``, which selects ``model``; it has a ``timestamp`` and an ``id``. One statement.
+    """Return one page of ``query``, which selects ``model``; it has an ``id``. One statement.
 
     Args:
         session: bound to the tenant.
@@ -55,6 +56,7 @@ def newest_first(
         since: from this moment on.
         until: up to this moment, which is left out.
         before: ``next`` of the page before.
+        by: the moment that orders the rows: a column that is never empty and never changes.
 
     Raises:
         InvalidInput: ``limit`` is out of range, ``before`` is nothing that a page gave, or a moment has no zone.
@@ -63,22 +65,23 @@ def newest_first(
         msg = f"a page has 1 to {MAX_PAGE} rows"
         raise InvalidInput(msg)
     entity: Any = model
+    when = getattr(entity, by)
     if since is not None:
-        query = query.where(entity.timestamp >= since)
+        query = query.where(when >= since)
     if until is not None:
-        query = query.where(entity.timestamp < until)
+        query = query.where(when < until)
     if before is not None:
         moment, last_id = _read(before)
         # The first condition is all an index on the time alone can use; (timestamp, id) < (..) would hide it.
-        query = query.where(entity.timestamp <= moment, or_(entity.timestamp < moment, entity.id < last_id))
-    query = query.order_by(entity.timestamp.desc(), entity.id.desc()).limit(limit + 1)
+        query = query.where(when <= moment, or_(when < moment, entity.id < last_id))
+    query = query.order_by(when.desc(), entity.id.desc()).limit(limit + 1)
     rows: list[Any] = list(session.scalars(query))
     more = len(rows) > limit
-    return Page(rows[:limit], _write(rows[limit - 1]) if more else None)
+    return Page(rows[:limit], _write(getattr(rows[limit - 1], by), rows[limit - 1].id) if more else None)
 
 
-def _write(row: Any) -> str:
-    return f"{row.timestamp:%Y%m%dT%H%M%S.%fZ}_{row.id.hex}"
+def _write(moment: datetime, row_id: UUID) -> str:
+    return f"{moment:%Y%m%dT%H%M%S.%fZ}_{row_id.hex}"
 
 
 def _read(cursor: str) -> tuple[datetime, UUID]:

@@ -147,6 +147,27 @@ def family_of(instance_type: str) -> str:
     return instance_type.partition(".")[0]
 
 
+_FAMILY = re.compile(r"(?P<series>[a-z]+)(?:-[0-9]+tb)?[0-9]*(?P<options>[a-z]*)")
+
+
+def series_of(instance_type: str) -> str:
+    """Return the series of any type's family, its letters before the generation: ``c`` for ``c6i.32xlarge``."""
+    found = _FAMILY.match(instance_type)
+    return found["series"] if found else family_of(instance_type)
+
+
+def architecture_of(instance_type: str) -> Architecture:
+    """Return the processors of any type: as listed, else by the name, where a ``g`` after the generation is Graviton.
+
+    ``m9gd.large`` would be arm64, ``g6.xlarge`` is not: there the letter is the series.
+    """
+    known = INSTANCE_TYPES.get(instance_type)
+    if known is not None:
+        return known.architecture
+    found = _FAMILY.match(instance_type)
+    return "arm64" if found and found["options"].startswith("g") else "x86_64"
+
+
 REGIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         **dict.fromkeys(

@@ -6,7 +6,7 @@ import hmac
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from spothive.errors import ModelRefused
@@ -18,6 +18,10 @@ from spothive.scoring.store import ModelStore
 if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
+
+
+MOST_BESIDE: Final = 8
+"""Models of the lab that a process keeps loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +124,17 @@ def load(store: ModelStore, file: ModelFile) -> LoadedModel:
 
 
 class ModelServer:
-    """Keeps one model loaded. Whoever asks gets it whole: the one before, or the one after a refresh."""
+    """Keeps one model loaded. Whoever asks gets it whole: the one before, or the one after a refresh.
+
+    Models of the lab are loaded beside it and never take its place.
+    """
 
     def __init__(self, store: ModelStore) -> None:
         """Serve models of ``store``; none is loaded yet."""
         self._store = store
         self._loading = threading.Lock()
         self._present: LoadedModel | None = None
+        self._beside: dict[ModelFile, LoadedModel] = {}
 
     @property
     def present(self) -> LoadedModel | None:
@@ -145,3 +153,17 @@ class ModelServer:
             if present is None or present.file != wanted:
                 present = self._present = load(self._store, wanted)
             return present
+
+    def beside(self, wanted: ModelFile) -> LoadedModel:
+        """Return ``wanted``, loaded beside the model that is served; the latest few are kept.
+
+        Raises:
+            ModelRefused: the file is missing, has changed, or cannot be loaded.
+            ConfigurationError: onnxruntime is not installed.
+        """
+        with self._loading:
+            found = self._beside.pop(wanted, None) or load(self._store, wanted)
+            self._beside[wanted] = found
+            if len(self._beside) > MOST_BESIDE:
+                del self._beside[next(iter(self._beside))]
+            return found

@@ -1,5 +1,6 @@
-"""Decisions: the registry of models, and the lab in which they are tried."""
+"""Decisions: the registry of models, the lab in which they are tried, and deciding about instances."""
 
+from spothive.operations.decisions.deciding import DecisionsMade, make_decisions
 from spothive.operations.decisions.lab import (
     ListedExperiment,
     assign_model,
@@ -24,6 +25,7 @@ from spothive.operations.decisions.registry import (
 )
 
 __all__ = [
+    "DecisionsMade",
     "ListedExperiment",
     "accept_model",
     "activate_model",
@@ -39,6 +41,7 @@ __all__ = [
     "graduate_model",
     "list_experiments",
     "list_models",
+    "make_decisions",
     "register_model",
     "serve_model",
     "start_experiment",

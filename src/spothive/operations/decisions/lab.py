@@ -30,7 +30,7 @@ from spothive.operations.fleet import find_instance
 from spothive.operations.identity import Action, require
 from spothive.schema.states import move
 
-_IN_THE_LAB = (ModelStatus.TESTING, ModelStatus.GRADUATED, ModelStatus.ENABLED)
+IN_THE_LAB = (ModelStatus.TESTING, ModelStatus.GRADUATED, ModelStatus.ENABLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ def _lab_instance(session: TenantSession, instance_id: str) -> Instance:
 
 def _in_the_lab(session: TenantSession, model: tuple[str, str]) -> MlModel:
     found = find_model(session, *model)
-    if found.status not in _IN_THE_LAB:
+    if found.status not in IN_THE_LAB:
         cure = "staff accept it first" if found.status is ModelStatus.CANDIDATE else "choose another one"
         msg = f"model {found.name} {found.version} is {found.status}: {cure}"
         raise Conflict(msg)

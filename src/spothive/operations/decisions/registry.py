@@ -241,7 +241,7 @@ def activate_model(sessions: Sessions, actor: Actor, *, name: str, version: str,
     try:
         check_file(store, file)
     except ModelRefused as refusal:
-        _remember_refused(sessions, actor, file, refusal)
+        remember_refused(sessions, actor, file, refusal)
         raise
     with (
         sessions(tenant=PLATFORM_TENANT_ID) as session,
@@ -289,10 +289,11 @@ def serve_model(sessions: Sessions, actor: Actor, *, server: ModelServer, model:
     try:
         return server.refresh(model)
     except ModelRefused as refusal:
-        _remember_refused(sessions, actor, model, refusal)
+        remember_refused(sessions, actor, model, refusal)
         raise
 
 
-def _remember_refused(sessions: Sessions, actor: Actor, model: ModelFile, refusal: ModelRefused) -> None:
+def remember_refused(sessions: Sessions, actor: Actor, model: ModelFile, refusal: ModelRefused) -> None:
+    """Write down that a model's file was refused, in a block of its own in the trail of platform."""
     with sessions(tenant=PLATFORM_TENANT_ID) as session:
         record_failure(session, actor, "model.refused", model.label, ResourceType.MODEL, reason=refusal)
