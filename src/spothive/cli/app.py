@@ -43,6 +43,7 @@ STREETS = {
     "audit": ("audit", "audit_commands", "Read, seal, verify and export the audit trail."),
     "model": ("decisions", "model_commands", "Register models and bring them into production."),
     "experiment": ("decisions", "experiment_commands", "Try models in the lab."),
+    "decision": ("decisions", "decision_commands", "Decide which spot pool instances should be in, and see why."),
     "event": ("risk", "event_commands", "Take what AWS announces about spot instances."),
     "risk": ("risk", "risk_commands", "Tell which spot pools are blocked, and why."),
     "replica": ("risk", "replica_commands", "See what stands by for instances, and tell what became of it."),

@@ -1,6 +1,7 @@
 """Decisions: the registry of models, the lab in which they are tried, and deciding about instances."""
 
 from spothive.operations.decisions.deciding import DecisionsMade, make_decisions
+from spothive.operations.decisions.decision_rows import Decided
 from spothive.operations.decisions.lab import (
     ListedExperiment,
     assign_model,
@@ -10,6 +11,8 @@ from spothive.operations.decisions.lab import (
     list_experiments,
     start_experiment,
 )
+from spothive.operations.decisions.outcomes import record_switch_outcome, set_shadow_mode
+from spothive.operations.decisions.reading import DecisionFilter, find_decision, list_decisions
 from spothive.operations.decisions.registry import (
     accept_model,
     activate_model,
@@ -23,10 +26,14 @@ from spothive.operations.decisions.registry import (
     register_model,
     serve_model,
 )
+from spothive.operations.decisions.replaying import Replay, replay_decisions
 
 __all__ = [
+    "Decided",
+    "DecisionFilter",
     "DecisionsMade",
     "ListedExperiment",
+    "Replay",
     "accept_model",
     "activate_model",
     "active_model",
@@ -35,14 +42,19 @@ __all__ = [
     "create_experiment",
     "enable_model",
     "file_of",
+    "find_decision",
     "find_experiment",
     "find_model",
     "finish_experiment",
     "graduate_model",
+    "list_decisions",
     "list_experiments",
     "list_models",
     "make_decisions",
+    "record_switch_outcome",
     "register_model",
+    "replay_decisions",
     "serve_model",
+    "set_shadow_mode",
     "start_experiment",
 ]

@@ -23,7 +23,7 @@ from spothive.errors import InvalidInput
 from spothive.gateways.instance_types import region_of_zone
 from spothive.models import GlobalRiskEvent, OnDemandPrice, SpotAdvisorRating, SpotEventType, SpotPrice
 from spothive.models.risk import POISON_HOURS
-from spothive.operations.risk import hive
+from spothive.operations.risk import check_pools
 from spothive.operations.risk.market_listing import LINUX, LINUX_PRODUCT
 from spothive.scoring.features import PoolFacts, generation, size_class
 
@@ -130,7 +130,7 @@ def read_pools(
     prices = _prices(session, zones, types, now)
     pools = [Pool(region.region, zone, type_) for zone in sorted(zones) for type_ in sorted(types)]
     names = [pool.name for pool in pools]
-    blocked = {name: risk.until for name, risk in hive.check_pools(session, names).items()}
+    blocked = {name: risk.until for name, risk in check_pools(session, names).items()}
     notices = _notices(session, names, now)
     return {
         pool: _known(region, pool, prices.get((pool.zone, pool.instance_type), ()), blocked, notices, now)
