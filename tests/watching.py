@@ -87,6 +87,12 @@ def statements() -> Iterator[Counter[str]]:
 
 def explained(session: TenantSession, table: str, read: Callable[[], object]) -> str:
     """Return the plan of the one statement about ``table`` that ``read`` sends through ``session``."""
+    [plan] = explained_all(session, table, read)
+    return plan
+
+
+def explained_all(session: TenantSession, table: str, read: Callable[[], object]) -> list[str]:
+    """Return the plan of each statement about ``table`` that ``read`` sends through ``session``."""
     sent = []
 
     def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
@@ -99,8 +105,7 @@ def explained(session: TenantSession, table: str, read: Callable[[], object]) ->
         read()
     finally:
         event.remove(engine, "before_cursor_execute", note)
-    [(statement, parameters)] = sent
     connection = session.connection()
     explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
-    plan = connection.exec_driver_sql(f"{explain} {statement}", parameters)
-    return "\n".join(str(row[-1]).replace('"', "") for row in plan)
+    plans = [connection.exec_driver_sql(f"{explain} {statement}", parameters) for statement, parameters in sent]
+    return ["\n".join(str(row[-1]).replace('"', "") for row in plan) for plan in plans]

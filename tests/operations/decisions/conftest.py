@@ -30,9 +30,11 @@ def store(tmp_path: Path) -> ModelStore:
     return ModelStore(tmp_path / "models")
 
 
-def make_model(store: ModelStore, version: str, *, status: ModelStatus, weight: float = 0.1) -> UUID:
-    """Make a model called risk, with a file that works."""
-    data = good_file(weight, 0.0, 0.0)
+def make_model(
+    store: ModelStore, version: str, *, status: ModelStatus, weight: float = 0.1, data: bytes | None = None
+) -> UUID:
+    """Make a model called risk, with a file that works: ``data``, or one that looks at the advisor's band alone."""
+    data = data or good_file(weight, 0.0, 0.0)
     row: dict[str, Any] = sample("ml_models", {}, 1, name="risk", version=version)
     row |= {"file_path": store.put(data), "file_hash": sha256_of(data)}
     with get_db_session() as session, system_scope(session, "test"):
