@@ -121,6 +121,7 @@ def make_decisions(
     except BaseException:
         work.remember_early_end()
         raise
+    work.made.decided.sort(key=lambda each: each.instance_id)
     return work.made
 
 
