@@ -15,9 +15,10 @@ import typer
 
 from spothive.cli import sla
 from spothive.cli.app import STREETS, app
+from spothive.cli.decisions import reading
 from spothive.cli.fleet import accounts, instances
 from spothive.cli.identity import people
-from spothive.database import DowntimeCause, EnvironmentType, InstanceState, Lifecycle, Role
+from spothive.database import Decision, DecisionStatus, DowntimeCause, EnvironmentType, InstanceState, Lifecycle, Role
 from spothive.settings import get_settings
 from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database
@@ -63,6 +64,8 @@ def test_every_command_of_the_house_is_there() -> None:
         *("model register", "model list", "model show", "model accept", "model graduate", "model enable"),
         *("model activate", "model archive", "experiment assign"),
         *("experiment create", "experiment start", "experiment finish", "experiment list"),
+        *("decision make", "decision list", "decision show", "decision replay"),
+        *("decision outcome", "decision shadow"),
         *("event ingest", "risk check", "risk list", "risk why"),
         *("replica list", "replica outcome", "replica expire"),
         *("sla report", "sla outages", "sla record", "sla end"),
@@ -180,6 +183,8 @@ def test_choices_are_those_of_the_models() -> None:
         (accounts.Environment, EnvironmentType),
         (instances.State, InstanceState),
         (instances.Lifecycle, Lifecycle),
+        (reading.DecisionName, Decision),
+        (reading.StatusName, DecisionStatus),
         (sla.Cause, DowntimeCause),
     ):
         assert set(get_args(spelled)) == {member.value for member in declared}

@@ -35,6 +35,13 @@ COMMANDS = [
     ["account", "disconnect", "theirs", "--yes"],
     ["instance", "list"],
     ["instance", "show", "i-00000000000000001"],
+    ["decision", "make", "--all"],
+    ["decision", "make", "i-00000000000000001"],
+    ["decision", "list"],
+    ["decision", "show", "0197a1f0-0000-7000-8000-000000000001"],
+    ["decision", "replay", "0197a1f0-0000-7000-8000-000000000001"],
+    ["decision", "outcome", "0197a1f0-0000-7000-8000-000000000001", "acted"],
+    ["decision", "shadow", "i-00000000000000001", "on"],
     ["market", "import", "-"],
     ["market", "list"],
     ["market", "status"],
@@ -77,8 +84,11 @@ def test_the_rows_of_another_tenant_answer_like_rows_that_do_not_exist(
         ["user", "transfer", "acme-client"],
         ["instance", "show"],
         ["instance", "list", "--account"],
+        ["decision", "list", "--account"],
+        ["decision", "list", "--instance"],
+        ["decision", "make"],
     ):
-        existing = {"account": "theirs", "user": "gina", "instance": "i-00000000000000001"}[words[0]]
+        existing = {"account": "theirs", "user": "gina"}.get(words[0], "i-00000000000000001")
         existing = "theirs" if "--account" in words else existing
         assert refused(*words, existing, *own).replace(existing, "x") == refused(*words, "x", *own)
     assert refused("account", "mark", "theirs", "LAB", *own).replace("theirs", "x") == refused(

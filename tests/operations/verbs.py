@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 from unittest.mock import ANY
 from uuid import UUID
@@ -21,11 +22,15 @@ from spothive.database import (
     Account,
     ApiKey,
     ApiScope,
+    Decision,
+    DecisionStatus,
     DowntimeCause,
     DowntimeLog,
     EnvironmentType,
+    ExperimentLog,
     Instance,
     Invitation,
+    PipelineMode,
     Role,
     TokenPurpose,
     User,
@@ -36,6 +41,7 @@ from spothive.database.passwords import hash_password
 from spothive.gateways.aws import AwsGateway
 from spothive.keyring import Keyring
 from spothive.operations.actor import Actor
+from spothive.operations.decisions import make_decisions, record_switch_outcome, set_shadow_mode
 from spothive.operations.fleet import disconnect_account, import_fleet, set_environment
 from spothive.operations.identity import (
     accept_invitation,
@@ -71,6 +77,8 @@ from spothive.operations.risk import (
 from spothive.operations.secrets import rotate, withdraw
 from spothive.operations.sla import end_downtime, record_downtime
 from spothive.schema.sealed import seal
+from spothive.scoring.serving import ModelServer
+from spothive.scoring.store import ModelStore
 from tests.factories import make_instance
 from tests.factories.fleets import answer_of, connected_account, observed
 from tests.factories.spot_events import spot_event
@@ -254,6 +262,34 @@ def _rotate(actor: Actor, tenant_id: UUID) -> Any:
 def _withdraw(actor: Actor, tenant_id: UUID) -> Any:
     ring = Keyring(KEYS, primary="00000002")
     return withdraw(get_db_session, actor, tenant_id=tenant_id, key_id="00000001", keyring=ring)
+
+
+def _decide(actor: Actor, tenant_id: UUID) -> Any:
+    server = ModelServer(ModelStore(Path("no-such-folder")))  # no model is active, so none is looked for
+    return make_decisions(get_db_session, actor, tenant_id=tenant_id, server=server, instances=["i-00000001"])
+
+
+def _hold_decision(world: World) -> None:
+    _hold_instance(world)
+    with get_db_session(tenant=world.acme) as session:
+        instance = session.scalars(select(Instance)).one()
+        session.add(
+            ExperimentLog(
+                id=DECISION,
+                account_id=instance.account_id,
+                instance_id=instance.id,
+                pipeline_mode=PipelineMode.LINEAR,
+                decision=Decision.SWITCH,
+                decision_reason="a test",
+                selected_instance_type="m6i.large",
+                selected_availability_zone="us-east-1b",
+                execution_time=NOON - timedelta(hours=1),
+                features_used={},
+            )
+        )
+
+
+DECISION = UUID("0197a1f0-0000-7000-8000-000000000001")
 
 
 class _Market:
@@ -519,6 +555,52 @@ VERBS = (
         tenant="acme",
         trail=("account.marked", "shop", {"environment_type": "LAB"}, {"environment_type": "PROD"}),
         prepare=_connect,
+    ),
+    Verb(
+        "decide about an instance",
+        _decide,
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=(
+            (
+                "decision.made",
+                "i-00000001",
+                None,
+                {"SWITCH": 0, "HOLD": 0, "FAILED": 1, "left_out": 0, "shadow": 0},
+            ),
+        ),
+        prepare=_hold_instance,
+    ),
+    verb(
+        "record what became of a switch",
+        record_switch_outcome,
+        {
+            "decision_id": DECISION,
+            "status": DecisionStatus.ACTED,
+            "source_lost_at": NOON,
+            "target_ready_at": NOON + timedelta(seconds=9),
+        },
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=(
+            "decision.outcome",
+            str(DECISION),
+            {"status": "RECORDED"},
+            {"status": "ACTED", "instance": "i-00000001", "downtime_seconds": 9},
+        ),
+        prepare=_hold_decision,
+    ),
+    verb(
+        "only record what is decided about an instance",
+        set_shadow_mode,
+        {"instance_id": "i-00000001", "on": True},
+        actor="anna",
+        denied="lena",
+        tenant="acme",
+        trail=("instance.shadow", "i-00000001", {"is_shadow_mode": False}, {"is_shadow_mode": True}),
+        prepare=_hold_instance,
     ),
     verb(
         "import prices",

@@ -80,7 +80,7 @@ def test_what_is_blocked_unsafe_or_without_a_price_is_dropped_and_named() -> Non
     assert verdict.decision is Decision.HOLD
     assert {each.pool.zone[-1]: each.reason for each in verdict.dropped} == {
         "b": "blocked until 2026-03-07 10:30 UTC",
-        "c": "AWS's advisor says that over 20 % of its instances are interrupted in a month",
+        "c": "AWS's advisor: over 20 % interrupted a month",
         "d": "no spot price of the last 24 hours: the newest is of 2026-03-04 10:30 UTC",
         "e": "its processors are arm64, those of m5.large are not",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
@@ -22,8 +23,8 @@ DecisionId = Annotated[str, typer.Argument(metavar="ID", help="As decision list 
 
 
 def share(part: float | None) -> str:
-    """Return a part of 1 for people, for example ``31.2 %``."""
-    return "-" if part is None else f"{part:.1%}".replace("%", " %")
+    """Return a part of 1 for people, rounded down as in the reasons of decisions, for example ``31.2 %``."""
+    return "-" if part is None else f"{math.floor(round(part * 1000, 3)) / 10} %"
 
 
 def risk(probability: float | None) -> str:

@@ -55,6 +55,9 @@ REPLAY_COLUMNS = (
     Column("trouble", "trouble", fold=True, optional=True),
 )
 
+BEST = 21
+"""Lines of the table of candidates: the own pool and the best 20."""
+
 # Spelled out like the roles in people.py, and for the same reason.
 DecisionName = Literal["SWITCH", "HOLD", "FAILED"]
 StatusName = Literal["RECORDED", "ACTED", "REVERTED"]
@@ -94,7 +97,11 @@ def list_decisions(
 
 
 @command(decision_commands, "show")
-def show_decision(call: Call, decision: DecisionId) -> None:
+def show_decision(
+    call: Call,
+    decision: DecisionId,
+    everything: Annotated[bool, typer.Option("--all", help="List every candidate, not the best few.")] = False,
+) -> None:
     """Show a decision with all it was taken from."""
     from spothive.operations import decisions
 
@@ -115,10 +122,13 @@ def show_decision(call: Call, decision: DecisionId) -> None:
     call.out.json(facts | {"features_used": features, "metrics": metrics, "explanations": explained})
     call.out.facts(facts | {"execution_time": to_the_second(facts["execution_time"])}, skip=["target"])
     call.out.line()
-    call.out.table(_candidates(metrics), CANDIDATE_COLUMNS, empty="no candidates were kept")
-    more = metrics.get("more", {})
-    if any(more.values()):
-        call.out.line(f"and {more['compared']} that were compared, {more['dropped']} that were left out")
+    candidates = _candidates(metrics)
+    shown = candidates if everything else candidates[:BEST]
+    call.out.table(shown, CANDIDATE_COLUMNS, empty="no candidates were kept")
+    if len(shown) < len(candidates):
+        call.out.line(f"and {len(candidates) - len(shown)} more: --all")
+    if everything and any(metrics.get("more", {}).values()):
+        call.out.line("and, not kept one by one, {compared} compared and {dropped} left out".format(**metrics["more"]))
     for each in explained:
         call.out.line()
         call.out.table(_sum(each), EXPLANATION_COLUMNS, empty="")

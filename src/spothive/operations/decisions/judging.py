@@ -106,7 +106,7 @@ def drop(here: Pool, candidate: KnownPool) -> Dropped | None:
     if candidate.blocked_until is not None:
         return Dropped(pool, "blocked", f"blocked until {candidate.blocked_until:%Y-%m-%d %H:%M} UTC")
     if candidate.band is not None and candidate.band >= AVOIDED_BAND:
-        often = "AWS's advisor says that over 20 % of its instances are interrupted in a month"
+        often = "AWS's advisor: over 20 % interrupted a month"
         return Dropped(pool, "interrupted too often", often)
     if candidate.price is None:
         since = f"the newest is of {candidate.priced_at:%Y-%m-%d %H:%M} UTC" if candidate.priced_at else "none is known"
