@@ -9,11 +9,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, true
 
 from spothive.clock import utc_now
-from spothive.database import AuthStatus, Instance, InstanceState, OnDemandPrice, get_db_session, system_scope
-from spothive.database.bulk import insert_rows, is_any_of, update_rows
+from spothive.database import (
+    AuthStatus,
+    Instance,
+    InstanceState,
+    OnDemandPrice,
+    get_db_session,
+    read_session,
+    system_scope,
+)
+from spothive.database.bulk import insert_rows, is_any_of, listed, update_rows
 from spothive.errors import (
     DatabaseUnavailable,
     DuplicateValue,
@@ -223,3 +231,18 @@ def test_a_connection_lost_in_the_middle_is_told_in_one_line(db: Database, acme:
     assert "\n" not in str(error.value)
     insert(acme, *rows[:10])
     assert len(rows_of(Instance)) == 10
+
+
+def test_texts_can_be_joined_like_a_table(acme: UUID, account: UUID) -> None:
+    make_instance(acme, account, "i-here", availability_zone="eu-west-1b")
+    zones, types = ["eu-west-1a", "eu-west-1b"], ["m5.large", "it's; ?%s"]
+    with read_session(tenant=acme) as session:
+        zone, kind = listed(session, "zones", zones), listed(session, "types", types)
+        here = select(Instance.instance_id).where(
+            Instance.availability_zone == zone.c.value, Instance.instance_type == kind.c.value
+        )
+        query = select(zone.c.value, kind.c.value, here.scalar_subquery()).select_from(zone.join(kind, true()))
+        found = {(row[0], row[1]): row[2] for row in session.execute(query)}
+        nothing = session.execute(select(listed(session, "none", []).c.value)).all()
+    assert found == {(z, k): "i-here" if (z, k) == ("eu-west-1b", "m5.large") else None for z in zones for k in types}
+    assert nothing == []

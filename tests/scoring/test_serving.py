@@ -13,7 +13,7 @@ import pytest
 
 from spothive.errors import ConfigurationError, ModelRefused
 from spothive.scoring.model_file import sha256_of
-from spothive.scoring.serving import ModelFile, ModelServer
+from spothive.scoring.serving import MOST_BESIDE, ModelFile, ModelServer
 from spothive.scoring.store import ModelStore
 from tests.factories.models import good_file
 
@@ -113,3 +113,16 @@ def test_a_store_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigurationError, match="SPOTHIVE_MODEL_STORE"):
         ModelStore(tmp_path / "file" / "models").put(good_file())
+
+
+def test_models_of_the_lab_are_loaded_beside_and_the_latest_few_kept(store: ModelStore) -> None:
+    server, active = ModelServer(store), kept(store, 0.1, 0.0, 0.0)
+    serving = server.refresh(active)
+    files = [kept(store, weight / 10, 0.0, 0.0) for weight in range(2, 3 + MOST_BESIDE)]
+    loaded = [server.beside(file) for file in files]
+    assert server.present is serving
+    assert [server.beside(file) for file in files[1:]] == loaded[1:]
+    flip(store.folder / files[0].path, 9)
+    with pytest.raises(ModelRefused, match="is not what was registered"):  # it was let go, and is looked at again
+        server.beside(files[0])
+    assert server.beside(files[-1]) is loaded[-1]

@@ -67,7 +67,7 @@ def decided(
     world: World, server: ModelServer, *instances: str, actor: Actor | None = None, **more: Any
 ) -> DecisionsMade:
     wanted = list(instances) or None
-    facts = {"tenant_id": world.acme, "server": server, "instances": wanted} | more
+    facts: Any = {"tenant_id": world.acme, "server": server, "instances": wanted} | more
     return make_decisions(get_db_session, actor or world.anna, **facts)
 
 
@@ -309,6 +309,14 @@ def test_many_chunks_are_one_call_and_one_that_ends_early_says_how_far_it_came(
     assert len(rows_of(ExperimentLog)) == 7
     (_, row) = audited(event="decision.made")
     assert (row[5]["SWITCH"], row[5]["ended_early"]) == (2, True)
+
+    def fail_at_the_end(done: int, count: int) -> None:
+        if done == count:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        decided(world, server, progress=fail_at_the_end)
+    assert len(audited(event="decision.made")) == 3  # it was told by then
 
 
 def test_many_decide_about_the_same_instances_at_once(

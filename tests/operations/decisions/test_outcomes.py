@@ -31,7 +31,7 @@ def make_decision(world: World, instance: str = "i-prod", **facts: Any) -> UUID:
     where = {"selected_instance_type": "m6i.large", "selected_availability_zone": "eu-west-1b"}
     ago = utc_now() - timedelta(hours=1)
     values = {"decision": "SWITCH", "execution_time": ago, **where, **facts}
-    made = sample("experiment_logs", parents, **values)  # type: ignore[arg-type]  # no model is no key
+    made = sample("experiment_logs", parents, **values)
     with get_db_session(tenant=world.acme) as session:
         session.add(ExperimentLog(**made))
     found: UUID = made["id"]

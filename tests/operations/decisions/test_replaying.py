@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from random import Random
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -102,7 +103,7 @@ def test_hundreds_of_decisions_come_out_as_they_were_stored(
 
 
 def test_what_cannot_be_replayed(db: Database, world: World, lab: str, store: ModelStore) -> None:
-    facts = {"tenant_id": world.acme, "server": ModelServer(store)}
+    facts: Any = {"tenant_id": world.acme, "server": ModelServer(store)}
     (failed,) = make_decisions(get_db_session, world.anna, instances=["i-prod"], **facts).decided
     with pytest.raises(Conflict, match=r"has no score of a model \(FAILED\)"):
         replayed(world, store, failed.decision_id)
@@ -115,7 +116,7 @@ def test_what_cannot_be_replayed(db: Database, world: World, lab: str, store: Mo
 
 
 def test_decisions_are_listed_by_what_they_came_to(db: Database, world: World, lab: str, store: ModelStore) -> None:
-    facts = {"tenant_id": world.acme, "server": ModelServer(store)}
+    facts: Any = {"tenant_id": world.acme, "server": ModelServer(store)}
     (failed,) = make_decisions(get_db_session, world.anna, instances=["i-prod"], **facts).decided
     with read_session(tenant=world.acme) as session:
 

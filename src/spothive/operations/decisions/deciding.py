@@ -112,12 +112,13 @@ def make_decisions(
     require_runtime()
     work = _Work(sessions, actor, tenant_id, server, called(instances), named, now)
     work.made.left_out = dict(chosen.left_out)
-    chunks = list(_chunks(chosen))
+    chunks, done = list(_chunks(chosen)), 0
     try:
         for number, (region, instance_ids) in enumerate(chunks, 1):
             work.decide(region, instance_ids, last=number == len(chunks))
+            done += len(instance_ids)
             if progress is not None:
-                progress(min(number * CHUNK, chosen.count) if number < len(chunks) else chosen.count, chosen.count)
+                progress(done, chosen.count)
     except BaseException:
         work.remember_early_end()
         raise
@@ -145,6 +146,8 @@ class _Work:
     made: DecisionsMade = field(default_factory=DecisionsMade)
     models: dict[tuple[bool, ModelFile], Asked | str] = field(default_factory=dict)
     """What is asked for each model, by whether it was wanted for production."""
+    told: bool = False
+    """Whether the audit trail knows of this call."""
 
     def decide(self, region: str, instance_ids: Sequence[str], *, last: bool) -> None:
         """Decide about some instances of a region; the last of these calls writes the audit row."""
@@ -205,6 +208,7 @@ class _Work:
                 tries -= 1
                 if not tries:
                     raise
+        self.told = last
         self.made.decided += decided
         self.made.gone += len(pairs) - len(decided)
 
@@ -217,7 +221,7 @@ class _Work:
 
     def remember_early_end(self) -> None:
         """Say in the audit trail how far a call came that does not go on, if it decided anything."""
-        if self.made.decided:
+        if self.made.decided and not self.told:
             with suppress(SpothiveError), self.sessions(tenant=self.tenant_id) as session:
                 self._tell(session, self.made.decided, ended_early=True)
 

@@ -15,8 +15,11 @@ class Action(enum.StrEnum):
     """What a role may be allowed to do."""
 
     READ = "read the own tenant, set own preferences, request an approval"
-    EXPERIMENT = "run lab experiments, assign models to LAB instances"
-    MANAGE = "manage accounts, schedules, policies, templates, webhooks, API keys, datasets; approve LOW and MEDIUM"
+    EXPERIMENT = "run lab experiments, assign models to LAB instances and decide about those"
+    MANAGE = (
+        "manage accounts, decisions, schedules, policies, templates, webhooks, API keys, datasets; "
+        "approve LOW and MEDIUM"
+    )
     MANAGE_USERS = "invite and disable users"
     APPROVE_HIGH = "approve HIGH"
     MANAGE_PLATFORM = "manage models, market facts, tenants, sealing keys, lost second factors (staff of platform only)"
