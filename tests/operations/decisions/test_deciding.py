@@ -288,6 +288,21 @@ def test_an_instance_that_went_away_meanwhile_is_left_out(
         make_instance(world.acme, prod["account_id"], "i-leaving")
 
 
+def test_an_account_that_became_prod_meanwhile_is_none_of_the_labs(
+    db: Database, world: World, busy: str, server: ModelServer
+) -> None:
+    def mark(environment: EnvironmentType) -> None:
+        with get_db_session(tenant=world.acme) as session:
+            set_environment(session, world.anna, name="shop", environment=environment)
+
+    mark(EnvironmentType.LAB)
+    with get_db_session(tenant=world.acme) as session:
+        assign_model(session, world.lena, instance_id=busy, model=("risk", "1"))
+    sessions = before_block(2, lambda: mark(EnvironmentType.PROD))
+    made = make_decisions(sessions, world.lena, tenant_id=world.acme, server=server, instances=[busy])
+    assert (made.decided, made.gone) == ([], 1)
+
+
 def test_many_chunks_are_one_call_and_one_that_ends_early_says_how_far_it_came(
     db: Database, world: World, busy: str, server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

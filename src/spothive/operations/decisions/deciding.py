@@ -153,7 +153,7 @@ class _Work:
         """Decide about some instances of a region; the last of these calls writes the audit row."""
         started, now = time.perf_counter(), self.now or utc_now()
         with self.sessions(tenant=self.tenant_id) as session:
-            known = _read(session, region, instance_ids, self.named, now)
+            known = _read(session, self.actor, region, instance_ids, self.named, now=now)
         models = {key: self._model(key, file) for key, file in known.files.items()}
         thresholds = _thresholds()
         found = assess(known.subjects, known.pools, known.candidates, models, thresholds)
@@ -235,10 +235,16 @@ def _thresholds() -> Thresholds:
 
 
 def _read(
-    session: TenantSession, region: str, instance_ids: Sequence[str], named: Sequence[Pool], now: datetime
+    session: TenantSession,
+    actor: Actor,
+    region: str,
+    instance_ids: Sequence[str],
+    named: Sequence[Pool],
+    *,
+    now: datetime,
 ) -> _Known:
     """Return all that is needed to decide about instances of a region; nine statements, however many there are."""
-    subjects = read_subjects(session, instance_ids)
+    subjects = read_subjects(session, actor, instance_ids)
     facts = read_region(session, region)
     alike = Alike(facts)
     types = {subject.here.instance_type for subject in subjects}

@@ -125,8 +125,8 @@ def called(instances: Collection[str] | None) -> str:
     return next(iter(instances)) if len(set(instances)) == 1 else f"{len(set(instances))} instances"
 
 
-def read_subjects(session: TenantSession, instance_ids: Collection[str]) -> list[Subject]:
-    """Return those of the instances that can still be decided about, by EC2 id; one statement."""
+def read_subjects(session: TenantSession, actor: Actor, instance_ids: Collection[str]) -> list[Subject]:
+    """Return those of the instances that ``actor`` can still decide about, by EC2 id; one statement."""
     query = select(
         Instance.id,
         Instance.instance_id,
@@ -140,6 +140,8 @@ def read_subjects(session: TenantSession, instance_ids: Collection[str]) -> list
         Instance.assigned_model_id,
         Account.environment_type,
     ).where(_fit())
+    if not may(actor, Action.MANAGE):  # an account may have become PROD since it was asked
+        query = query.where(Account.environment_type == EnvironmentType.LAB)
     rows = session.execute(_held(query, _named(session, instance_ids)).order_by(Instance.instance_id))
     return [
         Subject(
