@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select
 from sqlalchemy.orm import Session
 
+from spothive.database.horizon import as_number
 from spothive.models import AuditLog, AuditSeal
 from spothive.schema.append_only import CLOCK_TOLERANCE
 from spothive.schema.types import Id, UtcDateTime, Whole, utc_text
@@ -62,22 +63,14 @@ def entries(session: Session, rows: Select[Any]) -> bytes:
     return b"".join(_stored_entry(row) for row in found_rows)
 
 
-def horizon(session: Session) -> int:
-    """Return a transaction number: every row of an older one is committed, or never will be. 0 on SQLite."""
-    if not _on_postgresql(session):
-        return 0
-    oldest = _number(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()))
-    return session.execute(sa.select(oldest)).scalar_one()
-
-
 def final(session: Session, below: int) -> ColumnElement[bool]:
-    """Return the condition for rows that nothing can be written before, ``below`` being the :func:`horizon`.
+    """Return the condition for rows that nothing can be written before, ``below`` being the :func:`~spothive.database.horizon.horizon`.
 
     Rows of numbers that are still to come are final too: they were copied from another server.
     """
     if not _on_postgresql(session):
         return sa.true()
-    to_come = _number(sa.func.pg_snapshot_xmax(sa.func.pg_current_snapshot()))
+    to_come = as_number(sa.func.pg_snapshot_xmax(sa.func.pg_current_snapshot()))
     return sa.or_(ROWS.c.txid < below, ROWS.c.txid >= to_come)
 
 
@@ -229,7 +222,3 @@ def _in_utf8(session: Session) -> bool:
 
 def _on_postgresql(session: Session) -> bool:
     return session.get_bind().dialect.name == "postgresql"
-
-
-def _number(xid: ColumnElement[Any]) -> ColumnElement[int]:
-    return sa.cast(sa.cast(xid, sa.Text), sa.BigInteger)

@@ -51,6 +51,7 @@ class Refusal:
         serialise: name of a lock under which PostgreSQL judges such writes one after the other. It is taken
             before any row is locked, so that mutual writes wait instead of dying in a deadlock.
         dialects: databases that need it.
+        only: a cheap condition over the row alone; where it is false nothing else is looked at, nor locked.
     """
 
     rule: str
@@ -61,11 +62,12 @@ class Refusal:
     lock: Callable[[HasColumns, HasColumns], Select[Any]] | None = None
     serialise: str = ""
     dialects: tuple[str, ...] = ("postgresql", "sqlite")
+    only: Condition | None = None
 
     def needs(self, table: sa.Table) -> frozenset[str]:
         """Return the tables and columns (as ``table.column``) without which this refusal cannot go up."""
         old, new = _Row(table, "old"), _Row(table, "new")
-        asked = [self.when(old, new), *([self.lock(old, new)] if self.lock else [])]
+        asked = [part(old, new) for part in (self.when, self.lock, self.only) if part]
         found = {table.name, *(f"{table.name}.{name}" for name in self.columns)}
         for part in (part for expression in asked for part in iterate(expression)):
             if isinstance(part, sa.Column):
@@ -81,6 +83,8 @@ class Refusal:
             return
         condition = self._compiled(self.when(_Row(table, "old"), _Row(table, "new")), dialect)
         if dialect == "sqlite":
+            if only := self._looked_at(table, dialect):
+                condition = f"CASE WHEN {only} THEN {condition} ELSE 0 END"  # AND promises no order
             yield from self._sqlite(table, condition)
         else:
             yield from self._postgresql(table, condition)
@@ -107,7 +111,7 @@ class Refusal:
             )
             return
         expression = self.when(_Row(table, "old"), _Row(table, "new"))
-        if not self.lock and not any(isinstance(part, Select) for part in iterate(expression)):
+        if not self.lock and not self.only and not any(isinstance(part, Select) for part in iterate(expression)):
             yield (
                 f"CREATE TRIGGER {self.rule} BEFORE {events} ON {table.name} FOR EACH ROW\n"
                 f"WHEN ({condition})\nEXECUTE FUNCTION spothive_refuse('{self.rule}')"
@@ -127,10 +131,16 @@ class Refusal:
             "  END IF;\n"
             "  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;\n  RETURN NEW;\nEND\n$guard$"
         )
+        only = self._looked_at(table, "postgresql")
         yield (
             f"CREATE TRIGGER {self.rule} BEFORE {events} ON {table.name} FOR EACH ROW\n"
-            f"EXECUTE FUNCTION guard_{self.rule}()"
+            + (f"WHEN ({only})\n" if only else "")
+            + f"EXECUTE FUNCTION guard_{self.rule}()"
         )
+
+    def _looked_at(self, table: sa.Table, dialect: str) -> str:
+        """Return the SQL of ``only``; nothing if every row is looked at."""
+        return self._compiled(self.only(_Row(table, "old"), _Row(table, "new")), dialect) if self.only else ""
 
     def _event(self, event: Event) -> str:
         return f"UPDATE OF {', '.join(self.columns)}" if event == "update" and self.columns else event.upper()
@@ -298,6 +308,21 @@ def _by_system_postgresql(*_: Any, **__: Any) -> str:
 @compiles(by_system, "sqlite")
 def _by_system_sqlite(*_: Any, **__: Any) -> str:
     return "1"
+
+
+class transaction_number(FunctionElement[int]):  # noqa: N801 - reads as an SQL function
+    """The number of PostgreSQL's transaction, which gets one here if it has none yet. SQLite has no such numbers.
+
+    A guard asks for it in the WHERE of its lock: what is only selected there PostgreSQL may leave out.
+    """
+
+    inherit_cache = True
+    type = sa.BigInteger()
+
+
+@compiles(transaction_number, "postgresql")
+def _transaction_number(*_: Any, **__: Any) -> str:
+    return "CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)"
 
 
 class fixed_snapshot(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function

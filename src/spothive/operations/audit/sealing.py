@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from spothive.anchor import Anchor
 from spothive.clock import utc_now
 from spothive.database import TenantSession, system_scope, trail
+from spothive.database.horizon import horizon
 from spothive.database.system_logs import log_user_action
 from spothive.errors import Conflict, DuplicateValue
 from spothive.models import PLATFORM_TENANT_ID, AuditSeal, LogLevel, ResourceType
@@ -212,7 +213,7 @@ def _seal_tenant(
 
     mine = trail.ROWS.c.tenant_id == tenant_id
     with sessions(tenant=tenant_id) as session:
-        below = trail.horizon(session)
+        below = horizon(session)
         start = trail.new_since(session, chain.newest_seal(session, tenant_id), below)
         column = trail.mark(session)
     if start is not None:

@@ -1,4 +1,4 @@
-"""Decisions: the registry of models, the lab in which they are tried, and deciding about instances."""
+"""Decisions: the registry of models, the lab, deciding about instances, and what decisions came to."""
 
 from spothive.operations.decisions.deciding import DecisionsMade, make_decisions
 from spothive.operations.decisions.decision_rows import Decided
@@ -27,13 +27,19 @@ from spothive.operations.decisions.registry import (
     serve_model,
 )
 from spothive.operations.decisions.replaying import Replay, replay_decisions
+from spothive.operations.decisions.rollups import Folding, fold_decisions
+from spothive.operations.decisions.savings import By, Savings, SavingsReport, savings_report
 
 __all__ = [
+    "By",
     "Decided",
     "DecisionFilter",
     "DecisionsMade",
+    "Folding",
     "ListedExperiment",
     "Replay",
+    "Savings",
+    "SavingsReport",
     "accept_model",
     "activate_model",
     "active_model",
@@ -46,6 +52,7 @@ __all__ = [
     "find_experiment",
     "find_model",
     "finish_experiment",
+    "fold_decisions",
     "graduate_model",
     "list_decisions",
     "list_experiments",
@@ -54,6 +61,7 @@ __all__ = [
     "record_switch_outcome",
     "register_model",
     "replay_decisions",
+    "savings_report",
     "serve_model",
     "set_shadow_mode",
     "start_experiment",

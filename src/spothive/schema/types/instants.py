@@ -141,3 +141,38 @@ def _utc_timestamp_postgresql(element: utc_timestamp, *_: Any, **__: Any) -> str
 def _utc_timestamp_sqlite(element: utc_timestamp, *_: Any, **__: Any) -> str:
     later = f", '+{element.plus_hours} hours'" if element.plus_hours else ""
     return f"(strftime('%Y-%m-%d %H:%M:%f000', 'now'{later}))"
+
+
+class utc_day(sa.sql.functions.FunctionElement[date]):  # noqa: N801 - reads as an SQL function
+    """The :class:`Day` in UTC on which a moment lies."""
+
+    type = Day()
+    inherit_cache = True
+
+
+@compiles(utc_day, "postgresql")
+def _utc_day_postgresql(element: utc_day, compiler: Any, **kw: Any) -> str:
+    return f"CAST(timezone('UTC', {compiler.process(element.clauses, **kw)}) AS DATE)"
+
+
+@compiles(utc_day, "sqlite")
+def _utc_day_sqlite(element: utc_day, compiler: Any, **kw: Any) -> str:
+    return f"substr({compiler.process(element.clauses, **kw)}, 1, 10)"
+
+
+class a_day_after(sa.sql.functions.FunctionElement[datetime]):  # noqa: N801 - reads as an SQL function
+    """The moment 24 hours after another one, to the microsecond."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(a_day_after, "postgresql")
+def _a_day_after_postgresql(element: a_day_after, compiler: Any, **kw: Any) -> str:
+    return f"({compiler.process(element.clauses, **kw)} + interval '24 hours')"
+
+
+@compiles(a_day_after, "sqlite")
+def _a_day_after_sqlite(element: a_day_after, compiler: Any, **kw: Any) -> str:
+    moment = compiler.process(element.clauses, **kw)  # SQLite reckons in milliseconds, so the fraction is kept apart
+    return f"(strftime('%Y-%m-%d %H:%M:%S', substr({moment}, 1, 19), '+24 hours') || substr({moment}, 20))"

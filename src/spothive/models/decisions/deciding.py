@@ -1,9 +1,9 @@
-"""Decisions: what was decided about each instance and why, and the models behind it."""
+"""What was decided about each instance and why, the models that judge, and the lab they are tried in."""
 
 from __future__ import annotations
 
 import enum
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -14,11 +14,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.clock import utc_now
 from spothive.models.base import Base, GlobalTable, Timestamped, check, json_array, json_object, unique_where
+from spothive.models.decisions.rollups import COUNTING, RollupWatermark, open_from
 from spothive.models.fleet import Account, Instance, PipelineMode
-from spothive.schema.refusal import HasColumns, Refusal, rewritten
+from spothive.schema.refusal import HasColumns, Refusal, fixed_snapshot, older_than, rewritten, transaction_number
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
-from spothive.schema.types import AsciiText, Day, Fraction, Money, Text, TextEnum, UtcDateTime, Whole, utc_timestamp
+from spothive.schema.types import AsciiText, Fraction, Money, Text, TextEnum, UtcDateTime, Whole, utc_timestamp
 
 
 class ModelStatus(enum.StrEnum):
@@ -148,10 +149,6 @@ class MlModel(GlobalTable, Timestamped, Base):
     )
 
 
-NO_MODEL = UUID(int=0)
-"""Stands in a roll-up for decisions that no model took part in."""
-
-
 class Decision(enum.StrEnum):
     """What was decided about an instance."""
 
@@ -190,6 +187,18 @@ def _instance_elsewhere(decision: HasColumns) -> sa.Select[Any]:
         instances.c.account_id != decision.c.account_id,
         named.exists(),
     )
+
+
+LATE_HOURS = 23
+"""Hours after which a decision that is written is late: its day may be counted. A day closes an hour after that."""
+
+
+def _counted(decision: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that the decision's day is closed, or that the writer would not see that it is."""
+    mark = RollupWatermark.__table__
+    closed = sa.select(sa.literal(1)).select_from(mark)
+    closed = closed.where(mark.c.name == COUNTING, decision.c.execution_time < open_from(mark.c.position))
+    return sa.or_(fixed_snapshot(), closed.exists())
 
 
 _FACTS = (
@@ -284,6 +293,16 @@ class ExperimentLog(TenantOwned, Timestamped, Base):
                         message="a decision belongs to the account of its instance",
                     ),
                     Refusal(
+                        rule="lc_experiment_logs_day",
+                        events=("insert",),
+                        only=lambda _, new: older_than(new.c.execution_time, LATE_HOURS),
+                        # Who counts waits for transactions by number, so this one gets its number before it looks.
+                        lock=lambda *_: sa.select(sa.literal(1)).where(transaction_number() > 0),
+                        when=lambda _, new: _counted(new),
+                        message="the decisions of that day are counted: write one on the day it is taken, or soon "
+                        "after, in READ COMMITTED (other transactions cannot tell)",
+                    ),
+                    Refusal(
                         rule="lc_experiment_logs_facts",
                         events=("update",),
                         columns=_FACTS,
@@ -294,51 +313,6 @@ class ExperimentLog(TenantOwned, Timestamped, Base):
             }
         },
     )
-
-
-class DecisionRollup(TenantOwned, Timestamped, Base):
-    """The decisions of one account, model and day, counted. Equal to counting them anew, and far faster to read."""
-
-    __tablename__ = "decision_rollups"
-
-    day: Mapped[date] = mapped_column(Day(), comment="day in UTC")
-    account_id: Mapped[UUID] = owned("accounts", comment="account of the instances")
-    model_id: Mapped[UUID] = mapped_column(
-        default=NO_MODEL, server_default=NO_MODEL.hex, comment="model that judged; all zeros for none; no key"
-    )
-    decisions: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="all of them")
-    switches: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="of these SWITCH")
-    holds: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="of these HOLD")
-    failures: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="of these FAILED")
-    shadow: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="of these shadow runs")
-    projected_savings: Mapped[Decimal] = mapped_column(
-        Money(signed=True), default=Decimal(0), server_default="0", comment="sum of USD per hour"
-    )
-    score_sum: Mapped[float] = mapped_column(
-        Fraction(0, 2**53), default=0.0, server_default="0", comment="sum of the prediction scores"
-    )
-
-    account: Mapped[Account] = belongs_to("DecisionRollup.account_id")
-
-    __table_args__ = (
-        UniqueConstraint("tenant_id", "day", "account_id", "model_id"),
-        check(
-            "sum",
-            "decisions = switches + holds + failures AND shadow <= decisions",
-            "decisions are the sum of switches, holds and failures",
-        ),
-    )
-
-
-class RollupWatermark(GlobalTable, Timestamped, Base):
-    """How far a roll-up has come."""
-
-    __tablename__ = "rollup_watermarks"
-
-    name: Mapped[str] = mapped_column(Text(100, 1), unique=True, comment="which roll-up")
-    position: Mapped[str] = mapped_column(Text(255), comment="last row that is counted, in the words of the roll-up")
-
-    __table_args__ = ({"info": {"global": "the fold runs over all tenants at once"}},)
 
 
 class TestType(enum.StrEnum):
