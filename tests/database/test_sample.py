@@ -30,16 +30,14 @@ from spothive.models import (
     AuditLog,
     Base,
     Decision,
-    DecisionRollup,
-    ExperimentLog,
-    ModelStatus,
+    RollupWatermark,
     Tenant,
     User,
     WebhookConfiguration,
 )
 from spothive.schema.sealed import Sealed, sealed_columns, unseal
 from spothive.schema.tenancy import TenantOwned
-from spothive.schema.types import Money, TextEnum
+from spothive.schema.types import TextEnum
 from tests.conftest import ENGINES, Database, migrated_copy, settings
 from tests.factories import make_price
 from tests.factories.samples import sql_delete
@@ -123,8 +121,12 @@ def pool_of(row: Row) -> str:
 # --- the whole -----------------------------------------------------------------------------------
 
 
+LEFT_TO_OTHERS = {"audit_seals", "decision_rollups", "rollup_watermarks", "withdrawn_keys"}
+"""Made from rows of all tenants, or of real keys."""
+
+
 def test_every_table_has_rows_but_those_that_tell_of_real_keys(world: World) -> None:
-    assert {name for name, rows in world.rows.items() if not rows} == {"audit_seals", "withdrawn_keys"}
+    assert {name for name, rows in world.rows.items() if not rows} == LEFT_TO_OTHERS
 
 
 def test_the_rows_are_counted(world: World) -> None:
@@ -309,7 +311,17 @@ def test_the_smallest_and_a_present_one_work(db: Database) -> None:
     assert (made.until.minute, made.until.second) == (0, 0)
     assert utc_now() - made.until < timedelta(hours=2)
     empty = {name for name, rows in content().items() if not rows}
-    assert empty == {"audit_seals", "withdrawn_keys"}
+    assert empty == LEFT_TO_OTHERS
+
+
+def test_days_that_are_counted_get_no_sample(db: Database) -> None:
+    with get_db_session() as session, system_scope(session, "test"):
+        session.add(RollupWatermark(name="decisions", position="2026-01-01 2026-01-01 1"))
+    make_sample(make_keyring(), tenants=1, instances=10, days=1)
+    before = content()
+    with pytest.raises(Conflict, match="has counted its decisions up to 2026-01-01: make the sample in another"):
+        make_sample(make_keyring(), tenants=1, instances=10, days=1, seed=2, until=datetime(2026, 1, 1, tzinfo=UTC))
+    assert content() == before
 
 
 def delete(db: Database, table: str, row_id: UUID) -> None:
@@ -535,57 +547,12 @@ def test_what_was_switched_is_gone_and_what_was_taken_back_is_not(world: World) 
             assert ended is None or ended > row["execution_time"] + timedelta(minutes=9)
 
 
-def test_models_are_judged_by_their_decisions_and_none_is_active(world: World) -> None:
-    used = Counter(row["model_id"] for row in world.rows["experiment_logs"])
+def test_no_model_is_active_and_nothing_is_counted_yet(world: World) -> None:
     for row in world.rows["ml_models"]:
         assert not row["is_active_prod"]
         assert row["name"] == "sample-1-interruption"
-        assert row["total_predictions"] == used.pop(row["id"], 0)
-        if row["total_predictions"]:
-            assert row["status"] in {ModelStatus.ENABLED, ModelStatus.GRADUATED}
-            assert 0 < row["success_count"] + row["failure_count"] <= row["total_predictions"]
-    assert not used
-
-
-def test_roll_ups_equal_a_recomputation_by_sql(world: World) -> None:
-    log = ExperimentLog
-    day = sa.func.substr(sa.cast(log.execution_time, sa.Text), 1, 10)
-
-    def count(condition: Any) -> Any:
-        return sa.func.count().filter(condition)
-
-    counted = sa.select(
-        day,
-        log.account_id,
-        log.model_id,
-        sa.func.count(),
-        *(count(log.decision == one) for one in (Decision.SWITCH, Decision.HOLD, Decision.FAILED)),
-        count(log.is_shadow_run),
-        sa.func.coalesce(sa.func.sum(log.projected_hourly_savings, type_=Money(signed=True)), sa.literal(0, Money())),
-        sa.func.coalesce(sa.func.sum(log.prediction_score), 0.0),
-    ).group_by(day, log.account_id, log.model_id)
-    rollup = DecisionRollup
-    stored = sa.select(
-        rollup.day,
-        rollup.account_id,
-        rollup.model_id,
-        rollup.decisions,
-        rollup.switches,
-        rollup.holds,
-        rollup.failures,
-        rollup.shadow,
-        rollup.projected_savings,
-        rollup.score_sum,
-    )
-    with read_session() as session, system_scope(session, "a test counts"):
-        if session.get_bind().dialect.name == "postgresql":
-            session.execute(sa.text("SET LOCAL timezone = 'UTC'"))
-        expected = {(row[0], *row[1:3]): row[3:] for row in session.execute(counted)}
-        found = {(row[0].isoformat(), *row[1:3]): row[3:] for row in session.execute(stored)}
-    assert set(found) == set(expected)
-    for key, values in expected.items():
-        assert found[key][:-1] == values[:-1]
-        assert found[key][-1] == pytest.approx(values[-1], abs=1e-9)
+        assert row["total_predictions"] == 0
+    assert {row["model_id"] for row in world.rows["experiment_logs"]} < {row["id"] for row in world.rows["ml_models"]}
 
 
 # --- risk ----------------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ class Market:
         """Take random decisions on random instances, some at the very edges of days."""
         rows = []
         for _ in range(count):
-            at = since + dice.randrange(days) * DAY + timedelta(microseconds=dice.choice(_EDGES + (None,)) or 0)
+            at = since + dice.randrange(days) * DAY + timedelta(microseconds=dice.choice(_EDGES))
             if at.time().microsecond == 0 and dice.random() < 0.8:
                 at += timedelta(microseconds=dice.randrange(24 * 3600 * 10**6))
             kind = dice.choice([Decision.SWITCH, Decision.SWITCH, Decision.HOLD, Decision.HOLD, Decision.FAILED])
@@ -207,7 +207,8 @@ class Market:
         return bool(said["counted"] and said["pool"] == ":".join(chosen))
 
 
-_EDGES = (0, 24 * 3600 * 10**6 - 1)
+_EDGES = (0, 0, 24 * 3600 * 10**6 - 1)
+"""Microseconds after midnight."""
 
 
 def counts(rows: Sequence[Row]) -> tuple[Any, ...]:

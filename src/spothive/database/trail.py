@@ -64,7 +64,9 @@ def entries(session: Session, rows: Select[Any]) -> bytes:
 
 
 def final(session: Session, below: int) -> ColumnElement[bool]:
-    """Return the condition for rows that nothing can be written before, ``below`` being the :func:`~spothive.database.horizon.horizon`.
+    """Return the condition for rows that nothing can be written before.
+
+    ``below`` is the :func:`~spothive.database.horizon.horizon`.
 
     Rows of numbers that are still to come are final too: they were copied from another server.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
 from threading import Barrier
@@ -15,6 +16,7 @@ from sqlalchemy import delete, insert, select
 
 from spothive.clock import utc_now
 from spothive.database import PLATFORM_TENANT_ID, SessionLocal, get_db_session, get_engine, read_session, system_scope
+from spothive.database.seed_data import seed_initial_data
 from spothive.errors import InvalidInput, RuleBroken
 from spothive.models import (
     Account,
@@ -23,9 +25,11 @@ from spothive.models import (
     RollupWatermark,
     SpotEventType,
 )
+from spothive.operations.actor import Actor
 from spothive.operations.decisions import By, Folding, fold_decisions, rollups, savings_report
+from spothive.operations.identity import find_actor
 from tests.conftest import Database
-from tests.factories import make_account, make_instance
+from tests.factories import make_account, make_instance, make_tenant
 from tests.factories.decisions import (
     DAY,
     TYPES,
@@ -40,10 +44,27 @@ from tests.factories.decisions import (
     stored_counters,
     stored_rollups,
 )
-from tests.operations.conftest import World, audited
+from tests.operations.conftest import audited
+from tests.schema.waiting import until_blocked
 from tests.watching import everything, rows_of, statements
 
 pytestmark = pytest.mark.own_server  # a day is counted when every transaction is over that was open before
+
+
+@dataclass(frozen=True)
+class World:
+    """Staff, and two tenants."""
+
+    admin: Actor
+    acme: UUID
+    globex: UUID
+
+
+@pytest.fixture
+def world(db: Database) -> World:
+    seed_initial_data()
+    return World(find_actor("admin", "platform")[0], make_tenant("acme"), make_tenant("globex"))
+
 
 TODAY = 0
 CLOSED = 3  # days ago: closed, whenever the test runs
@@ -155,22 +176,46 @@ def market_days_waiting() -> int:
 
 
 @pytest.mark.engines("postgresql")
-def test_who_read_before_the_closing_but_writes_after_the_number_was_taken_is_refused_or_waited_for(
-    db: Database, world: World
-) -> None:
-    """A transaction gets its number when it writes, not when it begins: what it has read before counts for nothing."""
+def test_who_looked_before_the_closing_and_writes_after_it_is_waited_for(db: Database, world: World) -> None:
+    """A transaction gets its number when it writes a row: here it has looked whether the day is open, and not more."""
     market = Market.of([world.acme], accounts=1)
     late = decision(market.instances[0], midnight(CLOSED))
+    with db.raw(owner=True) as owner, ThreadPoolExecutor(1) as thread:
+        owner.execute(
+            "CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$BEGIN PERFORM pg_advisory_xact_lock(77); RETURN NEW; END$$"
+        )
+        hold_up = "BEFORE INSERT ON experiment_logs FOR EACH ROW EXECUTE FUNCTION hold_up()"
+        owner.execute(f"CREATE TRIGGER zz_hold_up {hold_up}")
+        owner.execute("SELECT pg_advisory_lock(77)")
+        writes = thread.submit(decide_plainly, late)
+        until_blocked(db)
+        assert fold(world).counted_until == date.min, "it waits"
+        owner.execute("SELECT pg_advisory_unlock(77)")
+        writes.result(30)
+    assert fold(world).decisions == 1
+
+
+def decide_plainly(row: dict[str, Any]) -> None:
+    """Write a decision with nothing before it in its transaction that would give that a number."""
+    with get_db_session(tenant=row["tenant_id"]) as session:
+        session.execute(insert(ExperimentLog).values(row))
+
+
+@pytest.mark.engines("postgresql")
+def test_who_cannot_see_the_closing_is_refused(db: Database, world: World) -> None:
+    late = decision(Market.of([world.acme], accounts=1).instances[0], midnight(CLOSED))
     with SessionLocal(tenant=world.acme) as session:
         assert session.scalar(select(ExperimentLog.id)) is None
         fold(world)
         with pytest.raises(RuleBroken, match="counted"):
             session.execute(insert(ExperimentLog).values(late))
-    with get_engine().connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        with SessionLocal(tenant=world.acme, bind=connection) as session:
-            with pytest.raises(RuleBroken) as refused:
-                session.execute(insert(ExperimentLog).values(late | {"execution_time": utc_now() - DAY}))
-            assert refused.value.rule == "lc_experiment_logs_day"
+    fixed = get_engine().execution_options(isolation_level="REPEATABLE READ")
+    with SessionLocal(tenant=world.acme, bind=fixed) as session:
+        session.execute(insert(ExperimentLog).values(late | {"execution_time": utc_now()}))
+        with pytest.raises(RuleBroken) as refused:
+            session.execute(insert(ExperimentLog).values(late | {"execution_time": utc_now() - DAY}))
+        assert refused.value.rule == "lc_experiment_logs_day"
 
 
 def test_a_closed_day_takes_no_decision_and_an_open_one_does(db: Database, world: World) -> None:

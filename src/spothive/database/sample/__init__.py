@@ -1,8 +1,9 @@
 """A believable sample: made-up companies, their fleets and their history, in every table.
 
 The same arguments give the same rows, ids included; only sealed values (sealing never gives the same token twice) and
-what the database stamps itself (time and transaction of an audit row) differ. The one table without rows is
-``audit_seals``: a seal is a signature over audit rows, so it has to be a real one, made by sealing.
+what the database stamps itself (time and transaction of an audit row) differ. Left without rows are ``audit_seals``,
+since a seal is a signature over audit rows and has to be a real one, made by sealing; and the roll-ups of decisions,
+since those are counted over all tenants at once, by ``decision fold``.
 
 Nobody can sign in as a user of a sample and no API key fits, every mail and web address ends in ``.example``, and the
 prices are synthetic. Interruptions, though, block their pools for every tenant of the database: make a sample in a
@@ -35,7 +36,7 @@ from spothive.database.sample.interruptions import plan_interruptions, write_int
 from spothive.database.sample.market import SOURCE, Market
 from spothive.database.sample.notices import write_notices
 from spothive.database.sample.people import found_companies, slug_of, write_people
-from spothive.database.sample.registry import name_of, write_experiments, write_graduations, write_models, write_results
+from spothive.database.sample.registry import name_of, write_experiments, write_graduations, write_models
 from spothive.database.sample.scans import write_scans
 from spothive.database.sample.waste import write_waste
 from spothive.database.sample.work import write_work
@@ -44,7 +45,8 @@ from spothive.database.sample.writing import Writer
 from spothive.database.tenancy import TenantSession, system_scope
 from spothive.errors import Conflict, InvalidInput
 from spothive.keyring import Keyring
-from spothive.models import MlModel, OnDemandPrice, SpotPrice, Tenant
+from spothive.models import MlModel, OnDemandPrice, RollupWatermark, SpotPrice, Tenant
+from spothive.models.decisions import COUNTING, open_from
 
 __all__ = ["MOST_DAYS", "MOST_INSTANCES", "MOST_SEED", "MOST_TENANTS", "Progress", "Sampled", "make_sample"]
 
@@ -94,7 +96,8 @@ def make_sample(
 
     Raises:
         InvalidInput: a number is out of range, or ``until`` is naive or in the future.
-        Conflict: this database has a sample of this seed already, or had one; or its prices are real.
+        Conflict: this database has a sample of this seed already, or had one; or its prices are real; or it counted
+            decisions of days that the sample would add to.
         SchemaOutdated: the database lacks a table.
     """
     started = time.monotonic()
@@ -129,8 +132,6 @@ def _write(writer: Writer, keyring: Keyring, market: Market, companies: list[Com
     decisions = DecisionWriter(writer, period, market, hive, models)
     for company in companies:
         decisions.write(company, expected, progress)
-    decisions.rollups.write(writer)
-    write_results(writer, period, models)
     write_later_facts(writer, companies)
     wishes = write_waste(writer, period, companies, write_scans(writer, period, companies))
     write_approvals(writer, period, companies, wishes)
@@ -170,6 +171,12 @@ def _refuse_neighbours(session: TenantSession, period: Period, companies: list[C
         )
     if taken := session.scalar(sa.select(Tenant.slug).where(Tenant.slug.in_(slugs)).limit(1)):
         raise Conflict(f"there is a tenant {taken}, which is no sample: take another seed")
+    counted = sa.select(open_from(RollupWatermark.position)).where(RollupWatermark.name == COUNTING)
+    if (closed := session.scalar(counted)) and period.start < closed:
+        raise Conflict(
+            f"this database has counted its decisions up to {closed:%Y-%m-%d}: make the sample in another database, or "
+            "before the first `spothive decision fold`"
+        )
     for model in (SpotPrice, OnDemandPrice):
         source = session.scalar(sa.select(model.source).where(model.source != SOURCE).limit(1))
         if source is not None:

@@ -14,7 +14,6 @@ from spothive.database.sample.interruptions import Hive
 from spothive.database.sample.judging import BASE_VALUE, LEAST_SAVING, Judge, Verdict
 from spothive.database.sample.market import Market
 from spothive.database.sample.registry import Model
-from spothive.database.sample.rollups import Rollups
 from spothive.database.sample.world import Company, Machine, Period, Row, Switch, step
 from spothive.database.sample.writing import BATCH, Life, Writer
 from spothive.models import (
@@ -30,7 +29,6 @@ from spothive.models import (
 Progress = Callable[[int, int], None]
 """Takes how many decisions are written and how many there will be, about."""
 
-_DAY = timedelta(days=1)
 _HOURS: Final = (17.5, 21.5)
 """Between two decisions about an instance: a little under a day, since some instances come late or leave early."""
 _FAILED, _SHADOW_MODEL, _LEAVES, _REVERTED = 0.006, 0.1, 0.1, 0.35
@@ -56,11 +54,9 @@ class DecisionWriter:
     """Takes and writes the decisions of one company after another."""
 
     def __init__(self, writer: Writer, period: Period, market: Market, hive: Hive, models: list[Model]) -> None:
-        """Judge by ``market`` and ``hive``; count into ``models`` what their predictions came to."""
-        self.rollups = Rollups(period)
+        """Judge by ``market`` and ``hive``, with ``models``. Counting is left to whoever counts all decisions."""
         self._writer = writer
         self._period = period
-        self._hive = hive
         self._models = models
         self._judge = Judge(market, hive)
         self._written = 0
@@ -94,15 +90,11 @@ class DecisionWriter:
         machine.last_decision = at
         row = _log(dice, company, machine, at, model.id, shadow=shadow)
         batch.logs.append(row)
-        model.predictions += 1
         if dice.likely(_FAILED):
             row |= _FAILURE
-            self.rollups.add(row)
             return
         verdict = self._judge.judge(machine, at)
         row |= _judged(verdict)
-        self.rollups.add(row)
-        self._learn(model, verdict, at)
         if verdict.target is None:
             return
         batch.explanations.append(_explanation(dice, company, row, verdict))
@@ -126,17 +118,6 @@ class DecisionWriter:
             return life.then(step(later, status=DecisionStatus.REVERTED))
         machine.terminated = soon
         return life
-
-    def _learn(self, model: Model, verdict: Verdict, at: datetime) -> None:
-        """Count whether the pool that was trusted held for a day, once that is known."""
-        model.score_sum += verdict.score
-        model.scored += 1
-        if at + _DAY <= self._period.until:
-            trusted = verdict.target or verdict.here
-            if self._hive.hit_within(trusted.id, at, _DAY):
-                model.failures += 1
-            else:
-                model.successes += 1
 
 
 def _agenda(period: Period, dice: Dice, company: Company) -> Iterator[tuple[datetime, Machine]]:

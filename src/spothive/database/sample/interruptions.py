@@ -62,13 +62,6 @@ class Hive:
         times = self._seen[pool]
         return bisect_right(times, moment) - bisect_right(times, moment - BLOCKED_FOR)
 
-    def hit_within(self, pool: str, moment: datetime, span: timedelta) -> bool:
-        """Tell whether ``pool`` was interrupted in the ``span`` after ``moment``."""
-        if pool not in self._seen:
-            return False
-        times = self._seen[pool]
-        return bisect_right(times, moment + span) > bisect_right(times, moment)
-
 
 def plan_interruptions(period: Period, companies: list[Company]) -> tuple[list[Notice], Hive]:
     """Decide which instances are announced and lost, and give some of them a replica; nothing is written."""

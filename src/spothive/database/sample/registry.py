@@ -33,16 +33,11 @@ _VERSIONS: Final = {
 
 @dataclass(slots=True)
 class Model:
-    """One version, and what its predictions came to."""
+    """One version."""
 
     id: UUID
     version: str
     life: Life
-    predictions: int = 0
-    successes: int = 0
-    failures: int = 0
-    score_sum: float = 0.0
-    scored: int = 0
 
 
 def name_of(seed: int) -> str:
@@ -81,18 +76,6 @@ def write_models(writer: Writer, period: Period) -> list[Model]:
 def write_graduations(writer: Writer, models: Sequence[Model]) -> None:
     """Take the models as far as they came after their experiments."""
     writer.move(MlModel, [model.life for model in models])
-
-
-def write_results(writer: Writer, period: Period, models: Sequence[Model]) -> None:
-    """Write into the models what their predictions came to."""
-    lives = []
-    for model in models:
-        if model.predictions:
-            average = round(model.score_sum / model.scored, 6) if model.scored else None
-            facts: Row = {"total_predictions": model.predictions, "avg_prediction_score": average}
-            facts |= {"success_count": model.successes, "failure_count": model.failures}
-            lives.append(Life(model.life.born, [step(period.until, **facts)]))
-    writer.move(MlModel, lives)
 
 
 def write_experiments(

@@ -13,7 +13,14 @@ from spothive.models.decisions.deciding import (
     ModelStatus,
     TestType,
 )
-from spothive.models.decisions.rollups import COUNTING, NO_MODEL, DecisionRollup, RollupWatermark, counted_until
+from spothive.models.decisions.rollups import (
+    COUNTING,
+    NO_MODEL,
+    DecisionRollup,
+    RollupWatermark,
+    counted_until,
+    open_from,
+)
 
 __all__ = [
     "COUNTING",
@@ -32,4 +39,5 @@ __all__ = [
     "RollupWatermark",
     "TestType",
     "counted_until",
+    "open_from",
 ]

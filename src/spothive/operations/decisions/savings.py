@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, func, literal, select, union_all
+from sqlalchemy import CompoundSelect, Select, and_, func, literal, select, union_all
 
 from spothive.database import TenantSession
 from spothive.errors import InvalidInput
