@@ -64,7 +64,7 @@ def test_every_command_of_the_house_is_there() -> None:
         *("model register", "model list", "model show", "model accept", "model graduate", "model enable"),
         *("model activate", "model archive", "experiment assign"),
         *("experiment create", "experiment start", "experiment finish", "experiment list"),
-        *("decision make", "decision list", "decision show", "decision replay"),
+        *("decision fold", "savings report", "decision make", "decision list", "decision show", "decision replay"),
         *("decision outcome", "decision shadow"),
         *("event ingest", "risk check", "risk list", "risk why"),
         *("replica list", "replica outcome", "replica expire"),

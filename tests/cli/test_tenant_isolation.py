@@ -45,6 +45,8 @@ COMMANDS = [
     ["market", "import", "-"],
     ["market", "list"],
     ["market", "status"],
+    ["savings", "report"],
+    ["decision", "fold"],
     ["market", "refresh", "--region", "us-east-1"],
 ]
 

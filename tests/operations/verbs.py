@@ -32,16 +32,18 @@ from spothive.database import (
     Invitation,
     PipelineMode,
     Role,
+    RollupWatermark,
     TokenPurpose,
     User,
     UserToken,
     get_db_session,
+    system_scope,
 )
 from spothive.database.passwords import hash_password
 from spothive.gateways.aws import AwsGateway
 from spothive.keyring import Keyring
 from spothive.operations.actor import Actor
-from spothive.operations.decisions import make_decisions, record_switch_outcome, set_shadow_mode
+from spothive.operations.decisions import fold_decisions, make_decisions, record_switch_outcome, set_shadow_mode
 from spothive.operations.fleet import disconnect_account, import_fleet, set_environment
 from spothive.operations.identity import (
     accept_invitation,
@@ -79,7 +81,8 @@ from spothive.operations.sla import end_downtime, record_downtime
 from spothive.schema.sealed import seal
 from spothive.scoring.serving import ModelServer
 from spothive.scoring.store import ModelStore
-from tests.factories import make_instance
+from tests.factories import make_account, make_instance
+from tests.factories.decisions import decide, decision
 from tests.factories.fleets import answer_of, connected_account, observed
 from tests.factories.spot_events import spot_event
 from tests.operations.conftest import World
@@ -306,6 +309,25 @@ def _refresh_market(actor: Actor, tenant_id: UUID) -> None:
         return get_db_session(tenant=tenant_id)
 
     refresh_market(sessions, actor, regions=["us-east-1"], gateway=cast("AwsGateway", _Market()))
+
+
+COUNTED = utc_now() - timedelta(days=5)
+
+
+def _closed_day(world: World) -> None:
+    """Leave a day with one decision to be counted, closed since before any transaction that is open now."""
+    machine = make_instance(world.acme, make_account(world.acme).id)
+    decide(decision(machine, COUNTED))
+    following = COUNTED.date() + timedelta(days=1)
+    with get_db_session() as session, system_scope(session, "test"):
+        session.add(RollupWatermark(name="decisions", position=f"{following} 0001-01-01 1"))
+
+
+def _fold(actor: Actor, tenant_id: UUID) -> Any:
+    def sessions(tenant: UUID) -> Any:
+        return get_db_session(tenant=tenant_id)
+
+    return fold_decisions(sessions, actor, now=COUNTED + timedelta(days=2))
 
 
 KEYS = {"00000001": bytes(range(32)), "00000002": bytes(32)}
@@ -734,6 +756,22 @@ VERBS = (
             ),
         ),
         prepare=_store_secret,
+    ),
+    Verb(
+        "count decisions",
+        _fold,
+        actor="admin",
+        denied="anna",
+        tenant="platform",
+        trail=(
+            (
+                "decisions.counted",
+                "decisions",
+                None,
+                {"day": f"{COUNTED:%Y-%m-%d}", "decisions": 1, "rollups": 1},
+            ),
+        ),
+        prepare=_closed_day,
     ),
     Verb(
         "withdraw a sealing key",

@@ -97,7 +97,15 @@ def _two_active_models(graph: Graph) -> None:
         graph.walk("ml_models", "ENABLED", model, deployed_at=NOW, is_active_prod=True)
 
 
+def _decide_on_a_counted_day(graph: Graph) -> None:
+    days = utc_now() - timedelta(days=4), utc_now() - timedelta(days=3)
+    graph.add("rollup_watermarks", name="decisions", position=f"{days[1]:%Y-%m-%d} {days[0]:%Y-%m-%d} 1")
+    graph.add("experiment_logs", 3, execution_time=days[1])
+    graph.add("experiment_logs", execution_time=days[0])
+
+
 DECISIONS: dict[str, Act] = {
+    "lc_experiment_logs_day": _decide_on_a_counted_day,
     "ck_decision_rollups_sum": change("decision_rollups", decisions=1),
     "lc_experiment_logs_account": lambda g: g.add("experiment_logs", account_id=g.add("accounts")["id"]),
     "ck_experiment_logs_failed": add("experiment_logs", error_message="no prices"),

@@ -190,9 +190,10 @@ def test_who_looked_before_the_closing_and_writes_after_it_is_waited_for(db: Dat
         owner.execute("SELECT pg_advisory_lock(77)")
         writes = thread.submit(decide_plainly, late)
         until_blocked(db)
-        assert fold(world).counted_until == date.min, "it waits"
+        done = fold(world)
         owner.execute("SELECT pg_advisory_unlock(77)")
         writes.result(30)
+    assert done.counted_until == date.min, "it waits"
     assert fold(world).decisions == 1
 
 

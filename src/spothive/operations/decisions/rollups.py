@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, literal, not_, select, true, union_all
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, literal, not_, select, true, union_all
 
 from spothive.database import PLATFORM_TENANT_ID, TenantSession, system_scope
 from spothive.database.bulk import insert_rows
@@ -303,17 +303,13 @@ def _failed(day: date) -> Select[Any]:
 def _failed_switches(day: date) -> Select[Any]:
     log, event = ExperimentLog, GlobalRiskEvent
     parts = Instance.region, log.selected_availability_zone, log.selected_instance_type
-    chosen = parts[0] + ":" + parts[1] + ":" + parts[2]
-    return select(log.id, log.model_id).where(
-        *_of(day),
-        _judged(),
-        log.decision == Decision.SWITCH,
-        Instance.tenant_id == log.tenant_id,
-        Instance.id == log.instance_id,
-        event.pool_id == chosen,
+    hit = exists().where(
+        event.pool_id == parts[0] + ":" + parts[1] + ":" + parts[2],
         func.coalesce(event.event_metadata["counted"].as_boolean(), true()),
         *_within_a_day(day),
     )
+    moved = log.decision == Decision.SWITCH, Instance.tenant_id == log.tenant_id, Instance.id == log.instance_id
+    return select(log.id, log.model_id).where(*_of(day), _judged(), *moved, hit)
 
 
 def _failed_holds(day: date) -> Select[Any]:
