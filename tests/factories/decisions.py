@@ -136,6 +136,12 @@ class Market:
 
     def decide(self, dice: Random, count: int, since: datetime, days: int) -> None:
         """Take random decisions on random instances, some at the very edges of days."""
+        rows = self.draw(dice, count, since, days)
+        decide(*rows)
+        self.decisions += rows
+
+    def draw(self, dice: Random, count: int, since: datetime, days: int) -> list[Row]:
+        """Return the rows of such decisions."""
         rows = []
         for _ in range(count):
             at = since + dice.randrange(days) * DAY + timedelta(microseconds=dice.choice(_EDGES))
@@ -150,8 +156,7 @@ class Market:
                 facts["selected_instance_type"] = dice.choice(TYPES)
                 facts["selected_availability_zone"] = dice.choice(ZONES)
             rows.append(decision(dice.choice(self.instances), at, kind, **facts))
-        decide(*rows)
-        self.decisions += rows
+        return rows
 
     def announce(self, dice: Random, count: int, since: datetime, days: int) -> None:
         """Announce interruptions and warnings at random, some to the microsecond a day after a decision."""
@@ -242,4 +247,4 @@ def stored_rollups() -> dict[tuple[Any, ...], tuple[Any, ...]]:
 def stored_counters() -> dict[UUID, tuple[int, int, int, float | None]]:
     """Return what the models say."""
     said = ("total_predictions", "success_count", "failure_count", "avg_prediction_score")
-    return {row["id"]: tuple(row[name] for name in said) for row in rows_of(MlModel)}  # type: ignore[misc]  # of four
+    return {row["id"]: tuple(row[name] for name in said) for row in rows_of(MlModel)}

@@ -6,17 +6,21 @@ import resource
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, insert
 
 from spothive.anchor import Anchor
-from spothive.database import SessionLocal, User, get_db_session, guards, read_session, run_all_migrations
+from spothive.database import SessionLocal, User, get_db_session, get_engine, guards, read_session, run_all_migrations
 from spothive.database.backup import back_up, restore
-from spothive.errors import DatabaseUnavailable
+from spothive.errors import DatabaseUnavailable, RuleBroken
+from spothive.models import ExperimentLog
 from spothive.operations.audit import seal_trails, sealing, verify_all
+from spothive.operations.decisions import fold_decisions
 from spothive.operations.fleet import accounts, disconnect_account, import_fleet
 from spothive.operations.identity import find_actor
 from spothive.signing import load_signing_keys
@@ -212,4 +216,34 @@ def seal_in_steps(voice: Voice, key_file: Path, anchor: Path) -> None:
     setattr(Anchor, "append", slowly)  # noqa: B010 - so that its signature is no matter
     voice.wait_for_start()
     seal_trails(get_db_session, actor, keys=keys, anchor=Anchor(anchor))
+    voice.say(DONE)
+
+
+def decide_on_and_on(voice: Voice, rows: list[dict[str, Any]], seconds: float) -> None:
+    """Write decisions in transactions that stay open for a while; say the ids of those that were taken."""
+    find_actor("admin", "platform")
+    taken: list[UUID] = []
+    voice.wait_for_start()
+    pause, holds = seconds / len(rows), get_engine().dialect.name == "postgresql"  # SQLite has one writer at a time
+    for number, row in enumerate(rows):
+        with suppress(RuleBroken), get_db_session(tenant=row["tenant_id"]) as session:  # its day may be closed by now
+            session.execute(insert(ExperimentLog).values(row))
+            time.sleep(pause * (number % 5) / 2 if holds else 0)
+            taken.append(row["id"])
+        time.sleep(0 if holds else pause)
+    voice.say(taken)
+
+
+def count_in_steps(voice: Voice, now: datetime) -> None:
+    """Count decisions up to ``now``, with a word and a short pause before whatever is done."""
+
+    def pause(*_: Any) -> None:
+        voice.say(STEP)
+        time.sleep(PAUSE)
+
+    actor, _ = find_actor("admin", "platform")
+    voice.wait_for_start()
+    event.listen(Engine, "before_cursor_execute", pause)
+    event.listen(Engine, "commit", pause)
+    fold_decisions(get_db_session, actor, now=now)
     voice.say(DONE)

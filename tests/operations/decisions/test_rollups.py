@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -15,7 +16,16 @@ import pytest
 from sqlalchemy import delete, insert, select
 
 from spothive.clock import utc_now
-from spothive.database import PLATFORM_TENANT_ID, SessionLocal, get_db_session, get_engine, read_session, system_scope
+from spothive.database import (
+    PLATFORM_TENANT_ID,
+    SessionLocal,
+    TenantSession,
+    bulk,
+    get_db_session,
+    get_engine,
+    read_session,
+    system_scope,
+)
 from spothive.database.seed_data import seed_initial_data
 from spothive.errors import InvalidInput, RuleBroken
 from spothive.models import (
@@ -78,7 +88,7 @@ def fold(world: World, days_ago: int = TODAY) -> Folding:
 def assert_reports_are_exact(market: Market, tenant_id: UUID, since: date, until: date) -> None:
     mine = [row for row in market.decisions if row["tenant_id"] == tenant_id]
     mine = [row for row in mine if since <= row["execution_time"].date() < until]
-    keys = {
+    keys: dict[By, Callable[[Any], Any]] = {
         By.ACCOUNT: lambda row: row["account_id"],
         By.MODEL: lambda row: row["model_id"],
         By.DAY: lambda row: row["execution_time"].date(),
@@ -108,7 +118,7 @@ def test_roll_ups_and_reports_equal_counting_one_by_one(db: Database, world: Wor
     market.announce(dice, 25, midnight(31), 31)
     market.decide(dice, 20, midnight(TODAY) - 2 * DAY, 2)
     pieces = sorted(dice.sample(range(3, 34), 6), reverse=True)
-    counted = 0
+    counted, counters, end = 0, stored_counters(), date.min
     for ago in [*pieces, TODAY]:
         done = fold(world, ago)
         counted += done.decisions
@@ -127,9 +137,9 @@ def test_roll_ups_and_reports_equal_counting_one_by_one(db: Database, world: Wor
             assert counters[one][3] == (None if mean is None else pytest.approx(mean))
     assert counted == sum(row["execution_time"].date() < end for row in market.decisions)
     assert sum(bad for _, _, bad, _ in counters.values()) > 3, "some failed"
-    days = {row["execution_time"].date() for row in market.decisions if row["execution_time"].date() < end}
+    decided = {row["execution_time"].date() for row in market.decisions if row["execution_time"].date() < end}
     told = [row[5]["day"] for row in audited(event="decisions.counted")]
-    assert told == sorted(day.isoformat() for day in days), "one audit row a day"
+    assert told == sorted(day.isoformat() for day in decided), "one audit row a day"
     before = everything()
     assert fold(world) == Folding(counted_until=end)
     assert everything() == before, "counting again changes nothing"
@@ -318,13 +328,13 @@ def test_an_account_deleted_meanwhile_is_left_out(db: Database, world: World, mo
         pytest.skip("nobody deletes while another transaction writes")
     market = Market.of([world.acme])
     market.decide(Random(7), 20, midnight(8), 1)
-    gone, insert_rows = market.instances[0].account_id, rollups.insert_rows
+    gone = market.instances[0].account_id
 
     def deleted_first(*facts: Any) -> None:
         monkeypatch.undo()
         with get_db_session(tenant=world.acme) as session:
             session.execute(delete(Account).where(Account.id == gone))
-        insert_rows(*facts)
+        bulk.insert_rows(*facts)
 
     with monkeypatch.context() as patch:
         patch.setattr("spothive.operations.decisions.rollups.insert_rows", deleted_first)
@@ -333,7 +343,7 @@ def test_an_account_deleted_meanwhile_is_left_out(db: Database, world: World, mo
     assert stored_rollups() == market.rollups(date.max)
 
 
-def test_a_report_is_one_statement_and_names_what_it_counts(db: Database, world: World) -> None:
+def test_a_report_is_two_statements_and_names_what_it_counts(db: Database, world: World) -> None:
     market = Market.of([world.acme])
     market.decide(Random(8), 40, midnight(6), 6)
     with get_db_session(tenant=world.acme) as session:
@@ -343,7 +353,7 @@ def test_a_report_is_one_statement_and_names_what_it_counts(db: Database, world:
         session.connection()
         with statements() as sent:
             by_account = savings_report(session, **span)
-        assert sent.total() == 1
+        assert sent.total() == 2, "how far counting has come, and the report"
         by_model = savings_report(session, **span, by=By.MODEL)
     assert [row.name for row in by_account.rows] == sorted(names[row["account_id"]] for row in _one_each(market))
     assert [row.name for row in by_model.rows] == ["risk 1", "risk 2", None]
@@ -351,6 +361,23 @@ def test_a_report_is_one_statement_and_names_what_it_counts(db: Database, world:
         assert savings_report(session, **span).rows == []
         with pytest.raises(InvalidInput, match="is not after"):
             savings_report(session, since=span["since"], until=span["since"])
+
+
+def test_a_report_is_exact_while_its_days_are_counted(
+    db: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = Market.of([world.acme], accounts=1)
+    market.decide(Random(9), 30, midnight(9), 6)
+    fold(world, 6)
+
+    def counted_until_then(session: TenantSession) -> date:
+        end = rollups.counted_until(session)
+        fold(world)
+        return end
+
+    monkeypatch.setattr("spothive.operations.decisions.savings.counted_until", counted_until_then)
+    assert_reports_are_exact(market, world.acme, midnight(12).date(), midnight(0).date())
+    assert stored_rollups() == market.rollups(date.max)
 
 
 def _one_each(market: Market) -> list[Any]:

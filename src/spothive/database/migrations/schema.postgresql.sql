@@ -4780,6 +4780,25 @@ $guard$;
 CREATE TRIGGER lc_experiment_logs_account BEFORE INSERT ON experiment_logs FOR EACH ROW
 EXECUTE FUNCTION guard_lc_experiment_logs_account();
 
+CREATE OR REPLACE FUNCTION guard_lc_experiment_logs_day() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  PERFORM 1 FROM (SELECT 1 AS anon_1 
+WHERE CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) > 0) AS locked;
+  IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') OR (EXISTS (SELECT 1 AS anon_1 
+FROM rollup_watermarks 
+WHERE rollup_watermarks.name = 'decisions' AND new.execution_time < CAST(substr(rollup_watermarks.position, 1, 10) || ' 00:00:00+00' AS TIMESTAMP WITH TIME ZONE))) THEN
+    RAISE EXCEPTION 'lc_experiment_logs_day' USING ERRCODE = '23514', CONSTRAINT = 'lc_experiment_logs_day', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_experiment_logs_day BEFORE INSERT ON experiment_logs FOR EACH ROW
+WHEN ((new.execution_time < clock_timestamp() - interval '23 hours'))
+EXECUTE FUNCTION guard_lc_experiment_logs_day();
+
 CREATE TRIGGER lc_experiment_logs_facts BEFORE UPDATE OF account_id, instance_id, model_id, experiment_name, pipeline_mode, is_shadow_run, prediction_score, decision, decision_reason, execution_time, execution_duration_ms, candidates_evaluated, selected_instance_type, selected_availability_zone, old_spot_price, new_spot_price, projected_hourly_savings, features_used, metrics, error_message, created_at ON experiment_logs FOR EACH ROW
 WHEN (old.account_id IS DISTINCT FROM new.account_id OR old.instance_id IS DISTINCT FROM new.instance_id OR old.model_id IS DISTINCT FROM new.model_id OR old.experiment_name IS DISTINCT FROM new.experiment_name OR old.pipeline_mode IS DISTINCT FROM new.pipeline_mode OR old.is_shadow_run IS DISTINCT FROM new.is_shadow_run OR old.prediction_score IS DISTINCT FROM new.prediction_score OR old.decision IS DISTINCT FROM new.decision OR old.decision_reason IS DISTINCT FROM new.decision_reason OR old.execution_time IS DISTINCT FROM new.execution_time OR old.execution_duration_ms IS DISTINCT FROM new.execution_duration_ms OR old.candidates_evaluated IS DISTINCT FROM new.candidates_evaluated OR old.selected_instance_type IS DISTINCT FROM new.selected_instance_type OR old.selected_availability_zone IS DISTINCT FROM new.selected_availability_zone OR old.old_spot_price IS DISTINCT FROM new.old_spot_price OR old.new_spot_price IS DISTINCT FROM new.new_spot_price OR old.projected_hourly_savings IS DISTINCT FROM new.projected_hourly_savings OR old.features_used IS DISTINCT FROM new.features_used OR old.metrics IS DISTINCT FROM new.metrics OR old.error_message IS DISTINCT FROM new.error_message OR old.created_at IS DISTINCT FROM new.created_at)
 EXECUTE FUNCTION spothive_refuse('lc_experiment_logs_facts');

@@ -3059,6 +3059,12 @@ FROM accounts
 WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.account_id)))
 BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_account'); END;
 
+CREATE TRIGGER lc_experiment_logs_day BEFORE INSERT ON experiment_logs FOR EACH ROW
+WHEN CASE WHEN (new.execution_time < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-23 hours')) THEN 0 = 1 OR (EXISTS (SELECT 1 AS anon_1 
+FROM rollup_watermarks 
+WHERE rollup_watermarks.name = 'decisions' AND new.execution_time < CAST(substr(rollup_watermarks.position, 1, 10) || ' 00:00:00+00' AS TEXT))) ELSE 0 END
+BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_day'); END;
+
 CREATE TRIGGER lc_experiment_logs_facts BEFORE UPDATE OF account_id, instance_id, model_id, experiment_name, pipeline_mode, is_shadow_run, prediction_score, decision, decision_reason, execution_time, execution_duration_ms, candidates_evaluated, selected_instance_type, selected_availability_zone, old_spot_price, new_spot_price, projected_hourly_savings, features_used, metrics, error_message, created_at ON experiment_logs FOR EACH ROW
 WHEN old.account_id IS NOT new.account_id OR old.instance_id IS NOT new.instance_id OR old.model_id IS NOT new.model_id OR old.experiment_name IS NOT new.experiment_name OR old.pipeline_mode IS NOT new.pipeline_mode OR old.is_shadow_run IS NOT new.is_shadow_run OR old.prediction_score IS NOT new.prediction_score OR old.decision IS NOT new.decision OR old.decision_reason IS NOT new.decision_reason OR old.execution_time IS NOT new.execution_time OR old.execution_duration_ms IS NOT new.execution_duration_ms OR old.candidates_evaluated IS NOT new.candidates_evaluated OR old.selected_instance_type IS NOT new.selected_instance_type OR old.selected_availability_zone IS NOT new.selected_availability_zone OR old.old_spot_price IS NOT new.old_spot_price OR old.new_spot_price IS NOT new.new_spot_price OR old.projected_hourly_savings IS NOT new.projected_hourly_savings OR old.features_used IS NOT new.features_used OR old.metrics IS NOT new.metrics OR old.error_message IS NOT new.error_message OR old.created_at IS NOT new.created_at
 BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_facts'); END;

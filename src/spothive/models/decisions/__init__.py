@@ -18,7 +18,6 @@ from spothive.models.decisions.rollups import (
     NO_MODEL,
     DecisionRollup,
     RollupWatermark,
-    counted_until,
     open_from,
 )
 
@@ -38,6 +37,5 @@ __all__ = [
     "ModelStatus",
     "RollupWatermark",
     "TestType",
-    "counted_until",
     "open_from",
 ]

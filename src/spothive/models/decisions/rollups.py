@@ -68,17 +68,8 @@ that of a PostgreSQL transaction later than the closing, 0 where there is none y
 
 def open_from(position: Any) -> sa.ColumnElement[datetime]:
     """Return the moment from which on days are open, given the column of the position."""
-    return _midnight(sa.func.substr(position, 1, 10, type_=sa.Text))
-
-
-def counted_until(position: Any) -> sa.ColumnElement[datetime]:
-    """Return the moment before which all is counted, likewise."""
-    return _midnight(sa.func.substr(position, 12, 10, type_=sa.Text))
-
-
-def _midnight(day: sa.ColumnElement[str]) -> sa.ColumnElement[datetime]:
     # On SQLite this is text: it sorts behind the last moment of the day before, and in front of the first one of this.
-    return sa.cast(day + " 00:00:00+00", UtcDateTime())
+    return sa.cast(sa.func.substr(position, 1, 10, type_=sa.Text) + " 00:00:00+00", UtcDateTime())
 
 
 class RollupWatermark(GlobalTable, Timestamped, Base):

@@ -135,6 +135,12 @@ def fold_decisions(sessions: Sessions, actor: Actor, *, now: datetime | None = N
                 return done
 
 
+def counted_until(session: TenantSession) -> date:
+    """Return the first day that is not counted (UTC); the day before stays counted, whoever goes on counting."""
+    position = session.scalar(select(RollupWatermark.position).where(RollupWatermark.name == COUNTING))
+    return Position.read(position).counted_until if position else date.min
+
+
 def _require_staff(actor: Actor) -> None:
     require(
         actor,
@@ -283,7 +289,7 @@ def _judge(session: TenantSession, day: date, rows: Sequence[Row[Any]]) -> None:
     models = [model_id for model_id, count in judged.items() if count]
     if not models:
         return
-    failed = dict(session.execute(_failed(day)).all())
+    failed: dict[UUID, int] = dict(session.execute(_failed(day)).all())
     known = session.scalars(select(MlModel).where(MlModel.id.in_(models)).order_by(MlModel.id).with_for_update())
     for model in known.all():
         count, wrong = judged[model.id], failed.get(model.id, 0)
@@ -294,13 +300,13 @@ def _judge(session: TenantSession, day: date, rows: Sequence[Row[Any]]) -> None:
         model.failure_count += wrong
 
 
-def _failed(day: date) -> Select[Any]:
+def _failed(day: date) -> Select[UUID, int]:
     """Return the query for how many decisions of ``day`` an interruption followed, by model."""
     both = union_all(_failed_switches(day), _failed_holds(day)).subquery("failed")
     return select(both.c.model_id, func.count(both.c.id.distinct())).group_by(both.c.model_id)
 
 
-def _failed_switches(day: date) -> Select[Any]:
+def _failed_switches(day: date) -> Select[UUID, UUID | None]:
     log, event = ExperimentLog, GlobalRiskEvent
     parts = Instance.region, log.selected_availability_zone, log.selected_instance_type
     hit = exists().where(
@@ -312,7 +318,7 @@ def _failed_switches(day: date) -> Select[Any]:
     return select(log.id, log.model_id).where(*_of(day), _judged(), *moved, hit)
 
 
-def _failed_holds(day: date) -> Select[Any]:
+def _failed_holds(day: date) -> Select[UUID, UUID | None]:
     log, event, source = ExperimentLog, GlobalRiskEvent, RiskSource
     return select(log.id, log.model_id).where(
         *_of(day),

@@ -10,14 +10,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CompoundSelect, Select, and_, func, literal, select, union_all
+from sqlalchemy import CompoundSelect, Select, func, literal, select, union_all
 
 from spothive.database import TenantSession
 from spothive.errors import InvalidInput
-from spothive.models import Account, DecisionRollup, ExperimentLog, MlModel, RollupWatermark
-from spothive.models.decisions import COUNTING, NO_MODEL, counted_until
-from spothive.operations.decisions.rollups import tallies
-from spothive.schema.types import Id, Money, UtcDateTime, utc_day
+from spothive.models import Account, DecisionRollup, ExperimentLog, MlModel
+from spothive.models.decisions import NO_MODEL
+from spothive.operations.decisions.rollups import counted_until, tallies
+from spothive.schema.types import Id, Money, utc_day
 
 _COUNTS = ("decisions", "switches", "holds", "failures", "shadow")
 
@@ -76,8 +76,9 @@ class SavingsReport:
 def savings_report(session: TenantSession, *, since: date, until: date, by: By = By.ACCOUNT) -> SavingsReport:
     """Return what the tenant's decisions came to from ``since`` to before ``until``, days in UTC.
 
-    A decision is in it from the moment it is committed. Which days are counted is read in the same statement as their
-    roll-ups and the decisions of all other days, so that none is missed or taken twice while days are being counted.
+    A decision is in it from the moment it is committed, and is taken once while days are being counted: how far that
+    has come is read first. Of the days before, roll-ups are taken, which stay as they are; of all others the decisions
+    themselves, which stay too when their day is counted meanwhile.
 
     Raises:
         InvalidInput: there is no day between the two.
@@ -86,8 +87,8 @@ def savings_report(session: TenantSession, *, since: date, until: date, by: By =
         msg = f"a report ends after it begins: {until} is not after {since}"
         raise InvalidInput(msg)
     rows = [
-        Savings(key, name, *map(int, counts), projected_savings=saved)
-        for key, name, *counts, saved in session.execute(_report(since, until, by))
+        Savings(key, name, **dict(zip(_COUNTS, map(int, counts), strict=True)), projected_savings=saved)
+        for key, name, *counts, saved in session.execute(_report(since, until, by, counted_until(session)))
     ]
     rows.sort(key=lambda row: (row.key is None, str(row.name or ""), str(row.key)))
     return SavingsReport(since, until, rows, _sum(rows))
@@ -99,9 +100,9 @@ def _sum(rows: Iterable[Savings]) -> Savings:
     return Savings(None, None, **counts, projected_savings=sum((row.projected_savings for row in rows), Decimal(0)))
 
 
-def _report(since: date, until: date, by: By) -> Select[Any]:
-    """Return the one statement of a report."""
-    parts = _parts(since, until, by).subquery("parts")
+def _report(since: date, until: date, by: By, counted: date) -> Select[Any]:
+    """Return the query for the rows of a report, in the order of the fields of :class:`Savings`."""
+    parts = _parts(since, until, by, counted).subquery("parts")
     counts = [func.sum(parts.c[name]).label(name) for name in _COUNTS]
     saved = func.sum(parts.c.projected_savings, type_=Money(signed=True)).label("projected_savings")
     sums = select(parts.c.key, *counts, saved).group_by(parts.c.key).subquery("sums")
@@ -117,27 +118,18 @@ def _report(since: date, until: date, by: By) -> Select[Any]:
             return select(sums.c.key, literal(None), *numbers)
 
 
-def _parts(since: date, until: date, by: By) -> CompoundSelect[Any]:
-    """Return the query for the sums of the days that are counted, and those of all others."""
+def _parts(since: date, until: date, by: By, end: date) -> CompoundSelect[Any]:
+    """Return the query for the roll-ups of the days before ``end``, and for the sums over all others."""
     log, rollup = ExperimentLog, DecisionRollup
-    grouped: Any
-    match by:
-        case By.ACCOUNT:
-            key, grouped = rollup.account_id, log.account_id
-        case By.MODEL:
-            key, grouped = rollup.model_id, log.model_id
-        case By.DAY:
-            key, grouped = rollup.day, utc_day(log.execution_time)
+    keys: dict[By, tuple[Any, Any]] = {
+        By.ACCOUNT: (rollup.account_id, log.account_id),
+        By.MODEL: (rollup.model_id, log.model_id),
+        By.DAY: (rollup.day, utc_day(log.execution_time)),
+    }
+    key, grouped = keys[by]
     key_of_log = func.coalesce(grouped, literal(NO_MODEL, Id())) if by is By.MODEL else grouped
-    mark = select(counted_until(RollupWatermark.position)).where(RollupWatermark.name == COUNTING)
-    never = literal(datetime(1, 1, 1, tzinfo=UTC), UtcDateTime())
-    end = func.coalesce(mark.scalar_subquery(), never, type_=UtcDateTime())
     of_rollups = [getattr(rollup, name) for name in (*_COUNTS, "projected_savings")]
-    counted = select(key.label("key"), *of_rollups).where(
-        and_(rollup.day >= since, rollup.day < until, rollup.day < utc_day(end))
-    )
-    first, last = (datetime.combine(day, time(), UTC) for day in (since, until))
-    rest = select(key_of_log.label("key"), *tallies()).where(
-        log.execution_time >= first, log.execution_time < last, log.execution_time >= end
-    )
+    counted = select(key.label("key"), *of_rollups).where(rollup.day >= since, rollup.day < min(until, end))
+    first, last = (datetime.combine(day, time(), UTC) for day in (max(since, end), until))
+    rest = select(key_of_log.label("key"), *tallies()).where(log.execution_time >= first, log.execution_time < last)
     return union_all(counted, rest.group_by(grouped))
