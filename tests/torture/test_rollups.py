@@ -59,7 +59,8 @@ def test_every_decision_is_counted_once_whoever_is_killed(db: Database) -> None:
     assert_exact(market, tenants)
     stored = stored_counters()
     for one, (total, good, bad, mean) in market.model_counters(done.counted_until).items():
-        assert stored[one] == (total, good, bad, pytest.approx(mean))
+        assert stored[one][:3] == (total, good, bad)
+        assert stored[one][3] == pytest.approx(mean)
     assert killed > 10
     assert 0 < len(taken) < len(rows), "some came in time, others were refused"
     print(f"{db.engine}: {killed} kills, {len(taken)} of {len(rows)} decisions came before their day was closed")

@@ -15,7 +15,21 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, literal, not_, select, true, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    SQLColumnExpression,
+    and_,
+    delete,
+    exists,
+    func,
+    literal,
+    not_,
+    select,
+    true,
+    union_all,
+)
 
 from spothive.database import PLATFORM_TENANT_ID, TenantSession, system_scope
 from spothive.database.bulk import insert_rows
@@ -227,7 +241,7 @@ def _of(day: date) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions for the decisions of a day; by tenant, as their index is."""
     log = ExperimentLog
     within = log.execution_time >= _begin(day), log.execution_time < _begin(day + _DAY)
-    return log.tenant_id == Tenant.id, *within
+    return log.tenant_id.in_(select(Tenant.id)), *within
 
 
 def _judged() -> ColumnElement[bool]:
@@ -312,7 +326,8 @@ def _failed_switches(day: date) -> Select[UUID, UUID | None]:
     hit = exists().where(
         event.pool_id == parts[0] + ":" + parts[1] + ":" + parts[2],
         func.coalesce(event.event_metadata["counted"].as_boolean(), true()),
-        *_within_a_day(day),
+        *_taken_away(day),
+        *_within_a_day(event.reported_at),
     )
     moved = log.decision == Decision.SWITCH, Instance.tenant_id == log.tenant_id, Instance.id == log.instance_id
     return select(log.id, log.model_id).where(*_of(day), _judged(), *moved, hit)
@@ -320,26 +335,32 @@ def _failed_switches(day: date) -> Select[UUID, UUID | None]:
 
 def _failed_holds(day: date) -> Select[UUID, UUID | None]:
     log, event, source = ExperimentLog, GlobalRiskEvent, RiskSource
+    # Found first, and on their own: there are few of them, and SQLite would look for them decision by decision.
+    announced = (
+        select(source.source_client_id.label("tenant_id"), source.instance_id, event.reported_at)
+        .where(source.risk_event_id == event.id, *_taken_away(day))
+        .cte("announced")
+        .prefix_with("MATERIALIZED")
+    )
     return select(log.id, log.model_id).where(
         *_of(day),
         _judged(),
         log.decision == Decision.HOLD,
-        source.risk_event_id == event.id,
-        Instance.tenant_id == source.source_client_id,
-        Instance.instance_id == source.instance_id,
-        log.tenant_id == Instance.tenant_id,
-        log.instance_id == Instance.id,
-        *_within_a_day(day),
+        Instance.tenant_id == log.tenant_id,
+        Instance.id == log.instance_id,
+        announced.c.tenant_id == Instance.tenant_id,
+        announced.c.instance_id == Instance.instance_id,
+        *_within_a_day(announced.c.reported_at),
     )
 
 
-def _within_a_day(day: date) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that an instance was announced to be taken away, within 24 hours of the decision."""
-    log, event = ExperimentLog, GlobalRiskEvent
-    return (
-        event.event_type == SpotEventType.TERMINATION_NOTICE,
-        event.reported_at >= _begin(day),  # which follows from the next two, and can be looked up
-        event.reported_at < _begin(day + 2 * _DAY),
-        event.reported_at >= log.execution_time,
-        event.reported_at < a_day_after(log.execution_time),
-    )
+def _taken_away(day: date) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for what can have hit a decision of ``day``: AWS takes an instance away."""
+    event = GlobalRiskEvent
+    within = event.reported_at >= _begin(day), event.reported_at < _begin(day + 2 * _DAY)
+    return event.event_type == SpotEventType.TERMINATION_NOTICE, *within
+
+
+def _within_a_day(reported_at: SQLColumnExpression[datetime]) -> tuple[ColumnElement[bool], ...]:
+    at = ExperimentLog.execution_time
+    return reported_at >= at, reported_at < a_day_after(at)
