@@ -290,7 +290,7 @@ def test_transaction_numbers_of_another_server_are_not_believed(trail: Trail, mo
 
     from_elsewhere(trail.write(3), 10**9)
     with monkeypatch.context() as patch:
-        patch.setattr(rows, "horizon", lambda _: 10**9 + 1)
+        patch.setattr(sealing, "horizon", lambda _: 10**9 + 1)
         trail.seal()
     assert [seal["horizon"] for seal in seals_of(trail)] == [10**9 + 1]
     from_elsewhere(trail.write(2), 10**9 + 7)
