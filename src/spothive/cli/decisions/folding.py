@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import typer
-
 from spothive.cli.call import Call, command
-
-decision_commands = typer.Typer(rich_markup_mode=None)
+from spothive.cli.decisions.group import decision_commands
 
 
 @command(decision_commands, "fold")
