@@ -15,7 +15,7 @@ from tests.factories import make_account, make_cluster, make_instance, make_tena
 
 def test_a_report_shows_every_cluster(people: Database, done: Spothive, refused: Callable[..., str]) -> None:
     initech = make_tenant("initech")
-    shop = make_cluster(initech, make_account(initech).id, "shop")
+    shop = make_cluster(initech, make_account(initech, "main").id, "shop")
     start = datetime(2026, 3, 31, 23, 59, 50, tzinfo=UTC)
     down = {"instance_id": "i-1", "cluster_id": shop.id, "start_time": start, "cause": DowntimeCause.NO_REPLICA}
     with get_db_session(tenant=initech) as session:
@@ -28,6 +28,8 @@ def test_a_report_shows_every_cluster(people: Database, done: Spothive, refused:
         {
             "cluster": "shop",
             "cluster_id": str(shop.id),
+            "account": "main",
+            "region": "eu-west-1",
             "seconds": 10,
             "budget": 60,
             "left": 50,

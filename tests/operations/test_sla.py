@@ -83,7 +83,8 @@ def _down(tenant_id: UUID, cluster_id: UUID | None, start: datetime, seconds: in
 
 
 def test_the_budget_of_a_month(world: World) -> None:
-    account = make_account(world.acme)
+    account = make_account(world.acme, "main")
+    place: dict[str, Any] = {"region": "eu-west-1", "account_name": "main"}
     shop, idle = (make_cluster(world.acme, account.id, name).id for name in ("shop", "idle"))
     gone = uuid4()
     _down(world.acme, shop, after(-20), 30)  # 10 seconds of it in March
@@ -107,11 +108,11 @@ def test_the_budget_of_a_month(world: World) -> None:
             downtime_budget(session, cluster=their, month=date(2026, 3, 1))
         with pytest.raises(InvalidInput):
             downtime_report(session, month=date(9999, 12, 1))
-    assert march == DowntimeBudget(shop, "shop", date(2026, 3, 1), 45, 5, 1)
+    assert march == DowntimeBudget(shop, "shop", date(2026, 3, 1), 45, 5, 1, **place)
     assert (march.left, march.is_kept) == (15, True)
     assert (april.seconds, april.ongoing, february.seconds) == (7, 1, 40)
-    assert may == DowntimeBudget(shop, "shop", date(2026, 5, 1), 0, 0, 0), "nothing of a month to come"
-    assert report[:2] == [DowntimeBudget(idle, "idle", date(2026, 3, 1), 0, 0, 0), march]
+    assert may == DowntimeBudget(shop, "shop", date(2026, 5, 1), 0, 0, 0, **place), "nothing of a month to come"
+    assert report[:2] == [DowntimeBudget(idle, "idle", date(2026, 3, 1), 0, 0, 0, **place), march]
     assert {each.cluster_id: (each.cluster_name, each.left, each.is_kept) for each in report[2:]} == {
         gone: (None, -1, False),
         None: (None, 59, True),

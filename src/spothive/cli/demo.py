@@ -185,7 +185,7 @@ class Demo:
 
     def _cross_tenant_write(self, session: TenantSession) -> None:
         with read_session(tenant=self.tenants["globex"][1]) as globex:
-            account_id = globex.scalars(select(Account.id)).one()
+            account_id = globex.scalars(select(Account.id)).first()
         session.add(
             Instance(
                 account_id=account_id,
@@ -224,7 +224,7 @@ class Demo:
             f"  export {variables or f'DATABASE_URL=sqlite:///{DATABASE}'} SPOTHIVE_TENANT=acme",
             soft_wrap=True,
         )
-        for command in ("account list", "instance list --family m6i", "doctor", "db status"):
+        for command in ("instance list --family m6i", "risk list", "decision list", "sla report", "doctor"):
             self.console.print(f"  .venv/bin/spothive {command}")
 
     def title(self, text: str) -> None:

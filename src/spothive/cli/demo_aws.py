@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from spothive import runtime
+from spothive.cli import demo_hive
 from spothive.cli.progress import show_progress
 from spothive.database import EnvironmentType, get_db_session
 from spothive.errors import ProofRefused
@@ -38,7 +39,7 @@ INSTANCES = 200
 
 
 class AwsStory:
-    """Two accounts of acme, one by role and one by keys, and a day in their lives."""
+    """Two accounts of acme, one by role and one by keys, one of globex, and a day in their lives."""
 
     def __init__(self, demo: Demo, aws: AwsStandIn, gateway: AwsGateway) -> None:
         """Tell it within ``demo``, with ``aws`` in the place of AWS."""
@@ -51,14 +52,19 @@ class AwsStory:
         """Tell it all."""
         by_role = self.aws.make_account(instances=INSTANCES, seed=11)
         by_keys = self.aws.make_account(instances=INSTANCES, seed=12)
+        other = self.aws.make_account(instances=INSTANCES, seed=13)
         self.demo.title("Connecting AWS accounts")
         self._by_role(by_role)
-        self._by_keys(by_keys)
+        self._init_keys()
+        self._by_keys("acme", by_keys)
+        self._by_keys("globex", other)
         self.demo.title("Discovering them")
-        self._show([self._discover("by-role"), self._discover("by-keys")])
+        self._show([self._discover("acme", "by-role"), self._discover("acme", "by-keys")])
+        self._discover("globex", "by-keys")
         self.demo.title("A day later at AWS: what discovery finds")
         by_role.change_fleet()
-        self.demo.show_changes(self._discover("by-role"))
+        self.demo.show_changes(self._discover("acme", "by-role"))
+        demo_hive.HiveStory(self.demo, self.gateway, by_keys).run()
 
     def _by_role(self, account: StandInAccount) -> None:
         with self.demo.step("by-role: template") as done:
@@ -95,32 +101,37 @@ class AwsStory:
         )
         return account.account_id
 
-    def _by_keys(self, account: StandInAccount) -> None:
+    @staticmethod
+    def _init_keys() -> None:
         KEY_FILE.unlink(missing_ok=True)
         os.environ["SPOTHIVE_SEALING_KEY_FILE"] = str(KEY_FILE)
         get_settings.cache_clear()
         init_key_file(KEY_FILE)
-        with self.demo.step("by-keys: connect") as done:
+
+    def _by_keys(self, slug: str, account: StandInAccount) -> None:
+        actor, tenant_id = self.demo.tenants[slug]
+        with self.demo.step(f"{slug}: by-keys: connect") as done:
             connected = connect_with_keys(
                 get_db_session,
-                self.actor,
-                tenant_id=self.tenant_id,
+                actor,
+                tenant_id=tenant_id,
                 name="by-keys",
                 credentials=account.credentials,
                 gateway=self.gateway,
                 keys=runtime.keyring,
             )
-            with get_db_session(tenant=self.tenant_id) as session:
-                set_environment(session, self.actor, name="by-keys", environment=EnvironmentType.PROD)
+            with get_db_session(tenant=tenant_id) as session:
+                set_environment(session, actor, name="by-keys", environment=EnvironmentType.PROD)
             done(f"keys sealed, AWS account {connected.account_id} marked PROD")
 
-    def _discover(self, name: str) -> ScanResult:
-        with self.demo.step(f"acme: discover {name}") as done:
+    def _discover(self, slug: str, name: str) -> ScanResult:
+        actor, tenant_id = self.demo.tenants[slug]
+        with self.demo.step(f"{slug}: discover {name}") as done:
             with show_progress(f"regions of {name}") as progress:
                 result = discover_account(
                     get_db_session,
-                    self.actor,
-                    tenant_id=self.tenant_id,
+                    actor,
+                    tenant_id=tenant_id,
                     name=name,
                     gateway=self.gateway,
                     keys=runtime.keyring,

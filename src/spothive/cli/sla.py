@@ -31,6 +31,8 @@ COLUMNS = (
     Column("allowed", "budget", right=True),
     Column("left", "left", right=True),
     Column("kept", "kept"),
+    Column("account", "account", optional=True),
+    Column("region", "region", optional=True),
     Column("outages", "outages", right=True, optional=True),
     Column("ongoing", "ongoing", right=True, optional=True),
 )
@@ -164,6 +166,8 @@ def _facts(budget: DowntimeBudget) -> dict[str, Any]:
     return {
         "cluster": named,
         "cluster_id": budget.cluster_id,
+        "account": budget.account_name,
+        "region": budget.region,
         "seconds": budget.seconds,
         "budget": budget.budget,
         "left": budget.left,

@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select, true
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
 from spothive.database.bulk import is_any_of
 from spothive.errors import Conflict, InvalidInput, NotFound
-from spothive.models import Cluster, ClusterPolicy, DowntimeCause, DowntimeLog, Instance, ResourceType
+from spothive.models import Account, Cluster, ClusterPolicy, DowntimeCause, DowntimeLog, Instance, ResourceType
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.fleet import find_instance
@@ -55,6 +55,8 @@ class DowntimeBudget:
         outages: how many outages that were.
         ongoing: how many of them last.
         budget: seconds that are allowed.
+        region: where the cluster is; None if it is gone, or there was none.
+        account_name: the account it is in, likewise: clusters of several may have one name.
     """
 
     cluster_id: UUID | None
@@ -64,6 +66,8 @@ class DowntimeBudget:
     outages: int
     ongoing: int
     budget: int = BUDGET_SECONDS
+    region: str | None = None
+    account_name: str | None = None
 
     @property
     def left(self) -> int:
@@ -91,15 +95,14 @@ def downtime_budget(
         NotFound: the tenant has no such cluster.
         InvalidInput: the month is beyond what dates can tell.
     """
-    found = session.execute(_clusters().where(Cluster.id == cluster)).first()
-    if found is None:
+    known = _clusters(session, Cluster.id == cluster).get(cluster)
+    if known is None:
         msg = f"no cluster has the id {cluster}: `spothive sla report` lists them"
         raise NotFound(msg)
     start, end = _ends(month)
     query = _outages(start, end).where(DowntimeLog.cluster_id == cluster)
     outages = [(begun, over) for _, begun, over in session.execute(query)]
-    _, name, policy = found
-    return _budget(cluster, name, start, end, outages, now or utc_now(), allowed=budget_of(policy))
+    return _budget(cluster, known, start, end, outages, now or utc_now())
 
 
 def downtime_report(session: TenantSession, *, month: date, now: datetime | None = None) -> list[DowntimeBudget]:
@@ -112,17 +115,10 @@ def downtime_report(session: TenantSession, *, month: date, now: datetime | None
     down: dict[UUID | None, list[Outage]] = defaultdict(list)
     for cluster_id, begun, over in session.execute(_outages(start, end)):
         down[cluster_id].append((begun, over))
-    moment = now or utc_now()
-    clusters = {row.id: (row.name, budget_of(row.config)) for row in session.execute(_clusters())}
-    known = sorted(clusters, key=lambda cluster_id: (clusters[cluster_id][0], cluster_id))
+    moment, clusters = now or utc_now(), _clusters(session, true())
+    known = sorted(clusters, key=lambda cluster_id: (clusters[cluster_id].order, cluster_id))
     gone = sorted(down.keys() - clusters.keys(), key=str)
-    return [
-        *(
-            _budget(each, clusters[each][0], start, end, down[each], moment, allowed=clusters[each][1])
-            for each in known
-        ),
-        *(_budget(each, None, start, end, down[each], moment, allowed=BUDGET_SECONDS) for each in gone),
-    ]
+    return [_budget(each, clusters.get(each), start, end, down[each], moment) for each in [*known, *gone]]
 
 
 def budget_of(policy: dict[str, Any] | None) -> int:
@@ -344,10 +340,26 @@ def _ends(month: date) -> tuple[datetime, datetime]:
     return datetime(month.year, month.month, 1, tzinfo=UTC), datetime(*following, 1, tzinfo=UTC)
 
 
-def _clusters() -> Select[UUID, str, dict[str, Any] | None]:
-    """Return the query for clusters with their policies."""
-    query = select(Cluster.id, Cluster.name, ClusterPolicy.config)
-    return query.outerjoin(ClusterPolicy, ClusterPolicy.cluster_id == Cluster.id)
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A cluster that is there, and how many seconds a month it may be down."""
+
+    name: str
+    region: str
+    account_name: str
+    allowed: int
+
+    @property
+    def order(self) -> tuple[str, str, str]:
+        return self.name, self.account_name, self.region
+
+
+def _clusters(session: TenantSession, condition: ColumnElement[bool]) -> dict[UUID | None, _Known]:
+    """Return the clusters that fulfil ``condition``."""
+    query = select(Cluster.id, Cluster.name, Cluster.region, Account.account_name, ClusterPolicy.config)
+    joined = query.join(Account, Account.id == Cluster.account_id)
+    rows = session.execute(joined.outerjoin(ClusterPolicy, ClusterPolicy.cluster_id == Cluster.id).where(condition))
+    return {row.id: _Known(row.name, row.region, row.account_name, budget_of(row.config)) for row in rows}
 
 
 def _outages(start: datetime, end: datetime) -> Select[UUID | None, datetime, datetime | None]:
@@ -363,16 +375,22 @@ def _within(start: datetime, end: datetime) -> tuple[ColumnElement[bool], ...]:
 
 def _budget(  # noqa: PLR0917 - one argument a fact
     cluster_id: UUID | None,
-    name: str | None,
+    known: _Known | None,
     start: datetime,
     end: datetime,
     outages: list[Outage],
     now: datetime,
-    *,
-    allowed: int,
 ) -> DowntimeBudget:
     until = min(end, now.replace(microsecond=0))
     outages = [] if until <= start else outages  # a month to come
-    seconds = seconds_down(outages, start, until)
-    ongoing = sum(over is None for _, over in outages)
-    return DowntimeBudget(cluster_id, name, start.date(), seconds, len(outages), ongoing, allowed)
+    return DowntimeBudget(
+        cluster_id,
+        known.name if known else None,
+        start.date(),
+        seconds_down(outages, start, until),
+        len(outages),
+        sum(over is None for _, over in outages),
+        known.allowed if known else BUDGET_SECONDS,
+        known.region if known else None,
+        known.account_name if known else None,
+    )
