@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from spothive.operations.risk import (
 from tests.factories.fleets import answer_of, observed
 from tests.factories.spot_events import REBALANCE, TERMINATION, spot_event
 from tests.operations.conftest import World, audited
-from tests.operations.fleet.conftest import Desk, fleet_of, machine, name_of
+from tests.operations.fleet.conftest import Desk, at_once, fleet_of, machine, name_of
 from tests.watching import everything, rows_of
 
 DESCRIBE = "DescribeInstances"
@@ -41,9 +42,9 @@ def told(world: World, desk: Desk, customer: StandInAccount) -> Any:
     customer.set_fleet(fleet_of(spot(1)))
     desk.discover(regions=["us-east-1"])
 
-    def tell(number: int, *, kind: str = TERMINATION, **other: Any) -> EventResult:
+    def tell(number: int, *, kind: str = TERMINATION, copy: int = 0, **other: Any) -> EventResult:
         facts: dict[str, Any] = {"account": customer.account_id, "instance_id": name_of(number), "kind": kind}
-        facts["event_id"] = f"e-{number}"
+        facts["event_id"] = f"e-{number}-{copy}"
         given: dict[str, Any] = {"tenant_id": world.acme, "gateway": desk.gateway, "keys": desk.keys} | other
         return record_spot_event(get_db_session, world.anna, spot_event(**facts), **given)
 
@@ -67,6 +68,15 @@ def test_an_instance_that_the_inventory_lacks_is_described_once(
     assert rows[name_of(2)]["cluster_id"] == rows[name_of(3)]["cluster_id"] is not None
     trail = [after["described"] for *_, after in audited(event="event.recorded")]
     assert trail == [True, True]
+
+
+def test_several_events_about_one_new_instance_are_all_taken(told: Any, customer: StandInAccount) -> None:
+    customer.set_fleet(fleet_of(spot(2)))
+    works = [partial(told, 2, copy=number % 3, kind=(TERMINATION, REBALANCE)[number % 2]) for number in range(12)]
+    results = at_once(*works)
+    assert sorted(result.outcome for result in results) == ["recorded"] * 3 + ["repeated"] * 9
+    assert len(rows_of(GlobalRiskEvent)) == 3
+    assert len([row for row in rows_of(Instance) if row["instance_id"] == name_of(2)]) == 1
 
 
 def test_of_a_replica_that_only_its_launch_told_of_aws_is_asked(

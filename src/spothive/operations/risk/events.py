@@ -115,17 +115,7 @@ def record_spot_event(
         result = _record(session, actor, notice, may_ask=gateway is not None)
     if gateway is None or result.outcome is not EventOutcome.UNKNOWN:
         return result
-    try:
-        with sessions(tenant=tenant_id) as session:
-            access = _access(session, notice, keys)
-        seen = _described(access, notice, gateway) if access else None
-    except (AwsError, ConfigurationError, SecretUnreadable) as error:
-        why = f"AWS could not be asked about the instance ({error}): give the event again"
-        return EventResult(EventOutcome.UNANSWERED, why, notice)
-    if access is None or seen is None:
-        return result
-    with sessions(tenant=tenant_id) as session:
-        return _record_described(session, actor, notice, access, seen)
+    return _ask_and_record(sessions, actor, notice, tenant_id, gateway=gateway, keys=keys)
 
 
 def _require(actor: Actor, action: Action, notice: SpotNotice) -> None:
@@ -153,6 +143,31 @@ def _unknown(notice: SpotNotice) -> EventResult:
 
 
 # --- an instance that the inventory lacks -----------------------------------------------------------------------------
+
+
+def _ask_and_record(
+    sessions: Sessions,
+    actor: Actor,
+    notice: SpotNotice,
+    tenant_id: UUID,
+    *,
+    gateway: AwsGateway,
+    keys: Keys | None,
+) -> EventResult:
+    """Ask AWS about the instance, outside of any transaction, and take the event if it is a spot instance."""
+    try:
+        with sessions(tenant=tenant_id) as session:
+            access = _access(session, notice, keys)
+            if access is None:  # it is not the tenant's, or another event had it described meanwhile
+                return _record(session, actor, notice)
+        seen = _described(access, notice, gateway)
+    except (AwsError, ConfigurationError, SecretUnreadable) as error:
+        why = f"AWS could not be asked about the instance ({error}): give the event again"
+        return EventResult(EventOutcome.UNANSWERED, why, notice)
+    if seen is None:
+        return _unknown(notice)
+    with sessions(tenant=tenant_id) as session:
+        return _record_described(session, actor, notice, access, seen)
 
 
 def _access(session: TenantSession, notice: SpotNotice, keys: Keys | None) -> Access | None:
