@@ -269,9 +269,9 @@ def test_nobody_learns_of_anothers_replicas(fleet: World) -> None:
 def test_copies_late_and_shuffled_events_plan_one_replica_and_one_takes_over(fleet: World) -> None:
     block("us-east-1c", hours=-1)
     at = now() - HOUR_AGO
-    events = [hit(event_id=f"r-{number}", kind=REBALANCE, at=at) for number in range(5)]
+    events = [hit(event_id=f"r-{number}", kind=REBALANCE, at=at) for number in range(3)]
     events += [hit(event_id=f"t-{number}", at=at + timedelta(seconds=number)) for number in range(2)]
-    shuffled = events * 7
+    shuffled = events * 10
     random.Random(11).shuffle(shuffled)
     outcomes = at_once(fleet, shuffled)
     assert outcomes.count(EventOutcome.RECORDED) == len(events)
@@ -285,12 +285,6 @@ def test_copies_late_and_shuffled_events_plan_one_replica_and_one_takes_over(fle
     assert len(told_of) == len(events)
     assert [len([after for after in told_of if name in after]) for name in ("planned", "down_since")] == [1, 1]
     assert launched(fleet, row["instance_id"]).outages_ended == 1
-
-
-def test_copies_of_one_notice_plan_one_replica(fleet: World) -> None:
-    outcomes = at_once(fleet, [hit(event_id="the-same", kind=REBALANCE)] * 50)
-    assert sorted(outcomes) == ["recorded"] + ["repeated"] * 49
-    assert (len(replicas()), len(rows_of(GlobalRiskEvent)), len(audited(event="event.recorded"))) == (1, 1, 1)
 
 
 def test_a_replica_that_is_made_up_blocks_no_pool(fleet: World) -> None:
