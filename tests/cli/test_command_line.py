@@ -15,10 +15,12 @@ import typer
 
 from spothive.cli import sla
 from spothive.cli.app import STREETS, app
+from spothive.cli.clusters import hibernation, templates
 from spothive.cli.decisions import reading
 from spothive.cli.fleet import accounts, instances
 from spothive.cli.identity import people
 from spothive.database import Decision, DecisionStatus, DowntimeCause, EnvironmentType, InstanceState, Lifecycle, Role
+from spothive.models import Architecture, DiskType, NodeStrategy, SleepState
 from spothive.settings import get_settings
 from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database
@@ -69,6 +71,10 @@ def test_every_command_of_the_house_is_there() -> None:
         *("event ingest", "risk check", "risk list", "risk why"),
         *("replica list", "replica outcome", "replica expire"),
         *("sla report", "sla outages", "sla record", "sla end"),
+        *("cluster list", "cluster show", "cluster policy set", "cluster policy show"),
+        *("cluster template create", "cluster template list", "cluster template default", "cluster template delete"),
+        *("hibernation set", "hibernation show", "hibernation plan", "hibernation override", "hibernation cancel"),
+        *("hibernation enable", "hibernation disable", "hibernation preview"),
         *("instance list", "instance show", "doctor", "health", "logs", "demo"),
         *("market import", "market list", "market status", "market refresh"),
     }
@@ -186,6 +192,10 @@ def test_choices_are_those_of_the_models() -> None:
         (reading.DecisionName, Decision),
         (reading.StatusName, DecisionStatus),
         (sla.Cause, DowntimeCause),
+        (templates.ArchitectureName, Architecture),
+        (templates.StrategyName, NodeStrategy),
+        (templates.DiskName, DiskType),
+        (hibernation.StateName, SleepState),
     ):
         assert set(get_args(spelled)) == {member.value for member in declared}
 

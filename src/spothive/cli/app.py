@@ -39,6 +39,8 @@ STREETS = {
     "apikey": ("identity", "api_key_commands", "Make, list, check and revoke API keys, and see how they are used."),
     "account": ("fleet", "account_commands", "Connect, discover, import and list AWS accounts."),
     "instance": ("fleet", "instance_commands", "List and show instances."),
+    "cluster": ("clusters", "cluster_commands", "List clusters; set their policies and node templates."),
+    "hibernation": ("clusters", "hibernation_commands", "Let clusters sleep by the hours of their week."),
     "secrets": ("secrets", "commands", "Make, rotate and withdraw the sealing keys."),
     "audit": ("audit", "audit_commands", "Read, seal, verify and export the audit trail."),
     "model": ("decisions", "model_commands", "Register models and bring them into production."),

@@ -1,0 +1,55 @@
+"""Clusters: what may be done with them, what their nodes may look like, and when they sleep."""
+
+from spothive.operations.clusters.hibernation import (
+    Hibernation,
+    cancel_override,
+    find_hibernation,
+    hours_if,
+    set_override,
+    set_schedule,
+    set_schedule_enabled,
+)
+from spothive.operations.clusters.hours import Change, Hours, plan, state_at
+from spothive.operations.clusters.policies import POLICY_KEYS, find_policy, set_policy
+from spothive.operations.clusters.previewing import HibernationPreview, preview_hibernation
+from spothive.operations.clusters.reading import ListedCluster, describe_cluster, find_cluster, list_clusters
+from spothive.operations.clusters.templates import (
+    ListedTemplate,
+    NodeShape,
+    create_template,
+    delete_template,
+    list_templates,
+    set_default_template,
+)
+from spothive.operations.clusters.week import read_week, tell_week
+
+__all__ = [
+    "POLICY_KEYS",
+    "Change",
+    "Hibernation",
+    "HibernationPreview",
+    "Hours",
+    "ListedCluster",
+    "ListedTemplate",
+    "NodeShape",
+    "cancel_override",
+    "create_template",
+    "delete_template",
+    "describe_cluster",
+    "find_cluster",
+    "find_hibernation",
+    "find_policy",
+    "hours_if",
+    "list_clusters",
+    "list_templates",
+    "plan",
+    "preview_hibernation",
+    "read_week",
+    "set_default_template",
+    "set_override",
+    "set_policy",
+    "set_schedule",
+    "set_schedule_enabled",
+    "state_at",
+    "tell_week",
+]
