@@ -15,7 +15,7 @@ import pytest
 from spothive.clock import utc_now
 from spothive.database import get_db_session, read_session
 from spothive.errors import Conflict, InvalidInput, NotFound, ValueRefused
-from spothive.models import HibernationOverride, HibernationSchedule, SleepState
+from spothive.models import ClusterPolicy, HibernationOverride, HibernationSchedule, SleepState
 from spothive.operations.clusters import (
     Hours,
     cancel_override,
@@ -25,6 +25,7 @@ from spothive.operations.clusters import (
     preview_hibernation,
     read_week,
     set_override,
+    set_policy,
     set_schedule,
     set_schedule_enabled,
     state_at,
@@ -201,3 +202,24 @@ def test_what_others_have_is_not_there(world: World, shop: Any) -> None:
         ):
             with pytest.raises(NotFound, match="no cluster is called"):
                 attempt()
+
+
+def test_changes_in_one_transaction_follow_one_another(world: World, shop: Any) -> None:
+    with get_db_session(tenant=world.acme) as session:
+        set_schedule(session, world.anna, cluster="shop", week=OFFICE)
+        set_schedule(session, world.anna, cluster="shop", prewarm_minutes=20)
+        set_schedule_enabled(session, world.anna, cluster="shop", enabled=False)
+        set_schedule_enabled(session, world.anna, cluster="shop", enabled=True)
+        ends_at = utc_now() + HOUR
+        made = set_override(session, world.anna, cluster="shop", state=ASLEEP, ends_at=ends_at, reason="fair")
+        assert [each.id for each in find_hibernation(session, "shop").overrides] == [made.id]
+        cancel_override(session, world.anna, cluster="shop", override=str(made.id))
+        assert find_hibernation(session, "shop").overrides == []
+        for changes in ({"min_nodes": 1}, {"max_nodes": 2}):
+            set_policy(session, world.anna, cluster="shop", changes=changes)
+    (row,) = rows_of(HibernationSchedule)
+    assert (row["schedule_matrix"], row["prewarm_minutes"], row["enabled"]) == (OFFICE, 20, True)
+    assert [(row["config"], row["version"]) for row in rows_of(ClusterPolicy)] == [
+        ({"min_nodes": 1, "max_nodes": 2}, 2)
+    ]
+    assert len(audited(resource="shop")) == 8
