@@ -108,6 +108,9 @@ def test_a_week_is_set_shown_and_planned(
     assert (facts["awake"], facts["week"]) == ([OFFICE], read_week([OFFICE]))
     assert (facts["timezone"], facts["prewarm_minutes"], facts["enabled"]) == ("Europe/Berlin", 30, True)
     assert facts["next_change"].endswith("Z")
+    (row,) = done("hibernation", "list", "--json", *AT_HOME).json
+    assert {**facts, "overrides": 0} == row | {"week": facts["week"]}
+    assert "Europe/Berlin" in done("hibernation", "list", *AT_HOME).out
     plan = ["hibernation", "plan", "shop", "--from", "2026-10-23T12:00", "--days", "4"]
     assert done(*plan, "--json", *AT_HOME).json["changes"] == [
         {"at": "2026-10-23T12:00:00Z", "local": "Fri 2026-10-23 14:00 CEST", "state": "awake"},

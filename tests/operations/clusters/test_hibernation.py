@@ -15,12 +15,13 @@ import pytest
 from spothive.clock import utc_now
 from spothive.database import get_db_session, read_session
 from spothive.errors import Conflict, InvalidInput, NotFound, ValueRefused
-from spothive.models import ClusterPolicy, HibernationOverride, HibernationSchedule, SleepState
+from spothive.models import Account, ClusterPolicy, HibernationOverride, HibernationSchedule, SleepState
 from spothive.operations.clusters import (
     Hours,
     cancel_override,
     find_hibernation,
     hours_if,
+    list_hibernation,
     plan,
     preview_hibernation,
     read_week,
@@ -118,6 +119,25 @@ def test_an_override_holds_until_it_ends_or_is_cancelled(world: World, shop: Any
     with read_session(tenant=world.acme) as session:
         assert find_hibernation(session, "shop").overrides == []
         assert len(find_hibernation(session, "shop", since=row["starts_at"]).overrides) == 1
+
+
+def test_all_that_have_hours_are_listed_in_two_statements(world: World, shop: Any) -> None:
+    account = make_account(world.acme, "other")
+    for name in ("b", "a"):
+        make_cluster(world.acme, account.id, name)
+        schedule(world, cluster=name, week=OFFICE)
+    schedule(world, week=OFFICE)
+    made = override(world, ASLEEP, HOUR)
+    with read_session(tenant=world.acme) as session, statements() as sent:
+        found = [(each.cluster.name, [kept.id for kept in each.overrides]) for each in list_hibernation(session)]
+        assert len([each for each in sent if "FROM" in each]) == 2
+    assert found == [("a", []), ("b", []), ("shop", [made])]
+    with get_db_session(tenant=world.acme) as session:
+        session.get_one(Account, account.id).disconnecting_at = utc_now()
+    with read_session(tenant=world.acme) as session:
+        assert [each.cluster.name for each in list_hibernation(session)] == ["shop"]
+    with read_session(tenant=world.globex) as session:
+        assert list_hibernation(session) == []
 
 
 def test_the_override_that_was_made_last_holds(world: World, shop: Any) -> None:

@@ -27,10 +27,18 @@ hibernation_commands = typer.Typer(rich_markup_mode=None)
 OVERRIDE_COLUMNS = (
     Column("override", "id"),
     Column("state", "state"),
-    Column("from", "starts_at"),
-    Column("until", "ends_at"),
+    Column("from", "starts_at", fold=True),
+    Column("until", "ends_at", fold=True),
     Column("by", "person", optional=True),
     Column("reason", "reason", fold=True, optional=True),
+)
+COLUMNS = (
+    Column("cluster", "cluster", fold=True),
+    Column("enabled", "enabled"),
+    Column("state", "state"),
+    Column("next change", "next_change"),
+    Column("zone", "timezone", optional=True),
+    Column("overrides", "overrides", right=True, optional=True),
 )
 CHANGE_COLUMNS = (
     Column("local time", "local"),
@@ -75,6 +83,20 @@ def set_hibernation(
             session, call.actor, cluster=cluster, week=hours, timezone=timezone, prewarm_minutes=prewarm
         )
         _tell(call, clusters.find_hibernation(session, cluster))
+
+
+@command(hibernation_commands, "list")
+def list_hibernation(call: Call) -> None:
+    """List the clusters that have hours.
+
+    With the state that is to be now, and when it changes next.
+    """
+    from spothive.operations import clusters
+
+    with call.reading() as session:
+        rows = [_facts(found) | {"overrides": len(found.overrides)} for found in clusters.list_hibernation(session)]
+    call.out.json(rows)
+    call.out.table(rows, COLUMNS, empty="no cluster has hours: spothive hibernation set --help")
 
 
 @command(hibernation_commands, "show")
@@ -249,29 +271,33 @@ def _later(begin: datetime, by: timedelta) -> datetime:
 
 def _tell(call: Call, found: Hibernation) -> None:
     """Print a schedule, what holds now and what comes next."""
-    from spothive.clock import utc_now
-    from spothive.operations.clusters import plan, tell_week
-
-    schedule, hours = found.schedule, found.hours
-    now, *following = plan(hours, AHEAD, utc_now())
-    awake = tell_week(schedule.schedule_matrix)
-    facts: dict[str, Any] = {
-        "cluster": found.cluster.name,
-        "enabled": schedule.enabled,
-        "timezone": schedule.timezone,
-        "prewarm_minutes": schedule.prewarm_minutes if schedule.prewarm_enabled else 0,
-        "awake": awake,
-        "state": now.state,
-        "next_change": following[0].at if following else None,
-    }
+    week, facts = list(found.schedule.schedule_matrix), _facts(found)
     overrides = [_override_facts(override) for override in found.overrides]
-    call.out.json(facts | {"week": list(schedule.schedule_matrix), "overrides": overrides})
-    call.out.facts(facts | {"awake": ", ".join(awake) or "never"})
+    call.out.json(facts | {"week": week, "overrides": overrides})
+    call.out.facts(facts | {"awake": ", ".join(facts["awake"]) or "never"}, skip=["cluster_id"])
     call.out.line()
-    for line in draw_week(schedule.schedule_matrix, fine=shows_blocks()):
+    for line in draw_week(week, fine=shows_blocks()):
         call.out.line(line)
     call.out.line()
     call.out.table(overrides, OVERRIDE_COLUMNS, empty="no overrides")
+
+
+def _facts(found: Hibernation) -> dict[str, Any]:
+    from spothive.clock import utc_now
+    from spothive.operations.clusters import plan, tell_week
+
+    schedule = found.schedule
+    now, *following = plan(found.hours, AHEAD, utc_now())
+    return {
+        "cluster": found.cluster.name,
+        "cluster_id": found.cluster.id,
+        "enabled": schedule.enabled,
+        "timezone": schedule.timezone,
+        "prewarm_minutes": schedule.prewarm_minutes if schedule.prewarm_enabled else 0,
+        "awake": tell_week(schedule.schedule_matrix),
+        "state": now.state,
+        "next_change": following[0].at if following else None,
+    }
 
 
 def _change_facts(change: Change, zone: ZoneInfo) -> dict[str, Any]:

@@ -28,7 +28,7 @@ COLUMNS = (
     Column("key", "key"),
     Column("value", "value", _value, fold=True),
     Column("meaning", "meaning", fold=True, optional=True),
-    Column("may be", "values", fold=True, optional=True),
+    Column("may be", "values", optional=True),
 )
 
 

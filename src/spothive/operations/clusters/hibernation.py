@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from sqlalchemy import func, select
 from spothive.clock import utc_now
 from spothive.database import TenantSession
 from spothive.errors import Conflict, InvalidInput, NotFound
-from spothive.models import Cluster, HibernationOverride, HibernationSchedule, ResourceType, SleepState
+from spothive.models import Account, Cluster, HibernationOverride, HibernationSchedule, ResourceType, SleepState
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.clusters.hours import Hours, hours_of, zone_named
@@ -64,6 +65,30 @@ def find_hibernation(session: TenantSession, cluster: str, *, since: datetime | 
         HibernationOverride.schedule_id == schedule.id, HibernationOverride.ends_at > (since or utc_now())
     )
     return Hibernation(found, schedule, list(session.scalars(query.order_by(HibernationOverride.id))))
+
+
+def list_hibernation(session: TenantSession) -> list[Hibernation]:
+    """Return the schedules of all clusters by name, with the overrides that are not over; two statements.
+
+    Those of accounts that are being disconnected are left out.
+    """
+    query = (
+        select(Cluster, HibernationSchedule)
+        .join(HibernationSchedule, HibernationSchedule.cluster_id == Cluster.id)
+        .join(Account, Account.id == Cluster.account_id)
+        .where(Account.disconnecting_at.is_(None))
+        .order_by(Cluster.name, Cluster.id)
+    )
+    overrides: dict[UUID, list[HibernationOverride]] = defaultdict(list)
+    lasting = (
+        select(HibernationOverride)
+        .join(HibernationSchedule, HibernationSchedule.id == HibernationOverride.schedule_id)  # by whom it is indexed
+        .where(HibernationOverride.ends_at > utc_now())
+        .order_by(HibernationOverride.id)
+    )
+    for override in session.scalars(lasting):
+        overrides[override.schedule_id].append(override)
+    return [Hibernation(cluster, schedule, overrides[schedule.id]) for cluster, schedule in session.execute(query)]
 
 
 def hours_if(
