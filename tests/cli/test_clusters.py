@@ -64,22 +64,29 @@ def test_clusters_and_their_policies(shop: Any, done: Spothive, refused: Callabl
     assert everything() == before
 
 
-def test_node_templates(shop: Any, done: Spothive, refused: Callable[..., str]) -> None:
+def test_node_templates(people: Database, done: Spothive, refused: Callable[..., str]) -> None:
     words = ["cluster", "template"]
-    assert done(*words, "list", *AT_HOME).out.startswith("no templates")
+    mine = ("--tenant", "acme", "--as", "acme-client")
+    assert done(*words, "list", *mine).out.startswith("no templates")
     shape = ["--family", "m6i", "--family", "m6a", "--disk-size", "50", "--strategy", "CHEAPEST"]
-    assert done(*words, "create", "batch", *shape, *AT_HOME).out == "created template batch\n"
-    done(*words, "create", "arm", "--family", "m7g", "--architecture", "arm64", "--default", *AT_HOME)
-    done(*words, "default", "batch", *AT_HOME)
-    rows = done(*words, "list", "--json", *AT_HOME).json
+    assert done(*words, "create", "batch", *shape, *mine).out == "created template batch\n"
+    done(*words, "create", "arm", "--family", "m7g", "--architecture", "arm64", "--default", *mine)
+    done(*words, "default", "batch", *mine)
+    rows = done(*words, "list", "--json", *mine).json
     assert [(row["name"], row["default"], row["families"], row["disk_size"]) for row in rows] == [
         ("arm", False, ["m7g"], 100),
         ("batch", True, ["m6i", "m6a"], 50),
     ]
-    assert "m6i, m6a" in done(*words, "list", *AT_HOME).words
-    assert done(*words, "delete", "batch", *AT_HOME).out == "deleted template batch\n"
-    assert refused(*words, "delete", "batch", *AT_HOME).startswith("no template is called 'batch'")
-    assert refused(*words, "create", "x", "--family", "m6i.large", *AT_HOME).startswith("a template names")
+    assert "m6i, m6a" in done(*words, "list", *mine).words
+    assert done(*words, "delete", "batch", *mine).out == "deleted template batch\n"
+    assert refused(*words, "delete", "batch", *mine).startswith("no template is called 'batch'")
+    assert refused(*words, "create", "x", "--family", "m6i.large", *mine).startswith("a template names")
+    create = [*words, "create", "batch", "--family", "m6i", "--tenant", "acme"]
+    assert refused(*create) == "admin has no templates in this tenant: say whose is meant, by --owner"
+    assert refused(*create, "--owner", "gina").startswith("no user of this tenant is called 'gina'")
+    done("user", "disable", "acme-client", "--tenant", "acme")
+    done(*create, "--owner", "acme-client")  # whoever is gone leaves templates that can be cleared away
+    done(*words, "delete", "batch", "--owner", "acme-client", "--tenant", "acme")
 
 
 GRID = """\

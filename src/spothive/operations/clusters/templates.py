@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -14,8 +15,8 @@ from spothive.errors import InvalidInput, NotFound
 from spothive.models import Architecture, DiskType, NodeStrategy, NodeTemplate, ResourceType, User
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
-from spothive.operations.fleet.accounts import responsible_user
 from spothive.operations.identity import Action, require
+from spothive.operations.identity.people import find_user
 
 _FAMILY = re.compile(r"[a-z][a-z0-9-]{1,19}")
 _KIND: Final = ResourceType.TEMPLATE
@@ -64,12 +65,12 @@ def create_template(
         actor: who does it.
         name: what it is called; one of each name for a user.
         shape: what it says.
-        owner: user name of whose template it is; the actor, or the tenant's first client, when None.
+        owner: user name of whose template it is; the actor when None.
         default: whether it is the owner's default from now on.
 
     Raises:
         Denied: the role does not allow it.
-        InvalidInput: no family is named, or one twice, or what is no family.
+        InvalidInput: no family is named, or one twice, or what is no family; or staff of platform names no owner.
         NotFound: no such owner.
         DuplicateValue: the owner has a template of this name, or another call made one the default just now.
         ValueRefused: the name or the size is out of its limits.
@@ -79,7 +80,7 @@ def create_template(
     if not families or len(set(families)) != len(families) or not all(map(_FAMILY.fullmatch, families)):
         msg = "a template names one instance family or more, each once, such as m6i or c7g"
         raise InvalidInput(msg)
-    user_id = responsible_user(session, actor, owner)
+    user_id = _owner(session, actor, owner)
     template = NodeTemplate(
         user_id=user_id,
         name=name,
@@ -103,7 +104,8 @@ def set_default_template(session: TenantSession, actor: Actor, *, name: str, own
 
     Raises:
         Denied: the role does not allow it.
-        NotFound: the owner, or the actor when None, has no template of this name.
+        NotFound: the owner, or the actor when None, has no template of this name; or there is no such owner.
+        InvalidInput: staff of platform names no owner.
         DuplicateValue: another call made another one the default just now.
     """
     require(actor, Action.MANAGE, attempt="template.default", resource=name, resource_type=_KIND)
@@ -124,7 +126,8 @@ def delete_template(session: TenantSession, actor: Actor, *, name: str, owner: s
 
     Raises:
         Denied: the role does not allow it.
-        NotFound: the owner, or the actor when None, has no template of this name.
+        NotFound: the owner, or the actor when None, has no template of this name; or there is no such owner.
+        InvalidInput: staff of platform names no owner.
     """
     require(actor, Action.MANAGE, attempt="template.deleted", resource=name, resource_type=_KIND)
     template = _find(session, actor, name, owner)
@@ -141,13 +144,22 @@ def list_templates(session: TenantSession) -> list[ListedTemplate]:
 
 def _find(session: TenantSession, actor: Actor, name: str, owner: str | None) -> NodeTemplate:
     """Return the template, locked."""
-    user_id = responsible_user(session, actor, owner)
+    user_id = _owner(session, actor, owner)
     query = select(NodeTemplate).where(NodeTemplate.user_id == user_id, NodeTemplate.name == name)
     template = session.scalar(query.with_for_update())
     if template is None:
         msg = f"no template is called {name[:100]!r}: see `spothive cluster template list`, and --owner"
         raise NotFound(msg)
     return template
+
+
+def _owner(session: TenantSession, actor: Actor, owner: str | None) -> UUID:
+    if owner is not None:
+        return find_user(session, owner).id
+    if actor.home_tenant_id != session.tenant_id:
+        msg = f"{actor.username} has no templates in this tenant: say whose is meant, by --owner"
+        raise InvalidInput(msg)
+    return actor.user_id
 
 
 def _no_default(session: TenantSession, instead: NodeTemplate) -> str | None:
