@@ -114,6 +114,12 @@ class Settings(BaseSettings):
     """How often a call to AWS is tried in all before throttling or an outage is reported."""
     replica_lifetime: int = Field(default=6 * 3600, ge=60)
     """How long a replica stands by for an instance that AWS may take away."""
+    approval_window: int = Field(default=24 * 3600, ge=1)
+    """How long a request for approval stands, to be decided and executed;"""
+    approval_window_high: int = Field(default=8 * 3600, ge=1)
+    """one whose risk is HIGH,"""
+    approval_window_critical: int = Field(default=2 * 3600, ge=1)
+    """and one whose risk is CRITICAL."""
     model_store: Path = Path("var/models")
     """Folder in which the files of registered models are kept."""
     decision_least_saving: Decimal = Field(default=Decimal("0.05"), ge=0, lt=1)

@@ -70,6 +70,8 @@ def test_every_command_of_the_house_is_there() -> None:
         *("decision outcome", "decision shadow"),
         *("event ingest", "risk check", "risk list", "risk why"),
         *("replica list", "replica outcome", "replica expire"),
+        *("approval list", "approval show", "approval request", "approval approve", "approval reject"),
+        *("approval execute", "approval expire", "approval policy"),
         *("sla report", "sla outages", "sla record", "sla end"),
         *("cluster list", "cluster show", "cluster policy set", "cluster policy show"),
         *("cluster template create", "cluster template list", "cluster template default", "cluster template delete"),

@@ -13,11 +13,12 @@ from cfnlint.api import lint  # type: ignore[import-untyped]  # ships no types
 
 from spothive.errors import InvalidInput
 from spothive.gateways import aws as aws_gateway, aws_clients
-from spothive.gateways.aws import UNGRANTED_CALLS, AwsGateway, Call
+from spothive.gateways.aws import ACTING_CALLS, UNGRANTED_CALLS, AwsGateway, Call
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_errors import AccessDenied
 from spothive.gateways.aws_stand_in import AwsStandIn
-from spothive.gateways.onboarding_template import ACTING, READING, Access, onboarding_template
+from spothive.gateways.fleet_stand_in import generated_answer
+from spothive.gateways.onboarding_template import ACTING, READING, Access, granted, onboarding_template
 
 EXTERNAL_ID = "spothive-4711-secret"
 PRINCIPAL = "arn:aws:iam::111111111111:user/spothive"
@@ -75,7 +76,7 @@ def test_no_other_line_reaches_a_client() -> None:
 
 def test_read_only_grants_exactly_what_the_gateway_calls() -> None:
     granted = _granted("read-only")
-    assert set(granted) == _calls_in_the_source() - UNGRANTED_CALLS
+    assert set(granted) == _calls_in_the_source() - UNGRANTED_CALLS - ACTING_CALLS
     assert len(granted) == len(set(granted))
 
 
@@ -83,6 +84,7 @@ def test_full_adds_the_acting_calls_and_nothing_is_granted_by_pattern() -> None:
     granted = _granted("full")
     assert set(granted) == {*READING, *ACTING}
     assert not set(READING) & set(ACTING)
+    assert set(ACTING) >= ACTING_CALLS
     assert not [action for action in granted if "*" in action]
 
 
@@ -143,7 +145,23 @@ def test_a_launched_template_makes_a_role_that_verifies_and_reads(
     for ask in ASKING.values():
         ask(gateway, credentials)
     made = {call for call in Call if aws.calls(call.service, call.partition(":")[2], account_id=account.account_id)}
-    assert made == set(Call) - UNGRANTED_CALLS
+    assert made == set(READING)
+
+
+def test_full_lets_an_instance_be_terminated_and_read_only_does_not(aws: AwsStandIn, gateway: AwsGateway) -> None:
+    account = aws.make_account(regions=["us-east-1"])
+    machine = generated_answer(owner_id=account.account_id, regions=["us-east-1"], instance_types=1)
+    account.set_fleet(machine)
+    [instance] = [each for reservation in machine["Reservations"] for each in reservation["Instances"]]
+    _, reader = account.make_user()
+    _, actor = account.make_user(actions=granted("full"))
+    with pytest.raises(AccessDenied, match=Call.TERMINATE_INSTANCES):
+        gateway.terminate(reader, "us-east-1", instance["InstanceId"])
+    ended = {gateway.terminate(actor, "us-east-1", instance["InstanceId"]) for _ in range(2)}
+    assert ended <= {"shutting-down", "terminated"}
+    [seen] = gateway.instance(actor, "us-east-1", instance["InstanceId"]).instances
+    assert seen.state == "terminated"
+    assert gateway.terminate(actor, "us-east-1", "i-0123456789abcdef0") == "terminated"
 
 
 @pytest.mark.parametrize("missing", READING)

@@ -49,6 +49,7 @@ STREETS = {
     "event": ("risk", "event_commands", "Take what AWS announces about spot instances."),
     "risk": ("risk", "risk_commands", "Tell which spot pools are blocked, and why."),
     "replica": ("risk", "replica_commands", "See what stands by for instances, and tell what became of it."),
+    "approval": ("approvals", "commands", "Ask for risky actions, decide about them, execute them."),
     "savings": ("decisions", "savings_commands", "Show what decisions save."),
     "sla": ("sla", "commands", "Tell and show how long spothive kept clusters down."),
     "market": ("risk", "market_commands", "Import and list facts of the market, shared by every tenant."),

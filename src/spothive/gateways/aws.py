@@ -41,6 +41,7 @@ class Call(StrEnum):
     LIST_CLUSTERS = "eks:ListClusters"
     DESCRIBE_CLUSTER = "eks:DescribeCluster"
     DESCRIBE_SPOT_PRICE_HISTORY = "ec2:DescribeSpotPriceHistory"
+    TERMINATE_INSTANCES = "ec2:TerminateInstances"
 
     @property
     def service(self) -> str:
@@ -59,6 +60,9 @@ UNGRANTED_CALLS: Final = frozenset({Call.ASSUME_ROLE, Call.GET_CALLER_IDENTITY, 
 The first is allowed by the role's trust, the second AWS allows everybody, and the third spothive makes as itself: the
 market is the same for every account.
 """
+
+ACTING_CALLS: Final = frozenset({Call.TERMINATE_INSTANCES})
+"""Calls that change something at AWS: an account grants them with the access ``full`` alone."""
 
 _PAGE_LIMITS: Final = {
     Call.DESCRIBE_INSTANCES: 1000,
@@ -206,6 +210,20 @@ class AwsGateway:
             whole.refused += part.refused
         return whole
 
+    def terminate(self, credentials: Credentials, region: str, instance_id: str) -> str:
+        """Terminate the instance with this EC2 id; return its state now, in EC2's words.
+
+        Asked again it answers the same, and ``terminated`` when AWS does not know the instance any more.
+        """
+        try:
+            answer = self._ask(credentials, region, Call.TERMINATE_INSTANCES, InstanceIds=[instance_id])
+        except AwsCallFailed as error:
+            if error.code == "InvalidInstanceID.NotFound":
+                return "terminated"
+            raise
+        [ended] = answer["TerminatingInstances"]
+        return str(ended["CurrentState"]["Name"])
+
     def auto_scaling_instances(self, credentials: Credentials, region: str) -> set[str]:
         """Return the ids of the instances that belong to an Auto Scaling group of the region."""
         return {
@@ -258,7 +276,7 @@ class AwsGateway:
 
     # --- how: the only three methods that touch a client ---------------------------------------------
 
-    def _ask(self, who: Who, region: str, call: Call, **parameters: str) -> dict[str, Any]:
+    def _ask(self, who: Who, region: str, call: Call, **parameters: Any) -> dict[str, Any]:
         """Make one call and return its answer."""
         with self._outside(who, region, call) as client:
             answer: dict[str, Any] = getattr(client, call.method)(**parameters)

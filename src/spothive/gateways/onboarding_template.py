@@ -11,12 +11,12 @@ import re
 from typing import Any, Final, Literal
 
 from spothive.errors import InvalidInput
-from spothive.gateways.aws import UNGRANTED_CALLS, Call, valid_external_id
+from spothive.gateways.aws import ACTING_CALLS, UNGRANTED_CALLS, Call, valid_external_id
 
 Access = Literal["read-only", "full"]
 """``read-only`` lets spothive see a fleet; ``full`` also lets it act on one."""
 
-READING: Final = tuple(sorted(set(Call) - UNGRANTED_CALLS))
+READING: Final = tuple(sorted(set(Call) - UNGRANTED_CALLS - ACTING_CALLS))
 """What ``read-only`` grants."""
 
 ACTING: Final = (

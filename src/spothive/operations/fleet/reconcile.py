@@ -256,7 +256,7 @@ def _judged(seen: ObservedInstance, before: _Known | None, now: datetime, *, jud
     if not judge or seen.state in _OVER or status is AuthStatus.TERMINATED:
         return {"auth_status": status, "flagged_at": since}
     replica = before is not None and before.is_replica
-    if replica or seen.in_asg or seen.cluster_name or _is_managed(seen.tags):
+    if replica or is_answered_for(seen):
         return {"auth_status": AuthStatus.AUTHORIZED, "flagged_at": None}
     if status is AuthStatus.AUTHORIZED:
         status, since = AuthStatus.FLAGGED, now
@@ -265,8 +265,10 @@ def _judged(seen: ObservedInstance, before: _Known | None, now: datetime, *, jud
     return {"auth_status": status, "flagged_at": since}
 
 
-def _is_managed(tags: dict[str, str]) -> bool:
-    return any((key.lower(), value.lower()) == MANAGED_BY for key, value in tags.items())
+def is_answered_for(seen: ObservedInstance) -> bool:
+    """Tell whether a group, a cluster or an owner by a tag answers for what AWS described."""
+    managed = any((key.lower(), value.lower()) == MANAGED_BY for key, value in seen.tags.items())
+    return bool(seen.in_asg or seen.cluster_name or managed)
 
 
 def _note_auth(instance_id: str, before: _Known | None, after: AuthStatus, result: ScanResult) -> None:

@@ -17,7 +17,15 @@ from spothive.schema.types.documents import (
     strict_json,
 )
 from spothive.schema.types.ids import Id, new_id
-from spothive.schema.types.instants import Day, UtcDateTime, a_day_after, utc_day, utc_text, utc_timestamp
+from spothive.schema.types.instants import (
+    Day,
+    UtcDateTime,
+    a_day_after,
+    clock_timestamp,
+    utc_day,
+    utc_text,
+    utc_timestamp,
+)
 from spothive.schema.types.numbers import MONEY_MAX, WHOLE_MAX, Bits64, Fraction, Money, Whole, exact_money
 from spothive.schema.types.texts import AsciiText, Email, Text, TextEnum, sendable_text
 
@@ -45,6 +53,7 @@ __all__ = [
     "WeekMatrix",
     "Whole",
     "a_day_after",
+    "clock_timestamp",
     "derived_checks",
     "exact_money",
     "new_id",

@@ -143,6 +143,23 @@ def _utc_timestamp_sqlite(element: utc_timestamp, *_: Any, **__: Any) -> str:
     return f"(strftime('%Y-%m-%d %H:%M:%f000', 'now'{later}))"
 
 
+class clock_timestamp(sa.sql.functions.FunctionElement[datetime]):  # noqa: N801 - reads as an SQL function
+    """The database's time of day as the statement runs, however long its transaction has been open."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(clock_timestamp, "postgresql")
+def _clock_timestamp_postgresql(*_: Any, **__: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(clock_timestamp, "sqlite")
+def _clock_timestamp_sqlite(*_: Any, **__: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
+
+
 class utc_day(sa.sql.functions.FunctionElement[date]):  # noqa: N801 - reads as an SQL function
     """The :class:`Day` in UTC on which a moment lies."""
 
