@@ -34,12 +34,14 @@ AWS_ID, ROGUE = "210987654321", "i-00000000000000007"
 FLAGGED_AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
-def make_rogue(tenant_id: UUID, user_id: UUID, environment: EnvironmentType = EnvironmentType.PROD) -> Instance:
+def make_rogue(
+    tenant_id: UUID, user_id: UUID, environment: EnvironmentType = EnvironmentType.PROD, **facts: Any
+) -> Instance:
     """Make an instance of a connected account for which nobody has answered in 24 hours."""
     with get_db_session(tenant=tenant_id) as session:
         account = connected_account(session, user_id, name="shop", account_id=AWS_ID)
         account.environment_type = environment
-    place = {"region": "us-east-1", "availability_zone": "us-east-1a", "lifecycle": "on-demand"}
+    place = {"region": "us-east-1", "availability_zone": "us-east-1a", "lifecycle": "on-demand", **facts}
     return unauthorise(make_instance(tenant_id, account.id, ROGUE, **place))
 
 

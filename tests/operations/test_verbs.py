@@ -9,13 +9,14 @@ from spothive.database.system_logs import masked
 from spothive.errors import Denied, SpothiveError
 from spothive.operations.identity.tokens import hash_of
 from tests.conftest import Database
+from tests.operations.approval_verbs import APPROVAL_VERBS
 from tests.operations.cluster_verbs import CLUSTER_VERBS
 from tests.operations.conftest import World, audit_impossible, audited
 from tests.operations.sign_in_verbs import SIGN_IN_VERBS
 from tests.operations.verbs import SECRETS, VERBS, Verb, token_of
 from tests.watching import everything, rows_of
 
-ALL = (*VERBS, *SIGN_IN_VERBS, *CLUSTER_VERBS)
+ALL = (*VERBS, *SIGN_IN_VERBS, *CLUSTER_VERBS, *APPROVAL_VERBS)
 
 
 @pytest.mark.parametrize("verb", ALL, ids=lambda verb: verb.name.replace(" ", "_"))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -126,11 +127,11 @@ def test_nobody_decides_on_a_request_of_their_own_nor_does_a_key(world: World) -
 
 def test_a_request_of_another_tenant_is_like_none(world: World) -> None:
     request = asked(world)
-    for decide in (lambda s, i: approve(s, world.gina, i), lambda s, i: reject(s, world.gina, i, reason="x")):
+    for decide in (approve, partial(reject, reason="x")):
         words = []
         for request_id in (request.id, UUID(int=request.id.int ^ 1)):
             with pytest.raises(NotFound) as refusal, get_db_session(tenant=world.globex) as session:
-                decide(session, request_id)
+                decide(session, world.gina, request_id)
             words.append(str(refusal.value).replace(str(request_id), "ID"))
         assert words[0] == words[1]
 

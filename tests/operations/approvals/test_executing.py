@@ -13,6 +13,7 @@ from spothive.clock import utc_now
 from spothive.database import (
     ApprovalAction,
     ApprovalRequest,
+    AuthStatus,
     Decision,
     Instance,
     get_db_session,
@@ -20,6 +21,7 @@ from spothive.database import (
 from spothive.errors import Conflict
 from spothive.gateways.aws_errors import AwsUnavailable
 from spothive.operations.approvals import Executed, execute_approved, executing, request_switch
+from spothive.schema.states import move
 from tests.factories import make_account, make_cluster
 from tests.factories.approvals import ROGUE, OneInstance, approved, ask, ask_earlier, make_machine, make_rogue, no_keys
 from tests.factories.decisions import decide, decision
@@ -34,7 +36,7 @@ Execute = Callable[..., Executed]
 @pytest.fixture
 def execute(world: World) -> Execute:
     def run(request_id: UUID, aws: OneInstance) -> Executed:
-        known = {"tenant_id": world.acme, "gateway": aws, "keys": no_keys}
+        known: dict[str, Any] = {"tenant_id": world.acme, "gateway": aws, "keys": no_keys}
         return execute_approved(get_db_session, world.anna, request_id=request_id, **known)
 
     return run
@@ -106,7 +108,7 @@ def test_what_somebody_answers_for_in_the_inventory_is_left_alone(world: World, 
     request_id, aws = rogue(world), OneInstance()
     with get_db_session(tenant=world.acme) as session:
         row = session.get_one(Instance, machine()["id"])
-        executing.move(session, row, Instance.auth_status, executing.AuthStatus.AUTHORIZED, flagged_at=None)
+        move(session, row, Instance.auth_status, AuthStatus.AUTHORIZED, flagged_at=None)
     with pytest.raises(Conflict, match="not any more what it was"):
         execute(request_id, aws)
     assert aws.terminated == []

@@ -74,7 +74,8 @@ def locked_approval(session: TenantSession, request_id: UUID) -> ApprovalRequest
     Raises:
         NotFound: the tenant has no such request.
     """
-    query = select(ApprovalRequest).where(ApprovalRequest.id == request_id).with_for_update()
+    query = select(ApprovalRequest).where(ApprovalRequest.id == request_id).options(*_WITH_TARGETS)
+    query = query.with_for_update(of=ApprovalRequest)
     return _found(session.scalar(query, execution_options={"populate_existing": True}), request_id)
 
 
