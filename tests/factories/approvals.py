@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 from uuid import UUID
 
@@ -24,11 +24,16 @@ from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_errors import AwsError
 from spothive.gateways.ec2_answer import FleetAnswer, ObservedInstance
+from spothive.gateways.fleet_stand_in import generated_answer
+from spothive.gateways.onboarding_template import granted
 from spothive.operations.actor import Actor
 from spothive.operations.approvals import request_approval, requesting
 from spothive.schema.states import move
 from tests.factories import make_account, make_instance
 from tests.factories.fleets import connected_account, observed
+
+if TYPE_CHECKING:
+    from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
 
 AWS_ID, ROGUE = "210987654321", "i-00000000000000007"
 FLAGGED_AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -79,6 +84,28 @@ def approved(request: ApprovalRequest) -> UUID:
         decided = {"decided_by": DecidedBy.POLICY, "decided_at": row.requested_at}
         move(session, row, ApprovalRequest.status, ApprovalStatus.APPROVED, **decided)
     return request.id
+
+
+def hold_rogues(aws: AwsStandIn, tenant_id: UUID, user_id: UUID, count: int = 1) -> tuple[StandInAccount, list[UUID]]:
+    """Connect an account of the stand-in by a role that may act; return it and its instances, all of them rogue."""
+    account = aws.make_account(regions=["us-east-1"])
+    fleet = generated_answer(owner_id=account.account_id, regions=["us-east-1"], instance_types=count)
+    fleet["Reservations"] = fleet["Reservations"][:count]
+    machines = [each["Instances"][0] for each in fleet["Reservations"]]
+    for machine in machines:
+        machine |= {"Tags": [], "State": {"Code": 16, "Name": "running"}}
+        machine.pop("InstanceLifecycle", None)
+    account.set_fleet(fleet)
+    with get_db_session(tenant=tenant_id) as session:
+        row = connected_account(session, user_id, name="shop", account_id=account.account_id)
+        trust: dict[str, Any] = {"trusts": aws.platform_arn, "external_id": row.external_id}
+        row.role_arn = account.make_role(**trust, actions=granted("full"))
+    made = []
+    for machine in machines:
+        place = {"region": "us-east-1", "availability_zone": machine["Placement"]["AvailabilityZone"]}
+        kind = {"instance_type": machine["InstanceType"], "lifecycle": "on-demand"}
+        made.append(unauthorise(make_instance(tenant_id, row.id, machine["InstanceId"], **place, **kind)).id)
+    return account, made
 
 
 class OneInstance(AwsGateway):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+import time
+from typing import Any, NoReturn
+from uuid import UUID
 
 from spothive.database import get_db_session
 from spothive.errors import Conflict, KeyMissing
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions, Credentials
+from spothive.operations.approvals import execute_approved
 from spothive.operations.fleet import discover_account, verify_onboarding
 from spothive.operations.identity import find_actor
 from tests.torture.processes import DONE, STEP, Voice
+
+PAUSE = 0.05
+"""Seconds between two words, in which a test can kill."""
 
 
 def claim(voice: Voice, url: str, platform: Credentials, slug: str, username: str, name: str, role_arn: str) -> None:
@@ -47,6 +53,27 @@ def discover(voice: Voice, url: str, platform: Credentials) -> None:
         voice.say((type(error).__name__, str(error)))
     else:
         voice.say(DONE)
+
+
+def execute(voice: Voice, url: str, platform: Credentials, request_id: UUID) -> None:
+    """Execute an approval of acme, with a word before each question to AWS, and after the answer that it ends."""
+    gateway = _gateway(url, platform)
+    actor, tenant_id = find_actor("anna", "acme")
+    terminate = gateway.terminate
+
+    def step_by_step(*which: Any) -> str:
+        voice.say(STEP)
+        time.sleep(PAUSE)
+        state = terminate(*which)
+        voice.say(STEP)
+        time.sleep(PAUSE)
+        return state
+
+    setattr(gateway, "terminate", step_by_step)  # noqa: B010 - so that its signature is no matter
+    voice.wait_for_start()
+    known: dict[str, Any] = {"tenant_id": tenant_id, "gateway": gateway, "keys": no_keys}
+    execute_approved(get_db_session, actor, request_id=request_id, **known)
+    voice.say(DONE)
 
 
 def no_keys() -> NoReturn:

@@ -125,7 +125,7 @@ def _switches(period: Period, company: Company) -> list[Wish]:
         )
         outcome = "pending" if open_still else ended
         wishes.append(
-            Wish(company, ApprovalAction.SWITCH_INSTANCE, machine.id, RiskLevel.MEDIUM, text, switch.at, outcome)
+            Wish(company, ApprovalAction.SWITCH_INSTANCE, machine.id, RiskLevel.LOW, text, switch.at, outcome)
         )
     return wishes
 
@@ -138,7 +138,7 @@ def _rogues(period: Period, company: Company) -> list[Wish]:
             company,
             ApprovalAction.TERMINATE_ROGUE,
             machine.id,
-            RiskLevel.HIGH,
+            RiskLevel.CRITICAL,
             f"Terminate {machine.instance_id}: nobody answers for it since {machine.launched:%Y-%m-%d %H:%M} UTC",
             at,
             "pending",
@@ -156,7 +156,7 @@ def _sleep(period: Period, company: Company) -> list[Wish]:
             company,
             ApprovalAction.HIBERNATE_CLUSTER,
             cluster.id,
-            RiskLevel.LOW,
+            RiskLevel.MEDIUM,
             f"Put {cluster.name} to sleep by its schedule",
             at,
             "policy",
