@@ -13,7 +13,6 @@ from spothive.database import (
     ApprovalAction,
     ApprovalRequest,
     Decision,
-    EnvironmentType,
     Instance,
     WasteResource,
     get_db_session,
@@ -108,30 +107,21 @@ def test_twenty_who_ask_at_once_get_one_request(world: World) -> None:
     assert [row["id"] for row in rows_of(ApprovalRequest)] == made[:1]
 
 
-@pytest.mark.parametrize(
-    ("on", "environment", "rogue", "status"),
-    [
-        (True, EnvironmentType.PROD, False, "APPROVED"),  # LOW
-        (True, EnvironmentType.PROD, True, "PENDING"),  # CRITICAL
-        (True, EnvironmentType.LAB, True, "APPROVED"),
-        (False, EnvironmentType.LAB, True, "PENDING"),
-        (False, EnvironmentType.PROD, False, "PENDING"),
-    ],
-)
-def test_a_policy_approves_what_is_low_and_anything_in_the_lab(
-    world: World, on: bool, environment: EnvironmentType, rogue: bool, status: str
-) -> None:
-    with get_db_session(tenant=world.acme) as session:
-        assert set_auto_approval(session, world.anna, on=True)
-        assert not set_auto_approval(session, world.anna, on=True)
-        assert set_auto_approval(session, world.anna, on=False)
-        assert set_auto_approval(session, world.anna, on=on) is on
-    machine = make_rogue(world.acme, world.anna.user_id, environment)
-    action = ApprovalAction.TERMINATE_ROGUE if rogue else SWITCH
-    made = ask(world.udo, machine.id, action=action)
-    decided = ("policy", None, True) if status == "APPROVED" else (None, None, False)
-    assert made.status == status
-    assert (made.decided_by, made.approver_id, made.decided_at is not None) == decided
+def test_a_policy_approves_what_is_low_and_anything_in_the_lab(world: World) -> None:
+    prod, lab = make_rogue(world.acme, world.anna.user_id), unauthorise(make_machine(world.acme))
+    terminate = ApprovalAction.TERMINATE_ROGUE
+    for on in (False, True):
+        with get_db_session(tenant=world.acme) as session:
+            assert set_auto_approval(session, world.anna, on=on) is on
+            assert not set_auto_approval(session, world.anna, on=on)
+        made = [
+            ask(world.udo, machine.id, action=action, payload={"on": on})
+            for machine in (prod, lab)
+            for action in (SWITCH, terminate)
+        ]
+        decided = [(row.status, row.decided_by, row.approver_id, row.decided_at is not None) for row in made]
+        waits, passed = ("PENDING", None, None, False), ("APPROVED", "policy", None, True)
+        assert decided == ([passed, waits, passed, passed] if on else [waits] * 4)
 
 
 def test_the_policy_is_the_tenants_own(world: World) -> None:
