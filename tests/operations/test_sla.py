@@ -185,6 +185,8 @@ def test_what_cannot_have_been_is_refused(world: World, node: UUID) -> None:
         (NotFound, {"instance_id": "i-9"}),  # globex's
         (InvalidInput, {"instance_id": "i-\0"}),
         (InvalidInput, {"end": NOON - timedelta(microseconds=1)}),
+        (InvalidInput, {"start": datetime(1, 1, 1, tzinfo=UTC), "end": NOON}),
+        (InvalidInput, {"start": NOON - timedelta(days=366, seconds=1), "end": NOON}),
         (InvalidInput, {"end": now + timedelta(minutes=1)}),
         (InvalidInput, {"start": now + CLOCKS_DIFFER + timedelta(minutes=1)}),
         (ValueRefused, {"details": "x" * 4001}),

@@ -37,6 +37,8 @@ OUTAGES_MAX: Final = 10_000
 """Most outages that are listed at once."""
 
 _KIND: Final = ResourceType.INSTANCE
+_FIRST_YEAR: Final = 2015
+_LONGEST: Final = timedelta(days=366)
 _LAST_YEAR = 9998  # the month after it is still a date
 
 Outage = tuple[datetime, datetime | None]
@@ -205,10 +207,15 @@ def record_downtime(
     Raises:
         Denied: the role does not allow it.
         NotFound: the tenant has no such instance.
-        InvalidInput: it ends before it begins or in the future, or begins more than 5 minutes ahead.
+        InvalidInput: it ends before it begins or in the future, begins more than 5 minutes ahead or before the year
+            2015, or lasted for more than a year: what is written cannot be corrected.
     """
     require(actor, Action.MANAGE, attempt="downtime.recorded", resource=instance_id, resource_type=_KIND)
     now = utc_now()
+    if start.year < _FIRST_YEAR or (end is not None and end - start > _LONGEST):
+        since = start.isoformat(" ", "minutes")
+        msg = f"an outage since {since} lasts for more than a year, or is older than 2015: correct the times"
+        raise InvalidInput(msg)
     if start > now + CLOCKS_DIFFER:
         msg = f"the outage begins at {start:%Y-%m-%d %H:%M:%S} UTC, in the future: correct the time, or the clock"
         raise InvalidInput(msg)

@@ -52,7 +52,7 @@ def notice(
         reported_at=at,
         expires_at=at + timedelta(hours=360),
         source_event_id=f"{uuid4().hex}{uuid4().hex}",
-        event_metadata={"counted": counted and not rebalance},
+        event_metadata={"counted": counted},
     )
 
 

@@ -92,6 +92,7 @@ def test_all_that_is_known_of_a_pool(db: Database) -> None:
         notice("a", "m5.large", 361 * HOUR),
         notice("a", "m5.large", HOUR, counted=False),  # of a LAB account
         notice("a", "m5.large", 2 * HOUR, rebalance=True),
+        notice("a", "m5.large", 2 * HOUR, rebalance=True, counted=False),  # of a LAB account
         notice("a", "m5.large", 25 * HOUR, rebalance=True),
         notice("b", "m5.large", -HOUR),  # of a clock that is ahead
     )

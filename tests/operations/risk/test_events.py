@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from spothive.clock import utc_now
 from spothive.database import (
     Account,
+    DowntimeLog,
     GlobalRiskEvent,
     Instance,
     Lifecycle,
@@ -27,8 +28,10 @@ from spothive.models import Base
 from spothive.operations.risk import (
     EventOutcome,
     PoolRisk,
+    ReplicaOutcome,
     check_pools,
     list_blocked,
+    record_replica_outcome,
     record_spot_event,
     why_pool,
 )
@@ -48,6 +51,7 @@ from tests.operations.risk.conftest import (
     at_once,
     hit,
     pool,
+    price,
     told,
 )
 from tests.watching import everything, rows_of, statements
@@ -281,3 +285,56 @@ def test_why_tells_the_latest_announcements_first(db: Database, fleet: World) ->
     ]
     assert shortest.events == history.events[:1]
     assert history.risk.reason == f"2 interruptions, the last at {now:%Y-%m-%d %H:%M} UTC"
+
+
+# --- an instance has one life after the other -------------------------------------------------------------------------
+
+
+def _started(at: datetime | None, *, gone: datetime | None = None) -> None:
+    """Let discovery have found when acme's PROD instance was started last, and that it is gone."""
+    with get_db_session() as session, system_scope(session, "test"):
+        ended = {"state": "terminated", "terminated_at": gone} if gone else {}
+        change = update(Instance).where(Instance.instance_id == IN_PROD)
+        session.execute(change.values(launched_at=at, **ended), execution_options={"synchronize_session": False})
+
+
+@pytest.mark.parametrize("kind", [TERMINATION, REBALANCE])
+@pytest.mark.parametrize("wrong", ["before it was started", "after it was gone"])
+def test_nothing_follows_from_a_notice_outside_of_the_life_of_an_instance(fleet: World, kind: str, wrong: str) -> None:
+    moment = utc_now() - timedelta(hours=3)
+    if wrong == "before it was started":
+        _started(moment + timedelta(minutes=6))
+    else:
+        _started(None, gone=moment - timedelta(minutes=6))
+    result = told(fleet, hit(kind=kind, at=moment))
+    assert (result.outcome, result.blocked_until) == (EventOutcome.RECORDED, None)
+    assert len(rows_of(GlobalRiskEvent)) == 1
+    assert rows_of(SpotPoolRisk) == rows_of(DowntimeLog) == rows_of(Instance, is_replica=True) == []
+    (event,) = rows_of(GlobalRiskEvent)
+    assert event["event_metadata"] == {"counted": False}
+
+
+def test_an_instance_that_was_started_again_may_be_interrupted_again(fleet: World) -> None:
+    first, again = utc_now() - timedelta(days=3), utc_now() - timedelta(minutes=10)
+    price("us-east-1b", "0.03")
+    told(fleet, hit(event_id="e-1", at=first))
+    with get_db_session(tenant=fleet.acme) as session:
+        (planned,) = session.scalars(select(Instance.instance_id).where(Instance.is_replica))
+        replica, launched = "i-0000000000000aaaa", ReplicaOutcome.LAUNCHED
+        record_replica_outcome(session, fleet.anna, replica=planned, outcome=launched, instance_id=replica)
+    _started(again - timedelta(hours=1))
+    told(fleet, hit(event_id="e-2", kind=REBALANCE, at=again - timedelta(minutes=2)))
+    assert len(rows_of(Instance, is_replica=True)) == 1
+    result = told(fleet, hit(event_id="e-3", at=again))
+    assert result.consequence is not None
+    assert result.consequence.down_since is not None
+    assert len(rows_of(DowntimeLog)) == 2
+
+
+def test_an_instance_is_one_voice_about_its_pool_a_day_and_none_in_the_lab(fleet: World) -> None:
+    moment = utc_now() - timedelta(hours=30)
+    for number, hours in enumerate((0, 1, 2, 25)):
+        told(fleet, hit(event_id=f"e-{number}", kind=REBALANCE, at=moment + timedelta(hours=hours)))
+    told(fleet, spot_event(event_id="e-lab", account=LAB, instance_id=IN_LAB, kind=REBALANCE))
+    rows = sorted(rows_of(GlobalRiskEvent), key=lambda row: row["reported_at"])
+    assert [row["event_metadata"]["counted"] for row in rows] == [True, False, False, True, False]

@@ -244,7 +244,7 @@ def _prices(
 def _notices(
     session: TenantSession, pools: Iterable[str], now: datetime
 ) -> dict[str, list[tuple[SpotEventType, datetime]]]:
-    """Return the notices of the last 15 days that count for each pool: rebalances, and terminations that block it."""
+    """Return the notices of the last 15 days that count for each pool: those of PROD accounts, as the hive has it."""
     event = GlobalRiskEvent
     query = select(event.pool_id, event.event_type, event.reported_at, event.event_metadata).where(
         is_any_of(session, event.pool_id, list(pools)),
@@ -253,6 +253,6 @@ def _notices(
     )
     found: dict[str, list[tuple[SpotEventType, datetime]]] = defaultdict(list)
     for pool, kind, at, about in session.execute(query):
-        if kind is SpotEventType.REBALANCE_NOTICE or about.get("counted") is not False:
+        if about.get("counted") is not False:
             found[pool].append((kind, at))
     return found

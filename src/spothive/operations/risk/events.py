@@ -34,9 +34,9 @@ from spothive.operations.audit import record
 from spothive.operations.fleet.access import Access, read_access
 from spothive.operations.fleet.describing import described, hold_described
 from spothive.operations.identity import Action, require
-from spothive.operations.risk.notices import SpotNotice, read_spot_event, shortly
+from spothive.operations.risk.notices import CLOCKS_DIFFER, SpotNotice, read_spot_event, shortly
 from spothive.operations.risk.pools import BLOCKED_FOR, block_pool
-from spothive.operations.risk.replicas import Consequence, announced, follow, is_unseen, standby_of
+from spothive.operations.risk.replicas import ONE_END, Consequence, announced, follow, is_unseen, standby_of
 from spothive.operations.sessions import Sessions
 from spothive.settings import get_settings
 
@@ -221,30 +221,61 @@ def _record(
     if instance is None or (may_ask and is_unseen(instance)):
         return _unknown(notice)
     standby = standby_of(session, instance)
+    amiss = _amiss(instance, notice)
     is_prod = account.environment_type is EnvironmentType.PROD
-    counts = is_prod and notice.event_type is SpotEventType.TERMINATION_NOTICE and not is_unseen(instance)
+    counts = is_prod and amiss is None and not is_unseen(instance)
     place = _place(instance)
     with system_scope(session, f"{actor.label} hands in an event about spot instances"):
-        was_announced = bool(announced(session, [notice.instance_id]))
+        was_announced = bool(announced(session, [notice.instance_id], near=notice.reported_at))
+        if notice.event_type is SpotEventType.REBALANCE_NOTICE:
+            counts = counts and not _was_recommended(session, notice)
         if not _write_event(session, account, notice, place, counts=counts):
             return EventResult(EventOutcome.REPEATED, "was recorded before", notice, place["pool_id"])
-        blocked_until = block_pool(session, place, notice.reported_at) if counts else None
+        terminates = notice.event_type is SpotEventType.TERMINATION_NOTICE
+        blocked_until = block_pool(session, place, notice.reported_at) if counts and terminates else None
     lifetime = timedelta(seconds=get_settings().replica_lifetime)
-    consequence = follow(session, notice, instance, standby, was_announced=was_announced, lifetime=lifetime)
+    if amiss is None:
+        consequence = follow(session, notice, instance, standby, was_announced=was_announced, lifetime=lifetime)
+    else:
+        consequence = Consequence(amiss)
     after = {
         "event_type": notice.event_type,
         "pool_id": place["pool_id"],
         "reported_at": notice.reported_at.isoformat(),
-        "counted": counts,
+        "counted": counts and terminates,
         "described": is_described,
     }
     after |= consequence.facts()
     record(session, actor, "event.recorded", notice.instance_id, ResourceType.RISK, after=after)
     blocks = "blocks nothing"
-    if counts:
+    if counts and terminates:
         blocks = "blocks its pool" if blocked_until else "its 15 days are over"
     reason = f"recorded; {blocks}; {consequence.reason}"
     return EventResult(EventOutcome.RECORDED, reason, notice, place["pool_id"], blocked_until, consequence)
+
+
+def _amiss(instance: Instance, notice: SpotNotice) -> str | None:
+    """Return why nothing may follow from a notice about an instance that is known; None if something may."""
+    if instance.launched_at is not None and notice.reported_at < instance.launched_at - CLOCKS_DIFFER:
+        return "the instance was started after that"
+    if instance.terminated_at is not None and notice.reported_at > instance.terminated_at + CLOCKS_DIFFER:
+        return "the instance was gone before that"
+    return None
+
+
+def _was_recommended(session: TenantSession, notice: SpotNotice) -> bool:
+    """Tell whether AWS recommended to leave this instance within a day of the notice; only in system scope.
+
+    It does so again and again; one instance is one voice about its pool.
+    """
+    query = (
+        select(GlobalRiskEvent.event_metadata)
+        .join(RiskSource, RiskSource.risk_event_id == GlobalRiskEvent.id)
+        .where(RiskSource.source_client_id == session.tenant_id, RiskSource.instance_id == notice.instance_id)
+        .where(GlobalRiskEvent.event_type == SpotEventType.REBALANCE_NOTICE)
+        .where(GlobalRiskEvent.reported_at.between(notice.reported_at - ONE_END, notice.reported_at + ONE_END))
+    )
+    return any(about.get("counted") for about in session.scalars(query))
 
 
 def _place(instance: Instance) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,6 +28,9 @@ from spothive.operations.sla import end_outages
 from spothive.schema.states import move
 
 _PLANNED_ID: Final = re.compile(rf"{PLANNED}([0-9a-f]{{32}})")
+_EARLY: Final = timedelta(hours=24)
+"""How long before it was planned a replica may have been started, as where its event came late."""
+
 _CALLED: Final = "replicas"
 """How the audit trail calls all of a tenant's replicas together."""
 
@@ -130,7 +133,7 @@ def _check(outcome: ReplicaOutcome, instance_id: str | None, at: datetime | None
     if at is not None and at > now + CLOCKS_DIFFER:
         msg = f"{at:%Y-%m-%d %H:%M:%S} UTC is in the future: tell what became of a replica once it did"
         raise InvalidInput(msg)
-    return _Started(instance_id, at or now) if instance_id else None
+    return _Started(instance_id, min(at or now, now)) if instance_id else None
 
 
 def _locked(session: TenantSession, replica: str) -> tuple[Instance, Instance | None]:
@@ -179,6 +182,11 @@ def _outcome(
 
 def _launched(session: TenantSession, row: Instance, primary: Instance, told: _Started) -> ReplicaResult:
     instance_id = told.instance_id
+    if told.at < row.created_at - _EARLY:
+        msg = (
+            f"it was planned at {row.created_at:%Y-%m-%d %H:%M} UTC and cannot have started a day before: correct --at"
+        )
+        raise InvalidInput(msg)
     if not row.is_planned:
         msg = f"the replica of {primary.instance_id} runs as {row.instance_id}: terminate {instance_id} at AWS"
         raise Conflict(msg)

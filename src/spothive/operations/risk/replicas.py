@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import aliased
 
 from spothive.clock import utc_now
@@ -38,6 +38,9 @@ from spothive.schema.types import new_id
 
 TWO_MINUTES: Final = timedelta(seconds=120)
 """How long AWS lets an instance run after a termination notice ("Spot Instance interruption notices", EC2 guide)."""
+
+ONE_END: Final = timedelta(hours=24)
+"""Termination notices about one instance that lie no further apart tell of one and the same end."""
 
 REPLICAS_MAX: Final = 10_000
 """Most replicas that are listed at once."""
@@ -134,15 +137,31 @@ def standby_of(session: TenantSession, instance: Instance) -> Instance | None:
     return session.scalar(query.with_for_update())
 
 
-def announced(session: TenantSession, instance_ids: Collection[str]) -> set[str]:
-    """Return those of the tenant's instances whose termination AWS has announced; only in system scope."""
+def announced(session: TenantSession, instance_ids: Collection[str], *, near: datetime | None = None) -> set[str]:
+    """Return those of the tenant's instances whose termination AWS has announced; only in system scope.
+
+    A notice from before the last start of an instance was about an earlier run of it: AWS may stop a spot instance, or
+    let it hibernate, and start it again.
+
+    Args:
+        session: session of the tenant, in system scope.
+        instance_ids: EC2's ids.
+        near: announced within :data:`ONE_END` of this moment only; at any time if None.
+    """
     query = (
         select(RiskSource.instance_id)
         .join(GlobalRiskEvent, GlobalRiskEvent.id == RiskSource.risk_event_id)
+        .outerjoin(
+            Instance,
+            and_(Instance.tenant_id == RiskSource.source_client_id, Instance.instance_id == RiskSource.instance_id),
+        )
         .where(RiskSource.source_client_id == session.tenant_id)
         .where(is_any_of(session, RiskSource.instance_id, instance_ids))
         .where(GlobalRiskEvent.event_type == SpotEventType.TERMINATION_NOTICE)
+        .where(or_(Instance.launched_at.is_(None), GlobalRiskEvent.reported_at >= Instance.launched_at))
     )
+    if near is not None:
+        query = query.where(GlobalRiskEvent.reported_at.between(near - ONE_END, near + ONE_END))
     return set(session.scalars(query))
 
 
