@@ -25,7 +25,7 @@ def test_prices_are_added_and_changed(people: Database, done: Spothive) -> None:
     first = done(*words, given=_table(m5="0.1", c5="0.2"))
     assert first.out == "on-demand prices from a test: 2 added, 0 changed, 0 unchanged, 0 refused\n"
     again = done(*words, "--json", given=_table(m5="0.1", c5="0.3")).json
-    counts = {"added": 0, "changed": 1, "unchanged": 1, "kept": 0}
+    counts = {"added": 0, "changed": 1, "unchanged": 1, "kept": 0, "removed": 0}
     assert again == {"facts": "on-demand prices", "source": "a test", "refused": []} | counts
     assert {str(row["price"]) for row in everything()[OnDemandPrice.__tablename__]} == {"0.100000", "0.300000"}
     assert len(audited("market.imported")) == 2
@@ -89,8 +89,8 @@ def test_what_is_known_is_listed_to_everybody(people: Database, done: Spothive, 
     )
     done("market", "import", "-", given=history)
     offers = [
-        {"zone": "us-east-1a", "price": "0.031200", "observed_at": "2026-01-15T10:00:00Z"},
-        {"zone": "us-east-1b", "price": "0.030000", "observed_at": "2026-01-15T09:00:00Z"},
+        {"zone": "us-east-1a", "price": "0.031200", "observed_at": "2026-01-15T10:00:00Z", "source": "standard input"},
+        {"zone": "us-east-1b", "price": "0.030000", "observed_at": "2026-01-15T09:00:00Z", "source": "standard input"},
     ]
     whole = {"region": "us-east-1", "instance_type": "m5.large", "on_demand": "0.096000", "band": 1}
     known = done("market", "list", "--json", *acting).json
@@ -99,11 +99,13 @@ def test_what_is_known_is_listed_to_everybody(people: Database, done: Spothive, 
         ("us-east-1", "c5.large"),
         ("us-east-1", "m5.large"),
     ]
-    assert known[2] == whole | {"savings_percent": 70, "offers": offers}
+    whole |= {"savings_percent": 70, "on_demand_source": "a table", "advisor_source": "standard input"}
+    assert known[2] == whole | {"offers": offers}
     assert (known[1]["band"], known[1]["offers"]) == (None, [])
     narrow = ["--region", "us-east-1", "--type", "m5.large"]
     assert done("market", "list", "--json", *narrow).json == known[2:]
     shown = done("market", "list", *narrow).out.splitlines()
+    assert not [line for line in shown if "*" in line]
     assert [line.split("|")[2].strip() for line in shown if "m5.large" in line] == ["us-east-1a", "us-east-1b"]
     assert done("market", "list", "--limit", "2").out.endswith("perhaps more: --limit, --region and --type\n")
     assert "is no AWS region" in refused("market", "list", "--region", "us-esat-1")
@@ -130,5 +132,17 @@ def test_a_market_can_be_made_up(people: Database, done: Spothive, refused: Call
     [known] = done("market", "list", "--region", "us-east-1", "--type", "m5.large", "--json").json
     assert known["on_demand"] == "0.096000"
     assert len(known["offers"]) == 6
+    sources = [known["on_demand_source"], known["advisor_source"], known["offers"][0]["source"]]
+    assert sources == ["standard input", "synthetic", "synthetic"]
+    shown = done("market", "list", "--region", "us-east-1", "--type", "m5.large").out.splitlines()
+    first_row = [each.strip() for each in next(line for line in shown if "m5.large" in line).split("|")]
+    assert [value.endswith(" *") for value in first_row[3:7]] == [True, False, True, True]
+    assert shown[-1] == "* made up by spothive, not read anywhere"
+
+    done("market", "import", "-", given=_history(("us-east-1a", "0.02", "2026-01-15T09:00:00Z")))
+    third = done("market", "import", "--synthetic", "--seed", "4").out
+    assert "1 made-up ones were left out: true ones are known\n" in third
+    [known] = done("market", "list", "--region", "us-east-1", "--type", "m5.large", "--json").json
+    assert [offer["source"] for offer in known["offers"]] == ["standard input"] + 5 * ["synthetic"]
     assert refused("market", "import") == refused("market", "import", "-", "--synthetic")
     assert refused("market", "import") == "give either a FILE or --synthetic"

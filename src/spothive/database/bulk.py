@@ -90,6 +90,17 @@ def listed(session: TenantSession, name: str, values: Collection[str]) -> Any:
     return made.table_valued(sa.column("value", sa.Text), name=name)
 
 
+def listed_rows(session: TenantSession, name: str, columns: Sequence[str], rows: Collection[Sequence[str]]) -> Any:
+    """Return rows of texts as a table called ``name`` with these columns, to be joined: a parameter or one a column."""
+    if session.get_bind().dialect.name == "postgresql":
+        parts = zip(*rows, strict=True) if rows else ((),) * len(columns)
+        arrays = [sa.literal(list(part), pg.ARRAY(sa.Text)) for part in parts]
+        return sa.func.unnest(*arrays).table_valued(*(sa.column(c, sa.Text) for c in columns)).render_derived(name)
+    each = sa.func.json_each(sa.literal([list(row) for row in rows], sa.JSON)).table_valued("value")
+    cells = (sa.func.json_extract(each.c.value, f"$[{at}]", type_=sa.Text).label(c) for at, c in enumerate(columns))
+    return sa.select(*cells).subquery(name)
+
+
 def _table(model: type[Base]) -> Table:
     assert isinstance(model.__table__, Table)  # noqa: S101 - no model of ours maps anything else
     return model.__table__

@@ -23,7 +23,7 @@ from spothive.database import (
 from spothive.errors import InvalidInput, NotAllowed, ValueRefused
 from spothive.operations.risk import MarketFact, MarketImported, MarketRead, import_market, read_market
 from tests.operations.conftest import World
-from tests.watching import rows_of
+from tests.watching import rows_of, statements
 
 ADVISOR = Path(__file__).parents[4] / "shared" / "data" / "spot-advisor-data.json"
 MOMENT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
@@ -247,6 +247,60 @@ def test_made_up_facts_never_take_the_place_of_true_ones(world: World) -> None:
     true = as_file({"us-east-1": {"c5.large": "9"}})
     assert taken(world, true) == MarketImported(added=0, changed=1, unchanged=0)  # now somebody answers for it
     assert {row["source"] for row in rows_of(OnDemandPrice)} == {"prices.json"}
+
+
+def made_up_history(*entries: Any) -> MarketRead:
+    read = read_market("synthetic", history(*entries))
+    assert read.source == "synthetic"
+    return read
+
+
+def stored(world: World, read: MarketRead) -> MarketImported:
+    with get_db_session(tenant=PLATFORM_TENANT_ID) as session:
+        return import_market(session, world.admin, read)
+
+
+def test_a_spot_pool_has_true_prices_or_made_up_ones_and_never_both(world: World) -> None:
+    later, latest = ((MOMENT + timedelta(hours=n)).isoformat() for n in (1, 2))
+    windows = {"ProductDescription": "Windows"}
+    taken(world, history(entry("0.02")))
+    before = rows_of(SpotPrice)
+    made_up = made_up_history(
+        entry("9", Timestamp=later),
+        entry("9", Timestamp=later, **windows),
+        entry("9", Timestamp=later, AvailabilityZone="us-east-1b"),
+        entry("8", Timestamp=latest, AvailabilityZone="us-east-1b"),
+        entry("9", Timestamp=later, InstanceType="c5.large"),
+    )
+    assert stored(world, made_up) == MarketImported(added=4, changed=0, unchanged=0, kept=1)
+    assert [row for row in rows_of(SpotPrice) if row["source"] == "prices.json"] == before
+    assert stored(world, made_up) == MarketImported(added=0, changed=0, unchanged=4, kept=1)
+
+    true = history(entry("0.03", AvailabilityZone="us-east-1b"), entry("0.03", Timestamp=later, **windows))
+    assert taken(world, true) == MarketImported(added=2, changed=0, unchanged=0, removed=3)
+    prices = {
+        (row["availability_zone"], row["instance_type"], row["product"]): (str(row["price"]), row["source"])
+        for row in rows_of(SpotPrice)
+    }
+    assert prices == {
+        ("us-east-1a", "m5.large", "Linux/UNIX"): ("0.020000", "prices.json"),
+        ("us-east-1a", "m5.large", "Windows"): ("0.030000", "prices.json"),
+        ("us-east-1b", "m5.large", "Linux/UNIX"): ("0.030000", "prices.json"),
+        ("us-east-1a", "c5.large", "Linux/UNIX"): ("9.000000", "synthetic"),
+    }
+    assert taken(world, true) == MarketImported(added=0, changed=0, unchanged=2)
+
+
+def test_true_and_made_up_prices_are_parted_in_a_constant_number_of_statements(world: World) -> None:
+    def entries(price: str, count: int) -> list[dict[str, Any]]:
+        return [entry(price, InstanceType=f"m{number}.large") for number in range(1, count + 1)]
+
+    with get_db_session(tenant=PLATFORM_TENANT_ID) as session, statements() as made_up:
+        import_market(session, world.admin, made_up_history(*entries("9", 300)))
+    with get_db_session(tenant=PLATFORM_TENANT_ID) as session, statements() as true:
+        done = import_market(session, world.admin, read_market("true.json", history(*entries("0.1", 300))))
+    assert done == MarketImported(added=300, changed=0, unchanged=0, removed=300)
+    assert max(made_up.total(), true.total()) < 20
 
 
 @pytest.mark.skipif(not ADVISOR.is_file(), reason="the real file of the advisor is not part of the project")

@@ -15,7 +15,9 @@ from spothive.cli.progress import show_progress
 from spothive.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from spothive.operations.risk import MarketImported, MarketRead
+    from collections.abc import Callable, Iterator
+
+    from spothive.operations.risk import MarketEntry, MarketImported, MarketRead
 
 market_commands = typer.Typer(rich_markup_mode=None)
 
@@ -25,8 +27,8 @@ MARKET_COLUMNS = (
     Column("region", "region", optional=True),
     Column("type", "type"),
     Column("zone", "zone"),
-    Column("spot", "spot", hourly, right=True),
-    Column("on demand", "on_demand", hourly, right=True),
+    Column("spot", "spot", right=True),
+    Column("on demand", "on_demand", right=True),
     Column("band", "band", right=True),
     Column("saves %", "savings", right=True),
     Column("since", "since", optional=True),
@@ -39,6 +41,8 @@ STATUS_COLUMNS = (
     Column("hours old", "age_hours", right=True),
 )
 _NO_OFFER = {"zone": None, "spot": None, "since": None}
+MADE_UP = " *"
+"""Stands behind what was made up."""
 
 
 @command(market_commands, "import")
@@ -118,7 +122,8 @@ def list_market(
 ) -> None:
     """List what instance types cost under Linux, by zone.
 
-    Prices are USD per hour; a spot price is the newest of its zone. Band and
+    Prices are USD per hour; a spot price is the newest of its zone. What was
+    made up has a mark, and in JSON a source that begins "synthetic". Band and
     savings are those of AWS's Spot Instance Advisor: interrupted in a month
     under 5 % (0), 10 % (1), 15 % (2), 20 % (3) or more (4).
     """
@@ -127,14 +132,10 @@ def list_market(
     with call.reading() as session:
         found = list_market(session, region=region, instance_type=instance_type, limit=limit)
     call.out.json([asdict(entry) for entry in found])
-    rows = [
-        {"region": entry.region, "type": entry.instance_type, "on_demand": entry.on_demand, "band": entry.band}
-        | {"savings": entry.savings_percent}
-        | ({"zone": offer.zone, "spot": offer.price, "since": offer.observed_at} if offer else _NO_OFFER)
-        for entry in found
-        for offer in entry.offers or (None,)
-    ]
+    rows = [row for entry in found for row in _rows_of(entry)]
     call.out.table(rows, MARKET_COLUMNS, empty="no such facts of the market: see spothive market import and refresh")
+    if any(str(value).endswith(MADE_UP) for row in rows for value in row.values()):
+        call.out.line("* made up by spothive, not read anywhere")
     if len(found) == limit:
         call.out.line("perhaps more: --limit, --region and --type")
 
@@ -162,6 +163,30 @@ def show_status(call: Call) -> None:
     call.out.table(rows, STATUS_COLUMNS, empty="")
 
 
+def _rows_of(entry: MarketEntry) -> Iterator[dict[str, Any]]:
+    """Yield a row for each zone of a type, or one without a zone where no spot price is known."""
+    known = {
+        "region": entry.region,
+        "type": entry.instance_type,
+        "on_demand": _marked(entry.on_demand, entry.on_demand_source, hourly),
+        "band": _marked(entry.band, entry.advisor_source),
+        "savings": _marked(entry.savings_percent, entry.advisor_source),
+    }
+    for offer in entry.offers:
+        spot = _marked(offer.price, offer.source, hourly)
+        yield known | {"zone": offer.zone, "spot": spot, "since": offer.observed_at}
+    if not entry.offers:
+        yield known | _NO_OFFER
+
+
+def _marked(value: Any, source: str | None, render: Callable[[Any], str] = str) -> str | None:
+    from spothive.operations.risk import is_made_up
+
+    if value is None or source is None:
+        return None
+    return f"{render(value)}{MADE_UP if is_made_up(source) else ''}"
+
+
 def _tell_import(call: Call, read: MarketRead, result: MarketImported) -> dict[str, Any]:
     """Tell people what was stored, and return it for programs."""
     call.out.line(
@@ -169,7 +194,9 @@ def _tell_import(call: Call, read: MarketRead, result: MarketImported) -> dict[s
         f"{result.unchanged} unchanged, {len(read.refused)} refused"
     )
     if result.kept:
-        call.out.line(f"{result.kept} true ones were kept: made-up facts never take their place")
+        call.out.line(f"{result.kept} made-up ones were left out: true ones are known")
+    if result.removed:
+        call.out.line(f"{result.removed} made-up ones were removed: true ones take their place")
     _tell_refused(call, read.refused)
     return {"facts": read.fact.value, "source": read.source} | asdict(result) | {"refused": read.refused}
 

@@ -2,7 +2,7 @@
 
 from spothive.operations.risk.events import EventOutcome, EventResult, record_spot_event
 from spothive.operations.risk.market import MarketImported, import_market
-from spothive.operations.risk.market_files import MarketFact, MarketRead, made_up_market, read_market
+from spothive.operations.risk.market_files import MarketFact, MarketRead, is_made_up, made_up_market, read_market
 from spothive.operations.risk.market_listing import FactStatus, MarketEntry, SpotOffer, list_market, market_status
 from spothive.operations.risk.market_refresh import MarketRefreshed, refresh_market
 from spothive.operations.risk.pools import PoolEvent, PoolHistory, PoolRisk, check_pools, list_blocked, why_pool
@@ -36,6 +36,7 @@ __all__ = [
     "check_pools",
     "expire_replicas",
     "import_market",
+    "is_made_up",
     "list_blocked",
     "list_market",
     "list_replicas",

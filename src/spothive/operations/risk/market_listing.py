@@ -29,11 +29,12 @@ _Query: TypeAlias = Select[*tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class SpotOffer:
-    """The newest spot price of a zone: USD per hour, and since when it is the price."""
+    """The newest spot price of a zone: USD per hour, since when it is the price, and where that was read."""
 
     zone: str
     price: Decimal
     observed_at: datetime
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class MarketEntry:
         on_demand: USD per hour.
         band: how often it is interrupted in a month, from 0 (under 5 %) to 4 (over 20 %), says AWS's advisor.
         savings_percent: percent below the on-demand price, says AWS's advisor.
+        on_demand_source: where the on-demand price was read.
+        advisor_source: where band and savings were read.
         offers: the newest spot price of each zone, by name of the zone.
     """
 
@@ -54,6 +57,8 @@ class MarketEntry:
     on_demand: Decimal | None
     band: int | None
     savings_percent: int | None
+    on_demand_source: str | None
+    advisor_source: str | None
     offers: tuple[SpotOffer, ...]
 
 
@@ -88,20 +93,20 @@ def list_market(
         msg = f"{region[:60]!r} is no AWS region; they are called like eu-west-1"
         raise InvalidInput(msg)
     page = _page(session, region, instance_type, limit)
-    on_demand = _of_page(
-        session, page, select(OnDemandPrice.region, OnDemandPrice.instance_type, OnDemandPrice.price), OnDemandPrice
-    ).where(OnDemandPrice.os == LINUX)
-    prices = {(row[0], row[1]): row[2] for row in session.execute(on_demand)}
-    rating = SpotAdvisorRating
-    advised = select(rating.region, rating.instance_type, rating.interruption_band, rating.savings_percent)
-    ratings = {
-        (row[0], row[1]): (row[2], row[3])
-        for row in session.execute(_of_page(session, page, advised, rating).where(rating.os == LINUX))
-    }
+    price, rating = OnDemandPrice, SpotAdvisorRating
+    asked = select(price.region, price.instance_type, price.price, price.source).where(price.os == LINUX)
+    prices = {(row[0], row[1]): row[2:] for row in session.execute(_of_page(session, page, asked, price))}
+    advised = select(
+        rating.region, rating.instance_type, rating.interruption_band, rating.savings_percent, rating.source
+    ).where(rating.os == LINUX)
+    ratings = {(row[0], row[1]): row[2:] for row in session.execute(_of_page(session, page, advised, rating))}
     offers = _offers(session, page)
-    return [
-        MarketEntry(*key, prices.get(key), *ratings.get(key, (None, None)), tuple(offers.get(key, ()))) for key in page
-    ]
+    found = []
+    for place in page:
+        on_demand, priced_by = prices.get(place, (None, None))
+        band, savings, rated_by = ratings.get(place, (None, None, None))
+        found.append(MarketEntry(*place, on_demand, band, savings, priced_by, rated_by, tuple(offers.get(place, ()))))
+    return found
 
 
 def _page(session: TenantSession, region: str | None, instance_type: str | None, limit: int) -> list[_Place]:
@@ -134,7 +139,7 @@ def _offers(session: TenantSession, page: list[_Place]) -> dict[_Place, list[Spo
         .subquery()
     )
     query = (
-        select(price.region, price.instance_type, price.availability_zone, price.price, price.observed_at)
+        select(price.region, price.instance_type, price.availability_zone, price.price, price.observed_at, price.source)
         .join(
             last,
             and_(
