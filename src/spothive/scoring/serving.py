@@ -105,8 +105,8 @@ def check_file(store: ModelStore, file: ModelFile) -> bytes:
     data = store.read(file.path)
     if not hmac.compare_digest(sha256_of(data), file.sha256):
         raise ModelRefused(
-            f"the file of model {file.label} is not what was registered: restore {store.folder / file.path} from a "
-            "backup, or register it anew"
+            f"the file of model {file.label} is not what was registered: restore {file.path} in the model store "
+            "from a backup, or register it anew"
         )
     return data
 

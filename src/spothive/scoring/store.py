@@ -60,7 +60,7 @@ class ModelStore:
 
 
 def read_model_file(path: Path) -> bytes:
-    """Return the content of a file that is to be a model.
+    """Return the content of a file that is to be a model. Tenants read why not: no folder is told.
 
     Raises:
         ModelRefused: it is missing, is no plain file, cannot be read, or is too large.
@@ -69,11 +69,11 @@ def read_model_file(path: Path) -> bytes:
         # Not to hang on a pipe that somebody put there.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - a descriptor
             if not path.is_file():
-                raise ModelRefused(f"{path} is no plain file")
+                raise ModelRefused(f"{path.name} is no plain file")
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "that is no file name"
-        raise ModelRefused(f"{path} cannot be read: {reason}") from None
+        raise ModelRefused(f"{path.name} cannot be read: {reason}") from None
     if len(data) > MAX_BYTES:
-        raise ModelRefused(f"{path} is larger than {MAX_BYTES >> 20} MB")
+        raise ModelRefused(f"{path.name} is larger than {MAX_BYTES >> 20} MB")
     return data

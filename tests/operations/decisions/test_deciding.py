@@ -213,6 +213,7 @@ def test_without_a_model_that_can_be_asked_the_decision_has_failed(
     (row,) = rows_of(ExperimentLog, id=new.decision_id)
     assert (row["model_id"], row["prediction_score"], row["features_used"], row["metrics"]) == (None, None, {}, None)
     assert row["decision_reason"] == f"no decision: {row['error_message']}"
+    assert "/" not in row["error_message"]  # tenants read it, and folders of the server are nobody's business
     assert [row[1] for row in audited(event="model.refused")] == ["risk 2", "risk 3", "risk 2"]
     assert audited(event="decision.made")[-1][5]["FAILED"] == 1
 
