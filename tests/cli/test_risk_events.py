@@ -114,7 +114,8 @@ def test_what_is_refused_as_a_whole(refused: Callable[..., str], done: Spothive)
     assert refused("event", "ingest", "-", given=b" \n\n") == "standard input holds no event"
     assert "may not" in refused("event", "ingest", "-", "--tenant", "acme", "--as", "acme-user", given=event())
     before = everything()
-    assert refused("risk", "check", POOL, "m5.large").startswith("a pool is region:availability_zone:instance_type")
+    for slip in ("m5.large", "us-east-1:eu-west-1a:m5.large", "us-east-1:us-east-1a:nonsense"):
+        assert refused("risk", "check", POOL, slip).startswith("a pool is region:availability_zone:instance_type")
     assert refused("risk", "why", POOL, "--limit", "0") == "a history has 1 to 10000 events"
     assert done("risk", "list").out == "no pool is blocked\n"
     assert "AWS announced nothing about this pool" in done("risk", "why", POOL).out

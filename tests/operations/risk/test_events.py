@@ -235,7 +235,7 @@ def test_thousands_of_pools_are_checked_by_one_statement(fleet: World) -> None:
     now = utc_now().replace(microsecond=0)
     _pools(fleet, {"us-east-1a": now + timedelta(hours=1), "us-east-1b": now - timedelta(hours=1), "us-east-1c": None})
     asked = [f"us-east-1:us-east-1{zone}:m5.large" for zone in "abc"]
-    asked += [f"eu-west-1:eu-west-1a:m{number}.large" for number in range(10_000)]
+    asked += [f"eu-west-1:eu-west-1a:m{number}.large" for number in range(1, 10_000)]
     with read_session(tenant=fleet.acme) as session, statements() as sent:
         found = check_pools(session, asked)
     assert sum(count for statement, count in sent.items() if "spot_pool_risks" in statement) == 1
@@ -248,9 +248,18 @@ def test_thousands_of_pools_are_checked_by_one_statement(fleet: World) -> None:
     with read_session(tenant=fleet.acme) as session:
         assert [risk.pool_id for risk in list_blocked(session)] == [POOL]
         assert check_pools(session, []) == {}
-        for wrong in ("", "us-east-1", "a:b", "a:b:c:d", f"{POOL}\n", "\0:b:c", "\ud800:b:c"):
+        no_pools = ["", "us-east-1", "a:b", "a:b:c:d", f"{POOL}\n", f"{POOL}:", "\0:b:c", "\ud800:b:c"]
+        no_pools += ["us-east-1:eu-west-1a:m5.large", "us-east-1:us-east-1:m5.large", "a:a:m5.large"]
+        no_pools += [
+            f"us-east-1:us-east-1a:{name}" for name in ("nonsense", "m5.larg", "m.large", f"m5{'a' * 32}.large")
+        ]
+        for wrong in no_pools:
             with pytest.raises(InvalidInput, match=r"^a pool is region:"):
                 check_pools(session, [POOL, wrong])
+            with pytest.raises(InvalidInput, match=r"^a pool is region:"):
+                why_pool(session, wrong)
+        stored = "us-east-1:us-east-1a:mac-m4.metal"  # of an instance; nobody buys it as spot
+        assert check_pools(session, [stored], stored=True) == {stored: PoolRisk(stored)}
 
 
 def _pools(world: World, zones: dict[str, datetime | None]) -> None:

@@ -130,7 +130,7 @@ def read_pools(
     prices = _prices(session, zones, types, now)
     pools = [Pool(region.region, zone, type_) for zone in sorted(zones) for type_ in sorted(types)]
     names = [pool.name for pool in pools]
-    blocked = {name: risk.until for name, risk in check_pools(session, names).items()}
+    blocked = {name: risk.until for name, risk in check_pools(session, names, stored=True).items()}
     notices = _notices(session, names, now)
     return {
         pool: _known(region, pool, prices.get((pool.zone, pool.instance_type), ()), blocked, notices, now)

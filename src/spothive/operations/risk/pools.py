@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,15 +13,17 @@ from spothive.clock import utc_now
 from spothive.database import TenantSession
 from spothive.database.bulk import is_any_of
 from spothive.errors import DuplicateValue, InvalidInput
+from spothive.gateways.instance_types import region_of_zone
 from spothive.models import GlobalRiskEvent, SpotEventType, SpotPoolRisk
 from spothive.models.risk import POISON_HOURS
+from spothive.scoring.features import size_class
 
 BLOCKED_FOR: Final = timedelta(hours=POISON_HOURS)
 EVENTS_MAX: Final = 10_000
 """Most events one look at a pool's history returns."""
 
-_POOL = re.compile(r"[a-z0-9-]{1,32}:[a-z0-9-]{1,32}:[a-z0-9.-]{1,32}")
-_SHOWN = 40
+_PART_MAX: Final = 32
+_SHOWN = 80
 """Characters of a wrong pool that its refusal repeats."""
 
 
@@ -70,14 +71,37 @@ class PoolHistory:
     events: list[PoolEvent]
 
 
-def check_pools(session: TenantSession, pools: Collection[str]) -> dict[str, PoolRisk]:
-    """Return what is known of each pool, in the order given; one statement for thousands.
+def parts_of_pool(name: str) -> tuple[str, str, str]:
+    """Return region, zone and instance type of a pool called ``region:availability_zone:instance_type``.
+
+    A name that no pool can have is a slip, and is never answered as a pool of which nothing is known.
 
     Raises:
-        InvalidInput: one is not written ``region:availability_zone:instance_type``.
+        InvalidInput: it is not written so, the zone lies in another region, or the type is none of EC2's by its form.
     """
-    for pool in pools:
-        _check_pool(pool)
+    parts = name.split(":")
+    if len(parts) == 3 and max(map(len, parts)) <= _PART_MAX:  # noqa: PLR2004 - as in the name
+        region, zone, instance_type = parts
+        if region_of_zone(zone) == region and size_class(instance_type) is not None:
+            return region, zone, instance_type
+    got = ascii(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!a}.."
+    msg = f"a pool is region:availability_zone:instance_type, such as us-east-1:us-east-1a:m5.large; got {got}"
+    raise InvalidInput(msg)
+
+
+def check_pools(session: TenantSession, pools: Collection[str], *, stored: bool = False) -> dict[str, PoolRisk]:
+    """Return what is known of each pool, in the order given; one statement for thousands.
+
+    Args:
+        session: of any tenant.
+        pools: their names.
+        stored: they are made of what is stored, and not judged: AWS may call a type what it likes.
+
+    Raises:
+        InvalidInput: one cannot be a pool; see :func:`parts_of_pool`.
+    """
+    for pool in () if stored else pools:
+        parts_of_pool(pool)
     known = {risk.pool_id: risk for risk in _risks(session, is_any_of(session, SpotPoolRisk.pool_id, pools))}
     return {pool: known.get(pool) or PoolRisk(pool) for pool in pools}
 
@@ -92,7 +116,7 @@ def why_pool(session: TenantSession, pool: str, *, limit: int = 100) -> PoolHist
     """Return what is known of a pool and the latest ``limit`` announcements about it, newest first.
 
     Raises:
-        InvalidInput: it is not written ``region:availability_zone:instance_type``, or ``limit`` is not 1 to 10,000.
+        InvalidInput: it cannot be a pool, see :func:`parts_of_pool`, or ``limit`` is not 1 to 10,000.
     """
     if not 1 <= limit <= EVENTS_MAX:
         msg = f"a history has 1 to {EVENTS_MAX} events"
@@ -106,13 +130,6 @@ def why_pool(session: TenantSession, pool: str, *, limit: int = 100) -> PoolHist
 def _counted(event: GlobalRiskEvent) -> bool:
     terminates = event.event_type is SpotEventType.TERMINATION_NOTICE
     return terminates and event.event_metadata.get("counted") is not False
-
-
-def _check_pool(pool: str) -> None:
-    if not _POOL.fullmatch(pool):
-        got = ascii(pool) if len(pool) <= _SHOWN else f"{pool[:_SHOWN]!a}.."
-        msg = f"a pool is region:availability_zone:instance_type, such as us-east-1:us-east-1a:m5.large; got {got}"
-        raise InvalidInput(msg)
 
 
 def _risks(session: TenantSession, condition: ColumnElement[bool]) -> list[PoolRisk]:

@@ -70,5 +70,5 @@ def _newest_prices(session: TenantSession, zones: list[str], instance_type: str)
 def _free(session: TenantSession, region: str, zones: Iterable[str], instance_type: str) -> list[str]:
     """Return the zones in which the pool of the type is not blocked."""
     pools = {f"{region}:{zone}:{instance_type}": zone for zone in zones}
-    risks = check_pools(session, pools)
+    risks = check_pools(session, pools, stored=True)
     return [zone for pool, zone in pools.items() if not risks[pool].blocked]
