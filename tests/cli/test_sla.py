@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
+
 from spothive.clock import utc_now
 from spothive.database import get_db_session
 from spothive.models import DowntimeCause, DowntimeLog
@@ -46,6 +48,27 @@ def test_a_report_shows_every_cluster(people: Database, done: Spothive, refused:
     for wrong in ("", "march", "2026-13", "2026-3", "0000-01", "2026-03-01"):
         assert refused("sla", "report", "--month", wrong).startswith("--month: ")
     assert refused("sla", "report", "--month", "9999-12").startswith("a month is before")
+
+
+def test_rows_of_a_report_can_be_told_apart_at_80_columns(
+    people: Database, done: Spothive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    initech = make_tenant("initech")
+    for account in ("shop-east", "shop-west"):
+        make_cluster(initech, make_account(initech, account).id, "checkout-and-payments", region="ap-southeast-2")
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = done("sla", "report", "--tenant", "initech").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [each.strip() for each in lines[1].split("|")][:6] == [
+        "cluster",
+        "account",
+        "region",
+        "down, seconds",
+        "allowed",
+        "left",
+    ]
+    shown = "".join(lines)
+    assert [word for word in ("ap-southeast-2", "shop-east", "shop-west") if word not in shown] == []
 
 
 def test_outages_are_recorded_listed_and_ended(people: Database, done: Spothive, refused: Callable[..., str]) -> None:

@@ -26,13 +26,13 @@ def _until(value: datetime | None) -> str:
 
 
 COLUMNS = (
-    Column("cluster", "cluster"),
+    Column("cluster", "cluster", fold=True),
+    Column("account", "account", fold=True),
+    Column("region", "region"),
     Column("down, seconds", "seconds", right=True),
     Column("allowed", "budget", right=True),
     Column("left", "left", right=True),
-    Column("kept", "kept"),
-    Column("account", "account", optional=True),
-    Column("region", "region", optional=True),
+    Column("kept", "kept", optional=True),
     Column("outages", "outages", right=True, optional=True),
     Column("ongoing", "ongoing", right=True, optional=True),
 )
