@@ -22,9 +22,9 @@ def _table(**prices: object) -> str:
 
 def test_prices_are_added_and_changed(people: Database, done: Spothive) -> None:
     words = ["market", "import", "-"]
-    first = done(*words, given=_table(m5="0.1", c5="0.2"))
+    first = done(*words, given=_table(**{"m5.large": "0.1", "c5.large": "0.2"}))
     assert first.out == "on-demand prices from a test: 2 added, 0 changed, 0 unchanged, 0 refused\n"
-    again = done(*words, "--json", given=_table(m5="0.1", c5="0.3")).json
+    again = done(*words, "--json", given=_table(**{"m5.large": "0.1", "c5.large": "0.3"})).json
     counts = {"added": 0, "changed": 1, "unchanged": 1, "kept": 0, "removed": 0}
     assert again == {"facts": "on-demand prices", "source": "a test", "refused": []} | counts
     assert {str(row["price"]) for row in everything()[OnDemandPrice.__tablename__]} == {"0.100000", "0.300000"}
@@ -33,10 +33,18 @@ def test_prices_are_added_and_changed(people: Database, done: Spothive) -> None:
 
 def test_a_bad_price_is_refused_by_name(people: Database, done: Spothive) -> None:
     entries = {f"t{number}.nano": "free" for number in range(REFUSED_SHOWN + 3)}
-    lines = done("market", "import", "-", given=_table(good="0.1", **entries)).out.splitlines()
+    lines = done("market", "import", "-", given=_table(**{"m5.large": "0.1"}, **entries)).out.splitlines()
     assert lines[0] == "on-demand prices from a test: 1 added, 0 changed, 0 unchanged, 23 refused"
-    assert lines[1].startswith("refused 'eu-west-1' 't0.nano': not an amount of money")
+    assert lines[1].startswith("refused 'eu-west-1' 't0.nano': a price in text is plain digits")
     assert lines[-1] == "and 3 more refused, all of them with --json"
+
+
+def test_a_file_without_one_good_entry_fails(people: Database, spothive: Spothive, done: Spothive) -> None:
+    ran = spothive("market", "import", "-", given=_table(**{"m5.large": "free", "zzz": "0.1"}))
+    assert (ran.code, ran.err.strip().splitlines()[-1]) == (1, "error: every entry was refused: nothing was stored")
+    assert "refused 'eu-west-1' 'zzz': that is no instance type of EC2" in ran.out
+    assert len(audited("market.imported")) == 1
+    assert done("market", "import", "-", given='{"regions": {}}').code == 0  # nothing in it, and nothing wrong
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="the real price table is not part of the project")

@@ -222,6 +222,14 @@ def is_region(name: str) -> bool:
     return _REGION_NAME.fullmatch(name) is not None
 
 
+_TYPE_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\.[a-z0-9][a-z0-9-]{0,30}")
+
+
+def is_instance_type(name: str) -> bool:
+    """Tell whether a name is written like an instance type, ``family.size``; AWS may add one any day."""
+    return _TYPE_NAME.fullmatch(name) is not None
+
+
 def region_of_zone(zone: str) -> str | None:
     """Return the region an availability, local or wavelength zone lies in, or None for any other text."""
     match = _ZONE_NAME.fullmatch(zone)

@@ -132,6 +132,7 @@ def test_what_is_no_file_of_market_facts_is_refused(data: bytes) -> None:
 
 
 PRICES = ["free", "", "-1", "0", "NaN", "Infinity", "0.0000001", "10000.01", "1e30", 1e30, True, None, [], {}]
+PRICES += ["0_1.5", "\u0660.\u0662", " 0.2 ", "+3e-1", "3e-1", "+0.3", ".5", "1.", "0x1", "1" * 5000]
 
 
 def test_a_bad_price_is_refused_by_name() -> None:
@@ -142,7 +143,24 @@ def test_a_bad_price_is_refused_by_name() -> None:
         assert refused.startswith("'us-east-1' 't3.micro': "), price
 
 
-@pytest.mark.parametrize("name", ["", "x" * 33, "m5.lärge", "m5\n", "a\0b", "\ud800"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "x" * 33,
+        "m5.lärge",
+        "m5\n",
+        "a\0b",
+        "\ud800",
+        "x",
+        "zzz",
+        "M5.large",
+        "m5.",
+        ".large",
+        "m5.x.y",
+        "m5 .large",
+    ],
+)
 def test_a_bad_name_is_refused(name: str) -> None:
     assert read_market("prices.json", as_file({"us-east-1": {name: "1"}})).facts == {}
     assert read_market("advisor.json", advisor({name: {"r": 1, "s": 1}})).facts == {}
@@ -178,6 +196,9 @@ def test_a_bad_entry_of_a_history_is_refused_by_name() -> None:
     assert list(read.facts.values()) == [("us-east-1", Decimal("0.0123"))]
     assert len(read.refused) == len(bad)
     assert read.refused[-1].endswith(": said twice, differently; the first counts")
+    for moment, reason in ((late, "lies in the future"), ("1970-01-01T00:00:00Z", "is of before 2009, when AWS sold")):
+        (refused,) = read_market("history.json", history(entry(Timestamp=moment))).refused
+        assert f": Timestamp {reason}" in refused
 
 
 # --- writing ---

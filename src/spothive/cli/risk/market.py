@@ -76,6 +76,9 @@ def import_market(
         results = [import_market(session, call.actor, read) for read in reads]
     facts = [_tell_import(call, read, result) for read, result in zip(reads, results, strict=True)]
     call.out.json(facts if synthetic else facts[0])
+    if any(read.refused and not read.facts for read in reads):
+        msg = "every entry was refused: nothing was stored"
+        raise CheckFailed(msg)
 
 
 @command(market_commands, "refresh")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from spothive.clock import utc_now
 from spothive.errors import InvalidInput
 from spothive.gateways.aws_output import kind, read_documents, shown, shown_source
 from spothive.gateways.fleet_stand_in import synthetic_prices, synthetic_ratings, synthetic_spot_prices
-from spothive.gateways.instance_types import is_region, region_of_zone
+from spothive.gateways.instance_types import is_instance_type, is_region, region_of_zone
 from spothive.schema.types import exact_money
 
 SYNTHETIC: Final = "synthetic"
@@ -31,6 +32,7 @@ _HIGHEST_BAND = 4
 _SOURCE_MAX = 255
 _NAME_MAX, _PRODUCT_MAX = 32, 64
 _OLDEST = datetime(2009, 1, 1, tzinfo=UTC)  # the year in which AWS began to sell spot instances
+_DECIMAL = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?")
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
 
@@ -211,7 +213,10 @@ def _region(name: str) -> str:
 
 
 def _type(name: Any) -> str:
-    return _text("an instance type", name, _NAME_MAX)
+    if not is_instance_type(_text("an instance type", name, _NAME_MAX)):
+        msg = "that is no instance type of EC2; one looks like m5.large"
+        raise InvalidInput(msg)
+    return name  # type: ignore[no-any-return]  # text, as has just been checked
 
 
 def _system(name: str) -> str:
@@ -232,6 +237,9 @@ def _price(value: Any) -> Decimal:
     if isinstance(value, (list, dict)):
         msg = f"a price is a number or text, not {kind(value)}"
         raise InvalidInput(msg)
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        msg = f"a price in text is plain digits, such as 0.0416; got {shown(value)}"
+        raise InvalidInput(msg)
     price = exact_money(value)
     if not 0 < price <= MAX_PRICE:
         msg = f"a price is more than 0 and at most {MAX_PRICE:,} USD per hour; got {price:f}"
@@ -247,7 +255,10 @@ def _moment(value: Any, latest: datetime) -> datetime:
     if moment is None:
         msg = "Timestamp is no time with a zone, such as 2026-01-15T09:30:00Z"
         raise InvalidInput(msg)
-    if not _OLDEST <= moment <= latest:
-        msg = "Timestamp lies in the future, or before AWS sold spot instances"
+    if moment > latest:
+        msg = "Timestamp lies in the future"
+        raise InvalidInput(msg)
+    if moment < _OLDEST:
+        msg = f"Timestamp is of before {_OLDEST:%Y}, when AWS sold no spot instances yet"
         raise InvalidInput(msg)
     return moment
