@@ -73,7 +73,7 @@ def test_decide_look_replay_and_follow_up(fleet: ModelStore, done: Spothive, ref
 
     assert [each["agrees"] for each in done("decision", "replay", *ids, "--json", *AT_HOME).json] == [True, True]
     times = ("--source-lost", "30s", "--target-ready", "10s")
-    told = done("decision", "outcome", switch["id"], "acted", *times, "--instance", "i-new", *AT_HOME)
+    told = done("decision", "outcome", switch["id"], "acted", *times, "--instance", "i-0123456789abcdef0", *AT_HOME)
     assert told.out == f"decision {switch['id']} about {HERE} is ACTED\n"
     (outage,) = rows_of(DowntimeLog, decision_id=UUID(switch["id"]))
     assert 19 <= outage["duration_seconds"] <= 21

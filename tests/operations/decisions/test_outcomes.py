@@ -22,6 +22,7 @@ from tests.operations.conftest import World, audited
 from tests.watching import rows_of
 
 ACTED, REVERTED = DecisionStatus.ACTED, DecisionStatus.REVERTED
+NEW = "i-0123456789abcdef0"
 
 
 def make_decision(world: World, instance: str = "i-prod", **facts: Any) -> UUID:
@@ -52,7 +53,7 @@ def test_a_switch_is_made_and_may_be_taken_back(db: Database, world: World, lab:
     decision = make_decision(world)
     with pytest.raises(IllegalMove):
         tell(world, decision, REVERTED)
-    tell(world, decision, ACTED, instance_id="i-new")
+    tell(world, decision, ACTED, instance_id=NEW)
     with pytest.raises(IllegalMove):
         tell(world, decision, ACTED)
     tell(world, decision, REVERTED)
@@ -61,7 +62,7 @@ def test_a_switch_is_made_and_may_be_taken_back(db: Database, world: World, lab:
     assert status_of(decision) == "REVERTED"
     assert rows_of(DowntimeLog) == []
     assert [row[4:] for row in audited(event="decision.outcome")] == [
-        ({"status": "RECORDED"}, {"status": "ACTED", "instance": "i-prod", "taken_over_by": "i-new"}),
+        ({"status": "RECORDED"}, {"status": "ACTED", "instance": "i-prod", "taken_over_by": NEW}),
         ({"status": "ACTED"}, {"status": "REVERTED", "instance": "i-prod"}),
     ]
 
@@ -110,6 +111,14 @@ def test_times_that_cannot_be(db: Database, world: World, lab: str) -> None:
             tell(world, decision, ACTED, source_lost_at=lost, target_ready_at=ready)
     assert status_of(decision) == "RECORDED"
     assert rows_of(DowntimeLog) == []
+
+
+def test_what_took_over_has_an_id_of_ec2(db: Database, world: World, lab: str) -> None:
+    decision = make_decision(world)
+    for wrong in ("", "new", "i-123", "I-0123456789abcdef0", f"{NEW}\n", f"{NEW}0", "i-" + 60 * "0"):
+        with pytest.raises(InvalidInput, match=r"^what took over has an id of EC2's, such as i-0123456789abcdef0; got"):
+            tell(world, decision, ACTED, instance_id=wrong)
+    assert status_of(decision) == "RECORDED"
 
 
 def test_of_many_who_tell_at_once_one_is_heard(db: Database, world: World, lab: str) -> None:

@@ -24,6 +24,7 @@ from spothive.operations.audit import record
 from spothive.operations.decisions.instances import require_to_decide
 from spothive.operations.decisions.reading import find_decision
 from spothive.operations.fleet import find_instance
+from spothive.operations.risk.notices import INSTANCE_ID, shortly
 from spothive.operations.sla import CLOCKS_DIFFER, end_outages, open_downtime
 from spothive.schema.states import move
 
@@ -60,7 +61,8 @@ def record_switch_outcome(
         NotFound: the tenant has no such decision.
         Conflict: it is no SWITCH, or was recorded only.
         IllegalMove: it is not RECORDED, or not ACTED for a switch that is taken back.
-        InvalidInput: one time lacks the other, is in the future, or was before the decision.
+        InvalidInput: one time lacks the other, is in the future, or was before the decision; or the id is none of
+            EC2's.
     """
     require_to_decide(actor, EnvironmentType.LAB, attempt=_OUTCOME, resource=str(decision_id))
     decision = find_decision(session, decision_id)
@@ -69,12 +71,15 @@ def record_switch_outcome(
         what = "a shadow run, recorded only" if decision.is_shadow_run else f"a {decision.decision}"
         msg = f"decision {decision_id} is {what}: nothing was to be done about it"
         raise Conflict(msg)
+    if instance_id is not None and not INSTANCE_ID.fullmatch(instance_id):
+        msg = f"what took over has an id of EC2's, such as i-0123456789abcdef0; got {shortly(instance_id)}"
+        raise InvalidInput(msg)
     down = _down(decision, source_lost_at, target_ready_at)
     before = {"status": decision.status}
     move(session, decision, ExperimentLog.status, status)
     after: dict[str, Any] = {"status": status, "instance": decision.instance.instance_id}
     if instance_id is not None:
-        after["taken_over_by"] = instance_id[:50]
+        after["taken_over_by"] = instance_id
     if down is not None:
         after["downtime_seconds"] = _charge(session, decision, *down)
     record(session, actor, _OUTCOME, str(decision_id), ResourceType.INSTANCE, before=before, after=after)
