@@ -77,7 +77,9 @@ def test_decide_look_replay_and_follow_up(fleet: ModelStore, done: Spothive, ref
     assert told.out == f"decision {switch['id']} about {HERE} is ACTED\n"
     (outage,) = rows_of(DowntimeLog, decision_id=UUID(switch["id"]))
     assert 19 <= outage["duration_seconds"] <= 21
-    assert "cannot become ACTED" in refused("decision", "outcome", switch["id"], "acted", *AT_HOME)
+    assert "this experiment log is ACTED and cannot become ACTED" in refused(
+        "decision", "outcome", switch["id"], "acted", *AT_HOME
+    )
     assert done("decision", "list", "--status", "ACTED", "--json", *AT_HOME).json["decisions"][0]["id"] == switch["id"]
 
     assert (

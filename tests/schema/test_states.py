@@ -183,7 +183,7 @@ def test_a_move_finds_out_that_somebody_else_was_faster(sample_rows: dict[str, R
         states.move(session, session.get_one(Account, account.id), Account.status, AccountStatus.CONNECTED)
     with get_db_session(tenant=tenant) as session:
         session.add(account)  # as it was read before
-        with pytest.raises(Conflict, match="no longer pending"):
+        with pytest.raises(Conflict, match=r"^this account is no longer pending"):
             states.move(session, account, Account.status, AccountStatus.CONNECTED, status_reason="late")
         assert (account.status, account.status_reason, account.updated_at) == (AccountStatus.PENDING, None, before)
         assert account not in session.dirty
@@ -249,7 +249,9 @@ def test_an_illegal_move_says_what_would_be_legal(sample_rows: dict[str, Row]) -
     tenant = sample_rows["tenants"]["id"]
     with get_db_session(tenant=tenant) as session:
         account = session.scalars(sa.select(Account)).one()
-        with pytest.raises(IllegalMove, match="from pending it may become connected") as caught:
+        with pytest.raises(
+            IllegalMove, match=r"^this account is pending and cannot become active; from pending it"
+        ) as caught:
             states.move(session, account, Account.status, AccountStatus.ACTIVE)
     assert (caught.value.rule, caught.value.table) == ("lc_accounts_status_move", "accounts")
 

@@ -7,6 +7,7 @@ and the diagram in the docs. The database is the judge: raw SQL is held to the s
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -96,12 +97,12 @@ def move(session: Session, row: DeclarativeBase, attribute: Any, to: enum.StrEnu
     machine, name, model = machine_of(attribute), attribute.key, type(row)
     session.flush()
     if not sa.inspect(row).persistent:
-        msg = f"this {model.__name__} is not stored: add it to the session before it moves"
+        msg = f"this {_in_words(model)} is not stored: add it to the session before it moves"
         raise InvalidInput(msg)
     old = getattr(row, name)
     if old == to or not machine.may_move(old, to):
         onwards = ", ".join(sorted(machine.moves[old])) or "nothing: it is final"
-        msg = f"{model.__name__} is {old} and cannot become {to}; from {old} it may become {onwards}"
+        msg = f"this {_in_words(model)} is {old} and cannot become {to}; from {old} it may become {onwards}"
         raise IllegalMove(msg, rule=f"lc_{model.__tablename__}_{name}_move", table=model.__tablename__)
     if hasattr(model, "updated_at"):
         changes.setdefault("updated_at", utc_now())
@@ -109,8 +110,13 @@ def move(session: Session, row: DeclarativeBase, attribute: Any, to: enum.StrEnu
     # "fetch" tells the object only if the row was found; other ways would change it although nothing was stored.
     moved = session.execute(statement.returning(model.id), execution_options={"synchronize_session": "fetch"})  # type: ignore[attr-defined]  # every model has an id
     if moved.one_or_none() is None:
-        msg = f"{model.__name__} is no longer {old}: somebody else moved it; read it again"
+        msg = f"this {_in_words(model)} is no longer {old}: somebody else moved it; read it again"
         raise Conflict(msg)
+
+
+def _in_words(model: type) -> str:
+    """Return what a row of ``model`` is called in a message: ``scan run`` for ScanRun."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", model.__name__).lower()
 
 
 def _key_of(row: Any) -> list[ColumnElement[bool]]:
