@@ -25,7 +25,7 @@ NAMES = ("decisions", "switches", "holds", "failures", "shadow")
 
 @pytest.fixture
 def acme(db: Database) -> UUID:
-    """Return a tenant with four decisions on two days."""
+    """Return a tenant with six decisions on two days."""
     seed_initial_data()
     tenant_id = make_tenant("acme")
     make_user(tenant_id, "anna", role=Role.CLIENT)
@@ -34,7 +34,9 @@ def acme(db: Database) -> UUID:
     saves = {"projected_hourly_savings": Decimal("0.041000"), "model_id": model("1"), "prediction_score": 0.5}
     decide(
         decision(shop, FIRST, Decision.SWITCH, **saves),
+        decision(shop, FIRST, Decision.SWITCH, **saves | {"projected_hourly_savings": Decimal("0.010001")}),
         decision(shop, FIRST, Decision.SWITCH, **saves, is_shadow_run=True),
+        decision(shop, FIRST, Decision.HOLD, **saves),  # so that only the decisions tell which one was a shadow run
         decision(blog, FIRST, Decision.FAILED),
         decision(blog, FIRST + DAY, Decision.HOLD, **saves),
     )
@@ -53,7 +55,7 @@ def test_a_report_is_the_same_before_and_after_the_days_are_counted(acme: UUID, 
     before = [done(*way).out for way in ways]
     assert done("decision", "fold", "--json").json == {
         "days": 2,
-        "decisions": 4,
+        "decisions": 6,
         "rollups": 3,
         "waiting": 0,
         "counted_until": f"{(utc_now() - DAY):%Y-%m-%d}",
@@ -63,15 +65,19 @@ def test_a_report_is_the_same_before_and_after_the_days_are_counted(acme: UUID, 
     assert by_account == done(*ways[4]).json
     blog, shop = by_account["rows"]
     assert (blog["account"], numbers(blog), blog["projected_savings"]) == ("blog", (2, 0, 1, 1, 0), "0.000000")
-    assert (shop["account"], numbers(shop), shop["projected_savings"]) == ("shop", (2, 2, 0, 0, 1), "0.041000")
-    assert numbers(by_account["total"]) == (4, 2, 1, 1, 1)
+    assert (shop["account"], numbers(shop), shop["projected_savings"]) == ("shop", (4, 3, 1, 0, 1), "0.051001")
+    assert (shop["real_switches"], shop["savings_per_switch"]) == (2, "0.025500")  # half of it, rounded
+    assert (blog["real_switches"], blog["savings_per_switch"]) == (0, None)
+    assert by_account["total"]["savings_per_switch"] == "0.025500"
+    assert numbers(by_account["total"]) == (6, 3, 2, 1, 1)
     assert {"account", "account_id"} & by_account["total"].keys() == set()
-    assert [(row["day"], row["decisions"]) for row in by_day["rows"]] == [(SPAN[1], 3), (f"{FIRST + DAY:%Y-%m-%d}", 1)]
-    assert [(row["model"], row["decisions"]) for row in by_model["rows"]] == [("risk 1", 3), ("none", 1)]
+    assert [(row["day"], row["decisions"]) for row in by_day["rows"]] == [(SPAN[1], 5), (f"{FIRST + DAY:%Y-%m-%d}", 1)]
+    assert [(row["model"], row["decisions"]) for row in by_model["rows"]] == [("risk 1", 5), ("none", 1)]
     assert by_model["rows"][1]["model_id"] is None
     shown = before[0].splitlines()
     assert shown[0] == f"decisions from {SPAN[1]} to before {SPAN[3]} (UTC)"
-    assert shown[-1].replace("|", " ").split() == ["all", "4", "2", "1", "1", "1", "0.041000"]
+    assert shown[-2].replace("|", " ").split() == ["all", "6", "3", "2", "1", "1", "0.051001", "0.025500"]
+    assert shown[-1] == "each switch counted for one hour"
 
 
 def test_without_a_span_it_is_the_present_month(acme: UUID, done: Spothive) -> None:
@@ -108,5 +114,5 @@ def test_counting_is_for_staff_and_tells_what_waits(
             waits = done("decision", "fold").out
             days = ((utc_now() - DAY).date() - FIRST.date()).days
             assert waits.splitlines()[1].startswith(f"{days} days more once the transactions are over")
-    assert done("decision", "fold").out.splitlines()[0] == "counted 4 decisions of 2 days into 3 rows"
+    assert done("decision", "fold").out.splitlines()[0] == "counted 6 decisions of 2 days into 3 rows"
     assert done("decision", "fold").out.splitlines()[0] == "counted 0 decisions of 0 days into 0 rows"

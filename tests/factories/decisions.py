@@ -219,7 +219,7 @@ _EDGES = (0, 0, 24 * 3600 * 10**6 - 1)
 def counts(rows: Sequence[Row]) -> tuple[Any, ...]:
     """Return what a roll-up says of these decisions."""
     kinds = Counter(row["decision"] for row in rows)
-    saved = [row["projected_hourly_savings"] for row in rows if _acted(row)]
+    saved = [row["projected_hourly_savings"] for row in rows if is_acted_on(row)]
     return (
         len(rows),
         kinds[Decision.SWITCH],
@@ -231,7 +231,8 @@ def counts(rows: Sequence[Row]) -> tuple[Any, ...]:
     )
 
 
-def _acted(row: Row) -> bool:
+def is_acted_on(row: Row) -> bool:
+    """Tell whether it is a switch, and no shadow run."""
     return row["decision"] == Decision.SWITCH and not row["is_shadow_run"]
 
 

@@ -15,7 +15,8 @@ from rich.table import Table
 from sqlalchemy import Select, select
 
 from spothive import runtime
-from spothive.cli.output import cell, hourly
+from spothive.cli.decisions.savings import COUNTED_FOR
+from spothive.cli.output import cell
 from spothive.clock import utc_now
 from spothive.database import (
     PLATFORM_TENANT_ID,
@@ -260,12 +261,13 @@ class HiveStory:
             with read_session(tenant=self.demo.tenants[slug][1]) as session:
                 report = savings_report(session, since=day - timedelta(days=1), until=day + timedelta(days=1))
             table = Table("account", title=f"{slug}: savings report", title_justify="left")
-            for heading in ("decisions", "SWITCH", "HOLD", "would save"):
+            for heading in ("decisions", "SWITCH", "HOLD", "saves, USD", "per switch, USD/hour"):
                 table.add_column(heading, justify="right")
             for row in report.rows:
-                numbers = (row.decisions, row.switches, row.holds)
-                table.add_row(row.name, *map(str, numbers), hourly(row.projected_savings))
+                numbers = (row.decisions, row.switches, row.holds, row.projected_savings, row.savings_per_switch)
+                table.add_row(row.name, *map(cell, numbers))
             self.demo.console.print(table)
+        self.demo.console.print(f"  {COUNTED_FOR}")
 
     def _downtime(self, lost: datetime) -> None:
         with read_session(tenant=self.demo.tenants["acme"][1]) as session:

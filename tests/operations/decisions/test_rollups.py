@@ -48,6 +48,7 @@ from tests.factories.decisions import (
     counts,
     decide,
     decision,
+    is_acted_on,
     midnight,
     model,
     notice,
@@ -102,6 +103,10 @@ def assert_reports_are_exact(market: Market, tenant_id: UUID, since: date, until
         found = {row.key: _numbers(row) for row in report.rows}
         assert found == {one: counts(rows)[:-1] for one, rows in expected.items()}
         assert _numbers(report.total) == counts(mine)[:-1]
+        assert {row.key: row.real_switches for row in report.rows} == {
+            one: sum(map(is_acted_on, rows)) for one, rows in expected.items()
+        }
+        assert report.total.real_switches == sum(map(is_acted_on, mine))
 
 
 def _numbers(row: Any) -> tuple[Any, ...]:

@@ -24,8 +24,11 @@ COUNTS = (
     Column("holds", "holds", right=True, optional=True),
     Column("failed", "failures", right=True, optional=True),
     Column("shadow", "shadow", right=True, optional=True),
-    Column("saves, USD/hour", "projected_savings", right=True),
+    Column("saves, USD", "projected_savings", right=True),
+    Column("per switch, USD/hour", "savings_per_switch", right=True),
 )
+
+COUNTED_FOR = "each switch counted for one hour"
 
 # Spelled out like the roles in people.py, and for the same reason.
 ByName = Literal["account", "day", "model"]
@@ -43,7 +46,8 @@ def report_savings(
 ) -> None:
     """Show what decisions save, as projected.
 
-    The sum of USD per hour over all switches that were no shadow runs. It is
+    Each switch that was no shadow run counts for the one hour that follows it:
+    deciding every hour, the sum is what following all decisions saves. It is
     exact up to the last decision, whether or not its day is counted yet.
     """
     from spothive.operations.decisions import By, savings_report
@@ -59,6 +63,8 @@ def report_savings(
     if rows:
         rows.append(total | {by: "all"})
     call.out.table(rows, (Column(by, by, fold=by != "day"), *COUNTS), empty="no decisions")
+    if rows:
+        call.out.line(COUNTED_FOR)
 
 
 def _span(month: str | None, since: str | None, until: str | None) -> tuple[date, date]:
@@ -105,5 +111,7 @@ def _facts(row: Savings, by: ByName) -> dict[str, Any]:
         "holds": row.holds,
         "failures": row.failures,
         "shadow": row.shadow,
+        "real_switches": row.real_switches,
         "projected_savings": row.projected_savings,
+        "savings_per_switch": row.savings_per_switch,
     }
