@@ -50,6 +50,8 @@ DATABASE = Path("var/demo.db")
 SERVER = Path("var/demo-postgresql")
 FAMILIES_SHOWN = 12
 IDS_SHOWN = 3
+CUSTOMERS = (("acme", "Acme Corp", "anna"), ("globex", "Globex Inc", "bob"), ("initech", "Initech", "carl"))
+"""Slug, name and user of each; the story is about the first two, and the third leaves."""
 
 
 class Demo:
@@ -94,10 +96,10 @@ class Demo:
         return place
 
     def _people_and_prices(self) -> None:
-        self.title("Two customers who know nothing of each other")
+        self.title("Three customers who know nothing of each other")
         admin, platform = find_actor("admin", "platform", via="demo")
         password = hash_password(self.password)
-        for slug, name, username in (("acme", "Acme Corp", "anna"), ("globex", "Globex Inc", "bob")):
+        for slug, name, username in CUSTOMERS:
             with self.step(f"tenant {slug}") as done:
                 with get_db_session(tenant=platform) as session:
                     tenant_id = create_tenant(session, admin, slug=slug, name=name).id
@@ -127,8 +129,9 @@ class Demo:
         now = utc_now()
         yesterday = generated_answer(owner_id="111122223333", seed=7, now=now - timedelta(days=1))
         self._import("acme", "production", "a generated answer", json.dumps(yesterday).encode())
-        other = generated_answer(owner_id="444455556666", instance_types=40, seed=8, now=now)
-        self._import("globex", "production", "a generated answer", json.dumps(other).encode())
+        for slug, owner_id, seed in (("globex", "444455556666", 8), ("initech", "777788889999", 9)):
+            other = generated_answer(owner_id=owner_id, instance_types=40, seed=seed, now=now)
+            self._import(slug, "production", "a generated answer", json.dumps(other).encode())
         return yesterday
 
     def _import(self, slug: str, name: str, source: str, content: bytes) -> ScanResult:
@@ -169,7 +172,7 @@ class Demo:
         self.title("What the database refuses")
         self._refused("anna writes an instance into bob's account", self._cross_tenant_write)
         self._refused("an account becomes active without having connected", self._illegal_move)
-        self.title("What it cascades")
+        self.title("The third customer leaves: what that cascades to")
         self._cascade()
 
     def _refused(self, attempt: str, act: Callable[[TenantSession], None]) -> None:
@@ -204,14 +207,14 @@ class Demo:
         session.execute(update(Account).values(status=AccountStatus.ACTIVE))
 
     def _cascade(self) -> None:
-        tenant_id = self.tenants["globex"][1]
+        tenant_id = self.tenants["initech"][1]
         counted = (User, Account, Instance, AuditLog)
         with get_db_session(tenant=tenant_id) as session:
             before = [session.scalar(select(func.count()).select_from(model)) for model in counted]
-            session.execute(delete(User).where(User.username == "bob"))
+            session.execute(delete(User).where(User.username == "carl"))
         with read_session(tenant=tenant_id) as session:
             after = [session.scalar(select(func.count()).select_from(model)) for model in counted]
-        table = Table("globex", "before", "after", title="one DELETE of user bob", title_justify="left")
+        table = Table("initech", "before", "after", title="one DELETE of user carl", title_justify="left")
         for model, was, now in zip(counted, before, after, strict=True):
             table.add_row(model.__tablename__, str(was), str(now))
         self.console.print(table)
