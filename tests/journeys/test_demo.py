@@ -82,9 +82,31 @@ def test_the_demo_tells_its_story_and_leaves_a_database(engine: str, tmp_path: P
     for tenant, names in (("initech", []), ("globex", ["by-keys", "production"])):
         left = run(tmp_path, "--json", "--tenant", tenant, "account", "list", **variables)
         assert sorted(account["name"] for account in json.loads(left.stdout)) == names
+    _try_what_it_says(tmp_path, told.stdout, every_command=not on_server)  # once is enough for those
     if not on_server:
         again = run(tmp_path, "demo", "--data", str(tmp_path / "none"), **CHEAP)
         assert again.returncode == 0, again.stderr  # it starts afresh each time
+
+
+def _try_what_it_says(folder: Path, told: str, *, every_command: bool) -> None:
+    """Give the last lines of the demo to a shell, as they stand: each of them has to work."""
+    lines = told.split("Try next:\n")[1].splitlines()
+    exports = [line for line in lines if line.startswith("  export ")]
+    commands = lines[len(exports) :]
+    assert (len(exports), commands[-1]) == (7, "  .venv/bin/spothive doctor")
+    (folder / ".venv/bin").mkdir(parents=True)
+    (folder / ".venv/bin/spothive").symlink_to(Path(sys.executable).with_name("spothive"))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPOTHIVE_", "DATABASE_URL"))}
+    tried = subprocess.run(
+        ["/bin/sh", "-ec", "\n".join([*exports, *(commands if every_command else commands[-1:])])],
+        cwd=folder,
+        env=kept,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert tried.returncode == 0, tried.stdout[-2000:] + tried.stderr
 
 
 def _check_the_hive(folder: Path, variables: dict[str, str]) -> None:

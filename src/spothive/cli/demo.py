@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -50,6 +51,15 @@ DATABASE = Path("var/demo.db")
 SERVER = Path("var/demo-postgresql")
 FAMILIES_SHOWN = 12
 IDS_SHOWN = 3
+TO_TRY = (
+    "instance list --family m6i",
+    "risk list",
+    "decision make --all",
+    "savings report",
+    "sla report",
+    "audit verify",
+    "doctor",
+)
 CUSTOMERS = (("acme", "Acme Corp", "anna"), ("globex", "Globex Inc", "bob"), ("initech", "Initech", "carl"))
 """Slug, name and user of each; the story is about the first two, and the third leaves."""
 
@@ -65,6 +75,7 @@ class Demo:
         self.full = full
         self.tenants: dict[str, tuple[Actor, UUID]] = {}
         self.password = os.urandom(12).hex()
+        self.variables: dict[str, str] = {}
 
     def run(self) -> None:
         """Tell it all.
@@ -87,13 +98,32 @@ class Demo:
 
     def _fresh_database(self) -> str:
         self.title("A fresh database")
-        place = _use_server() if self.postgres else _use_file()
+        place = self._use_server() if self.postgres else self._use_file()
         with self.step("migrate") as done:
             done(f"at {run_all_migrations()}")
         with self.step("seed") as done:
             seeded = seed_initial_data()
             done(f"user admin, password {seeded.password or 'as in SPOTHIVE_ADMIN_PASSWORD'}, shown this once")
         return place
+
+    def _use_file(self) -> str:
+        for path in (DATABASE, *DATABASE.parent.glob(f"{DATABASE.name}-*")):
+            path.unlink(missing_ok=True)
+        self._use(DATABASE_URL=f"sqlite:///{DATABASE}", SPOTHIVE_EMBEDDED_POSTGRES="0")
+        return str(DATABASE.absolute())
+
+    def _use_server(self) -> str:
+        from spothive.database.embedded_postgresql import shared_server
+
+        self._use(SPOTHIVE_EMBEDDED_POSTGRES="1", SPOTHIVE_EMBEDDED_DIR=str(SERVER))
+        shared_server(SERVER).recreate_database()
+        return f"a PostgreSQL in {SERVER.absolute()}"
+
+    def _use(self, **variables: str) -> None:
+        """Point this process to the demo's database, whatever the environment says."""
+        dispose_engine()
+        os.environ.pop("SPOTHIVE_OWNER_URL", None)
+        self.set_variables(**variables)
 
     def _people_and_prices(self) -> None:
         self.title("Three customers who know nothing of each other")
@@ -221,14 +251,17 @@ class Demo:
         self.console.print("  The audit trail stays, whoever goes.")
 
     def _what_next(self) -> None:
-        variables = f"SPOTHIVE_EMBEDDED_POSTGRES=1 SPOTHIVE_EMBEDDED_DIR={SERVER}" if self.postgres else ""
         self.console.print("Try next:")
-        self.console.print(
-            f"  export {variables or f'DATABASE_URL=sqlite:///{DATABASE}'} SPOTHIVE_TENANT=acme",
-            soft_wrap=True,
-        )
-        for command in ("instance list --family m6i", "risk list", "decision list", "sla report", "doctor"):
+        for name, value in (self.variables | {"SPOTHIVE_TENANT": "acme"}).items():
+            self.console.print(f"  export {name}={shlex.quote(value)}", soft_wrap=True)
+        for command in TO_TRY:
             self.console.print(f"  .venv/bin/spothive {command}")
+
+    def set_variables(self, **variables: str) -> None:
+        """Set variables of the environment, for this process and for whoever goes on after the demo."""
+        self.variables |= variables
+        os.environ.update(variables)
+        get_settings.cache_clear()
 
     def title(self, text: str) -> None:
         """Begin a chapter."""
@@ -242,29 +275,6 @@ class Demo:
         with self.console.status(what):
             yield lambda text: said.__setitem__(0, text)
         self.console.print(f"  {what:<28} {time.monotonic() - started:5.2f} s  {said[0]}", soft_wrap=True)
-
-
-def _use_file() -> str:
-    for path in (DATABASE, *DATABASE.parent.glob(f"{DATABASE.name}-*")):
-        path.unlink(missing_ok=True)
-    _use(DATABASE_URL=f"sqlite:///{DATABASE}", SPOTHIVE_EMBEDDED_POSTGRES="0")
-    return str(DATABASE.absolute())
-
-
-def _use_server() -> str:
-    from spothive.database.embedded_postgresql import shared_server
-
-    _use(SPOTHIVE_EMBEDDED_POSTGRES="1", SPOTHIVE_EMBEDDED_DIR=str(SERVER))
-    shared_server(SERVER).recreate_database()
-    return f"a PostgreSQL in {SERVER.absolute()}"
-
-
-def _use(**variables: str) -> None:
-    """Point this process to the demo's database, whatever the environment says."""
-    dispose_engine()
-    os.environ.pop("SPOTHIVE_OWNER_URL", None)
-    os.environ.update(variables)
-    get_settings.cache_clear()
 
 
 def _groups_table(by: GroupBy, groups: list[FleetGroup]) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +26,6 @@ from spothive.operations.fleet import (
     set_environment,
     verify_onboarding,
 )
-from spothive.settings import get_settings
 
 if TYPE_CHECKING:
     from spothive.cli.demo import Demo
@@ -101,11 +99,9 @@ class AwsStory:
         )
         return account.account_id
 
-    @staticmethod
-    def _init_keys() -> None:
+    def _init_keys(self) -> None:
         KEY_FILE.unlink(missing_ok=True)
-        os.environ["SPOTHIVE_SEALING_KEY_FILE"] = str(KEY_FILE)
-        get_settings.cache_clear()
+        self.demo.set_variables(SPOTHIVE_SEALING_KEY_FILE=str(KEY_FILE))
         init_key_file(KEY_FILE)
 
     def _by_keys(self, slug: str, account: StandInAccount) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from copy import deepcopy
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -50,7 +49,6 @@ from spothive.operations.risk import (
 )
 from spothive.operations.sla import downtime_report
 from spothive.scoring import BASELINE_FILE
-from spothive.settings import get_settings
 
 if TYPE_CHECKING:
     from spothive.cli.demo import Demo
@@ -105,8 +103,7 @@ class HiveStory:
                 done(f"{imported.added} added, {imported.changed} changed, from {each.source}")
 
     def _model(self) -> None:
-        os.environ["SPOTHIVE_MODEL_STORE"] = str(STORE)
-        get_settings.cache_clear()
+        self.demo.set_variables(SPOTHIVE_MODEL_STORE=str(STORE))
         called: dict[str, Any] = {"name": MODEL, "version": VERSION}
         with self.demo.step("register the shipped model") as done:
             model = decisions.register_model(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -89,8 +88,7 @@ class TrustStory:
     def _seal(self) -> None:
         for path in (SIGNING_KEY, ANCHOR):
             path.unlink(missing_ok=True)
-        os.environ |= {"SPOTHIVE_AUDIT_SIGNING_KEY_FILE": str(SIGNING_KEY), "SPOTHIVE_AUDIT_ANCHOR": str(ANCHOR)}
-        get_settings.cache_clear()
+        self.demo.set_variables(SPOTHIVE_AUDIT_SIGNING_KEY_FILE=str(SIGNING_KEY), SPOTHIVE_AUDIT_ANCHOR=str(ANCHOR))
         init_signing_key(SIGNING_KEY)
         with self.demo.step("audit seal") as done:
             sealed = audit.seal_trails(
