@@ -212,16 +212,16 @@ def record_downtime(
     """
     require(actor, Action.MANAGE, attempt="downtime.recorded", resource=instance_id, resource_type=_KIND)
     now = utc_now()
-    if start.year < _FIRST_YEAR or (end is not None and end - start > _LONGEST):
-        since = start.isoformat(" ", "minutes")
-        msg = f"an outage since {since} lasts for more than a year, or is older than 2015: correct the times"
-        raise InvalidInput(msg)
     if start > now + CLOCKS_DIFFER:
         msg = f"the outage begins at {start:%Y-%m-%d %H:%M:%S} UTC, in the future: correct the time, or the clock"
         raise InvalidInput(msg)
     if end is not None and (end < start or end > now):
         when = "before it begins" if end < start else "in the future"
         msg = f"the outage ends at {end:%Y-%m-%d %H:%M:%S} UTC, {when}: correct it, or leave it out while it lasts"
+        raise InvalidInput(msg)
+    if start.year < _FIRST_YEAR or (end is not None and end - start > _LONGEST):
+        since = start.isoformat(" ", "minutes")
+        msg = f"an outage since {since} lasts for more than a year, or is older than 2015: correct the times"
         raise InvalidInput(msg)
     instance = find_instance(session, instance_id).instance
     outage = open_downtime(session, instance, cause, start, end=end, details=details, decision_id=decision_id)

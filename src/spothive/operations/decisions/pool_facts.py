@@ -19,12 +19,11 @@ from sqlalchemy import select, true
 
 from spothive.database import TenantSession
 from spothive.database.bulk import is_any_of, listed
-from spothive.errors import InvalidInput
-from spothive.gateways.instance_types import region_of_zone
 from spothive.models import GlobalRiskEvent, OnDemandPrice, SpotAdvisorRating, SpotEventType, SpotPrice
 from spothive.models.risk import POISON_HOURS
 from spothive.operations.risk import check_pools
 from spothive.operations.risk.market_listing import LINUX, LINUX_PRODUCT
+from spothive.operations.risk.pools import parts_of_pool
 from spothive.scoring.features import PoolFacts, generation, size_class
 
 FRESH: Final = timedelta(hours=24)
@@ -95,15 +94,7 @@ def read_pool(name: str) -> Pool:
     Raises:
         InvalidInput: it is not written ``region:availability_zone:instance_type``, or the zone is in another region.
     """
-    region, _, rest = name.partition(":")
-    zone, _, instance_type = rest.partition(":")
-    if region_of_zone(zone) != region or size_class(instance_type) is None:
-        msg = (
-            "a pool is region:availability_zone:instance_type, such as us-east-1:us-east-1a:m5.large; "
-            f"got {name[:80]!a}"
-        )
-        raise InvalidInput(msg)
-    return Pool(region, zone, instance_type)
+    return Pool(*parts_of_pool(name))
 
 
 def read_region(session: TenantSession, region: str) -> RegionFacts:
