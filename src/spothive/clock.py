@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+"""By how much the clock of AWS, or of whoever tells a time, may be ahead of ours."""
 
 
 def utc_now() -> datetime:

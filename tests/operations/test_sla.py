@@ -11,13 +11,12 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given, strategies as st
 
-from spothive.clock import utc_now
+from spothive.clock import CLOCKS_DIFFER, utc_now
 from spothive.database import get_db_session, read_session
 from spothive.errors import Conflict, IllegalMove, InvalidInput, NotFound, SpothiveError, ValueRefused
 from spothive.models import ClusterPolicy, DowntimeCause, DowntimeLog
 from spothive.operations.sla import (
     BUDGET_MAX,
-    CLOCKS_DIFFER,
     DowntimeBudget,
     budget_of,
     downtime_budget,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, or_, select, true
 
-from spothive.clock import utc_now
+from spothive.clock import CLOCKS_DIFFER, utc_now
 from spothive.database import TenantSession
 from spothive.database.bulk import is_any_of
 from spothive.errors import Conflict, InvalidInput, NotFound
@@ -29,9 +29,6 @@ BUDGET_KEY: Final = "downtime_budget_seconds"
 
 BUDGET_MAX: Final = 31 * 24 * 3600
 """Seconds of the longest month: whoever allows so many allows everything."""
-
-CLOCKS_DIFFER: Final = timedelta(minutes=5)
-"""By how much the clock of whoever tells of an outage may be ahead of ours."""
 
 OUTAGES_MAX: Final = 10_000
 """Most outages that are listed at once."""

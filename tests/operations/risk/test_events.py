@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from spothive.clock import utc_now
+from spothive.clock import CLOCKS_DIFFER, utc_now
 from spothive.database import (
     Account,
     DowntimeLog,
@@ -35,7 +35,7 @@ from spothive.operations.risk import (
     record_spot_event,
     why_pool,
 )
-from spothive.operations.risk.notices import CLOCKS_DIFFER, read_spot_event
+from spothive.operations.risk.notices import read_spot_event
 from spothive.operations.risk.pools import BLOCKED_FOR
 from tests.conftest import Database
 from tests.factories.spot_events import REBALANCE, TERMINATION, spot_event

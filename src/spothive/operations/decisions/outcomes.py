@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from spothive.clock import utc_now
+from spothive.clock import CLOCKS_DIFFER, utc_now
 from spothive.database import TenantSession
 from spothive.errors import Conflict, InvalidInput
 from spothive.models import (
@@ -25,7 +25,7 @@ from spothive.operations.decisions.instances import require_to_decide
 from spothive.operations.decisions.reading import find_decision
 from spothive.operations.fleet import find_instance
 from spothive.operations.risk.notices import INSTANCE_ID, shortly
-from spothive.operations.sla import CLOCKS_DIFFER, end_outages, open_downtime
+from spothive.operations.sla import open_downtime
 from spothive.schema.states import move
 
 _OUTCOME: Final = "decision.outcome"
@@ -138,9 +138,8 @@ def _charge(session: TenantSession, decision: ExperimentLog, lost: datetime, rea
         decision.instance,
         DowntimeCause.EMERGENCY_SWITCH,
         lost,
+        end=ready,
         details=f"the switch to {went} lost its source before its target was ready",
         decision_id=decision.id,
     )
-    session.flush()  # what lasts is looked for in the database
-    end_outages(session, {decision.instance.instance_id: ready}, cause=DowntimeCause.EMERGENCY_SWITCH)
     return outage.duration_seconds or 0

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import select, true
 
@@ -22,12 +22,9 @@ from spothive.database.bulk import is_any_of, listed
 from spothive.models import GlobalRiskEvent, OnDemandPrice, SpotAdvisorRating, SpotEventType, SpotPrice
 from spothive.models.risk import POISON_HOURS
 from spothive.operations.risk import check_pools
-from spothive.operations.risk.market_listing import LINUX, LINUX_PRODUCT
+from spothive.operations.risk.market_listing import FRESH, LINUX, LINUX_PRODUCT
 from spothive.operations.risk.pools import parts_of_pool
 from spothive.scoring.features import PoolFacts, generation, size_class
-
-FRESH: Final = timedelta(hours=24)
-"""A spot price that is older says nothing of the present."""
 
 _DAY, _WEEK = timedelta(hours=24), timedelta(hours=7 * 24)
 _REMEMBERED = timedelta(hours=POISON_HOURS)

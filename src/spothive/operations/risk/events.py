@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
 
+from spothive.clock import CLOCKS_DIFFER
 from spothive.database import PLATFORM_TENANT_ID, TenantSession, system_scope
 from spothive.errors import ConfigurationError, Conflict, DuplicateValue, SecretUnreadable
 from spothive.gateways.aws import AwsGateway
@@ -34,7 +35,7 @@ from spothive.operations.audit import record
 from spothive.operations.fleet.access import Access, read_access
 from spothive.operations.fleet.describing import described, hold_described
 from spothive.operations.identity import Action, require
-from spothive.operations.risk.notices import CLOCKS_DIFFER, SpotNotice, read_spot_event, shortly
+from spothive.operations.risk.notices import SpotNotice, read_spot_event, shortly
 from spothive.operations.risk.pools import BLOCKED_FOR, block_pool
 from spothive.operations.risk.replicas import ONE_END, Consequence, announced, follow, is_unseen, standby_of
 from spothive.operations.sessions import Sessions

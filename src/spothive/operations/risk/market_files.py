@@ -6,13 +6,13 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Any, Final, TypeAlias
 
-from spothive.clock import utc_now
+from spothive.clock import CLOCKS_DIFFER, utc_now
 from spothive.errors import InvalidInput
 from spothive.gateways.aws_output import kind, read_documents, shown, shown_source
 from spothive.gateways.fleet_stand_in import synthetic_prices, synthetic_ratings, synthetic_spot_prices
@@ -33,7 +33,6 @@ _SOURCE_MAX = 255
 _NAME_MAX, _PRODUCT_MAX = 32, 64
 _OLDEST = datetime(2009, 1, 1, tzinfo=UTC)  # the year in which AWS began to sell spot instances
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?")
-_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 _Fact: TypeAlias = tuple[tuple[Any, ...], tuple[Any, ...]]
@@ -157,7 +156,7 @@ def _read_spot_prices(name: str, documents: list[Any]) -> MarketRead:
 
 def take_spot_prices(read: MarketRead, entries: Iterable[Any]) -> None:
     """Add the entries of one answer of DescribeSpotPriceHistory to ``read``."""
-    latest = utc_now() + _CLOCKS_DIFFER
+    latest = utc_now() + CLOCKS_DIFFER
     for entry in entries:
         if not isinstance(entry, dict):
             read.refused.append(f"an entry is {kind(entry)} instead of an object")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +20,9 @@ from spothive.operations.risk.market_files import MarketFact
 LINUX: Final = "Linux"
 LINUX_PRODUCT: Final = "Linux/UNIX"
 """How AWS calls Linux in the history of spot prices."""
+
+FRESH: Final = timedelta(hours=24)
+"""A spot price that is older says nothing of the present."""
 
 MAX_LISTED: Final = 10_000
 

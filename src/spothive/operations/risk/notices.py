@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
-from spothive.clock import utc_now
+from spothive.clock import CLOCKS_DIFFER, utc_now
 from spothive.errors import InvalidInput
 from spothive.gateways.instance_types import is_region
 from spothive.models import SpotEventType
-
-CLOCKS_DIFFER: Final = timedelta(minutes=5)
-"""By how much a clock at AWS may be ahead of ours."""
 
 _FIRST_NOTICE: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """AWS announced no interruption before; an earlier time is a clock that was never set."""

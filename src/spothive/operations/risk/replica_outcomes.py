@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.orm import aliased
 
-from spothive.clock import utc_now
+from spothive.clock import CLOCKS_DIFFER, utc_now
 from spothive.database import TenantSession, system_scope
 from spothive.database.bulk import update_rows
 from spothive.errors import Conflict, InvalidInput, NotFound
@@ -22,7 +22,7 @@ from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.fleet.reconcile import GONE
 from spothive.operations.identity import Action, require
-from spothive.operations.risk.notices import CLOCKS_DIFFER, INSTANCE_ID, shortly
+from spothive.operations.risk.notices import INSTANCE_ID, shortly
 from spothive.operations.risk.replicas import ALONE, ENDING, announced, note_takeover, promote, retire, stands_by
 from spothive.operations.sla import end_outages
 from spothive.schema.states import move

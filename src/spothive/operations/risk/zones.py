@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,12 +13,9 @@ from spothive.database import TenantSession
 from spothive.database.bulk import is_any_of
 from spothive.gateways.instance_types import region_of_zone
 from spothive.models import Instance, SpotPoolRisk, SpotPrice
+from spothive.operations.risk.market_listing import FRESH, LINUX_PRODUCT
 from spothive.operations.risk.pools import check_pools
 
-PRICES_COUNT_FOR: Final = timedelta(hours=24)
-"""How old the newest price of a zone may be; an older one says nothing of the present."""
-
-PRODUCT: Final = "Linux/UNIX"
 _NO_PRICE: Final = Decimal("Infinity")
 
 
@@ -51,7 +47,7 @@ def _zones(session: TenantSession, column: Any, region: str) -> list[str]:
 
 def _newest_prices(session: TenantSession, zones: list[str], instance_type: str) -> dict[str, Decimal | None]:
     """Return the zones of which a price of the type is known, with the newest in USD per hour; None if that is old."""
-    of_type = (SpotPrice.instance_type == instance_type, SpotPrice.product == PRODUCT)
+    of_type = (SpotPrice.instance_type == instance_type, SpotPrice.product == LINUX_PRODUCT)
     newest = (
         select(SpotPrice.availability_zone, func.max(SpotPrice.observed_at).label("observed_at"))
         .where(is_any_of(session, SpotPrice.availability_zone, zones), *of_type)
@@ -62,7 +58,7 @@ def _newest_prices(session: TenantSession, zones: list[str], instance_type: str)
         SpotPrice.availability_zone == newest.c.availability_zone, SpotPrice.observed_at == newest.c.observed_at
     )
     query = select(SpotPrice.availability_zone, SpotPrice.price, SpotPrice.observed_at).join(newest, same)
-    since = utc_now() - PRICES_COUNT_FOR
+    since = utc_now() - FRESH
     found = session.execute(query.where(*of_type))
     return {zone: price if observed_at >= since else None for zone, price, observed_at in found}
 
