@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -79,6 +79,9 @@ AUTH_LIFE = StateMachine(
 
 PLANNED = "planned-"
 """Begins the instance_id of a replica that EC2 has not started yet; the row's own id in hexadecimal follows."""
+
+NO_REPLICA: Final[dict[str, Any]] = {"is_replica": False, "replica_of_id": None, "replica_expiry": None}
+"""What the columns say of an instance that stands in for none."""
 
 
 class Instance(TenantOwned, Timestamped, Base):

@@ -27,7 +27,7 @@ from spothive.models import (
     PipelineMode,
     ScanStatus,
 )
-from spothive.models.fleet.instances import PLANNED
+from spothive.models.fleet.instances import NO_REPLICA, PLANNED
 from spothive.schema.types import new_id
 
 GONE: Final = 0
@@ -246,7 +246,7 @@ def _release(session: TenantSession, taken: Iterable[ObservedInstance], known: d
         and seen.state != InstanceState.TERMINATED
     ]
     if back:
-        alone = {"is_replica": False, "replica_of_id": None, "replica_expiry": None, "updated_at": utc_now()}
+        alone = NO_REPLICA | {"updated_at": utc_now()}
         update_rows(session, Instance, [{"tenant_id": session.tenant_id, "id": each} | alone for each in back])
 
 

@@ -17,13 +17,13 @@ from spothive.database import TenantSession, system_scope
 from spothive.database.bulk import update_rows
 from spothive.errors import Conflict, InvalidInput, NotFound
 from spothive.models import Account, AuthStatus, DowntimeCause, Instance, InstanceState, ResourceType
-from spothive.models.fleet.instances import PLANNED
+from spothive.models.fleet.instances import NO_REPLICA, PLANNED
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.fleet.reconcile import GONE
 from spothive.operations.identity import Action, require
 from spothive.operations.risk.notices import INSTANCE_ID, shortly
-from spothive.operations.risk.replicas import ALONE, ENDING, announced, note_takeover, promote, retire, stands_by
+from spothive.operations.risk.replicas import ENDING, announced, note_takeover, promote, retire, stands_by
 from spothive.operations.sla import end_outages
 from spothive.schema.states import move
 
@@ -276,7 +276,7 @@ def _expire(session: TenantSession, pairs: list[tuple[Instance, Instance]], mome
     base = {"tenant_id": session.tenant_id, "updated_at": utc_now()}
     over = {"state": InstanceState.TERMINATED, "terminated_at": moment, "content_hash": GONE}
     update_rows(session, Instance, [base | {"id": replica.id} | over for replica in retired])
-    update_rows(session, Instance, [base | {"id": each} | ALONE for each in sorted(heirs)])
+    update_rows(session, Instance, [base | {"id": each} | NO_REPLICA for each in sorted(heirs)])
     ends = {primary.instance_id: replica.launched_at or moment for replica, primary in successors}
     ended = end_outages(session, ends, cause=DowntimeCause.NO_REPLICA)
     for replica, primary in successors:

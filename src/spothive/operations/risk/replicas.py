@@ -29,7 +29,7 @@ from spothive.models import (
     RiskSource,
     SpotEventType,
 )
-from spothive.models.fleet.instances import PLANNED
+from spothive.models.fleet.instances import NO_REPLICA, PLANNED
 from spothive.operations.fleet.reconcile import GONE
 from spothive.operations.risk.notices import SpotNotice
 from spothive.operations.risk.zones import best_zone
@@ -47,9 +47,6 @@ REPLICAS_MAX: Final = 10_000
 
 ENDING: Final = frozenset({InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED})
 """States from which no instance comes back."""
-
-ALONE: Final[dict[str, Any]] = {"is_replica": False, "replica_of_id": None, "replica_expiry": None}
-"""What the columns say of an instance that is no replica."""
 
 _STANDING_BY: Final = frozenset({InstanceState.PENDING, InstanceState.RUNNING})
 _TAKEN_OVER = "taken_over_by"
@@ -297,7 +294,7 @@ def is_unseen(instance: Instance) -> bool:
 
 def promote(replica: Instance) -> None:
     """Let a replica be an instance like any other, in the place of its primary."""
-    for name, value in ALONE.items():
+    for name, value in NO_REPLICA.items():
         setattr(replica, name, value)
 
 
