@@ -21,7 +21,7 @@ from spothive.database import (
     read_session,
     system_scope,
 )
-from spothive.database.bulk import insert_rows, is_any_of, listed, update_rows
+from spothive.database.bulk import insert_rows, is_any_of, listed_rows, update_rows
 from spothive.errors import (
     DatabaseUnavailable,
     DuplicateValue,
@@ -237,12 +237,13 @@ def test_texts_can_be_joined_like_a_table(acme: UUID, account: UUID) -> None:
     make_instance(acme, account, "i-here", availability_zone="eu-west-1b")
     zones, types = ["eu-west-1a", "eu-west-1b"], ["m5.large", "it's; ?%s"]
     with read_session(tenant=acme) as session:
-        zone, kind = listed(session, "zones", zones), listed(session, "types", types)
+        zone = listed_rows(session, "zones", ["value"], [[each] for each in zones])
+        kind = listed_rows(session, "types", ["value"], [[each] for each in types])
         here = select(Instance.instance_id).where(
             Instance.availability_zone == zone.c.value, Instance.instance_type == kind.c.value
         )
         query = select(zone.c.value, kind.c.value, here.scalar_subquery()).select_from(zone.join(kind, true()))
         found = {(row[0], row[1]): row[2] for row in session.execute(query)}
-        nothing = session.execute(select(listed(session, "none", []).c.value)).all()
+        nothing = session.execute(select(listed_rows(session, "none", ["value"], []).c.value)).all()
     assert found == {(z, k): "i-here" if (z, k) == ("eu-west-1b", "m5.large") else None for z in zones for k in types}
     assert nothing == []

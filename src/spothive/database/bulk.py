@@ -81,15 +81,6 @@ def is_any_of(session: TenantSession, column: Any, values: Collection[str]) -> C
     return column.in_(sa.select(listed.c.value))  # type: ignore[no-any-return]  # as above
 
 
-def listed(session: TenantSession, name: str, values: Collection[str]) -> Any:
-    """Return texts as a table called ``name`` with a column ``value``, to be joined: one parameter as well."""
-    if session.get_bind().dialect.name == "postgresql":
-        made = sa.func.unnest(sa.literal(list(values), pg.ARRAY(sa.Text)))
-        return made.table_valued(sa.column("value", sa.Text)).render_derived(name)
-    made = sa.func.json_each(sa.literal(list(values), sa.JSON))
-    return made.table_valued(sa.column("value", sa.Text), name=name)
-
-
 def listed_rows(session: TenantSession, name: str, columns: Sequence[str], rows: Collection[Sequence[str]]) -> Any:
     """Return rows of texts as a table called ``name`` with these columns, to be joined: a parameter or one a column."""
     if session.get_bind().dialect.name == "postgresql":

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import select, true
 
 from spothive.database import TenantSession
-from spothive.database.bulk import is_any_of, listed
+from spothive.database.bulk import is_any_of, listed_rows
 from spothive.models import GlobalRiskEvent, OnDemandPrice, SpotAdvisorRating, SpotEventType, SpotPrice
 from spothive.models.risk import POISON_HOURS
 from spothive.operations.risk import check_pools
@@ -197,7 +197,8 @@ def _prices(
 ) -> dict[tuple[str, str], Prices]:
     """Return the price in force 7 days ago and each one since, of each zone and type that has any; two statements."""
     price, week_ago = SpotPrice, now - _WEEK
-    zone, type_ = listed(session, "zones", zones), listed(session, "types", types)
+    zone = listed_rows(session, "zones", ["value"], [[each] for each in zones])
+    type_ = listed_rows(session, "types", ["value"], [[each] for each in types])
     # A seek into the key for each pool. Its whole history may be 400 days long.
     last: Any = (
         select(price)
