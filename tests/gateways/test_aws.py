@@ -12,7 +12,8 @@ from moto.eks.models import EKSBackend
 from spothive.blocks import database_block
 from spothive.errors import InvalidInput, NetworkInTransaction
 from spothive.gateways import aws_clients
-from spothive.gateways.aws import AwsGateway, CallerIdentity
+from spothive.gateways.aws import AwsGateway
+from spothive.gateways.aws_calls import CallerIdentity
 from spothive.gateways.aws_errors import AccessDenied
 from spothive.gateways.aws_stand_in import PLATFORM_ACCOUNT, AwsStandIn, StandInAccount
 from spothive.gateways.ec2_answer import ObservedInstance, read_answer

@@ -13,7 +13,8 @@ from cfnlint.api import lint  # type: ignore[import-untyped]  # ships no types
 
 from spothive.errors import InvalidInput
 from spothive.gateways import aws as aws_gateway, aws_clients
-from spothive.gateways.aws import ACTING_CALLS, UNGRANTED_CALLS, AwsGateway, Call
+from spothive.gateways.aws import AwsGateway
+from spothive.gateways.aws_calls import ACTING_CALLS, UNGRANTED_CALLS, Call
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_errors import AccessDenied
 from spothive.gateways.aws_stand_in import AwsStandIn

@@ -11,7 +11,8 @@ import re
 from typing import Any, Final, Literal
 
 from spothive.errors import InvalidInput
-from spothive.gateways.aws import ACTING_CALLS, UNGRANTED_CALLS, Call, valid_external_id
+from spothive.gateways.aws import valid_external_id
+from spothive.gateways.aws_calls import ACTING_CALLS, UNGRANTED_CALLS, Call
 
 Access = Literal["read-only", "full"]
 """``read-only`` lets spothive see a fleet; ``full`` also lets it act on one."""
@@ -46,7 +47,7 @@ def onboarding_template(*, principal_arn: str, external_id: str, access: Access 
 
     Args:
         principal_arn: whom the role trusts: the user, role or account root that spothive calls AWS as
-            (:attr:`~spothive.gateways.aws.CallerIdentity.principal_arn`).
+            (:attr:`~spothive.gateways.aws_calls.CallerIdentity.principal_arn`).
         external_id: known to this customer and spothive alone; it stands in the text.
         access: what the role may do.
 

@@ -23,7 +23,8 @@ from spothive.database import (
     get_db_session,
 )
 from spothive.errors import SpothiveError
-from spothive.gateways.aws import AwsGateway, CallerIdentity
+from spothive.gateways.aws import AwsGateway
+from spothive.gateways.aws_calls import CallerIdentity
 from spothive.gateways.aws_clients import ConnectionOptions, Credentials
 from spothive.gateways.aws_errors import AccessDenied
 from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
