@@ -19,7 +19,16 @@ from spothive.cli.clusters import hibernation, templates
 from spothive.cli.decisions import reading
 from spothive.cli.fleet import accounts, instances
 from spothive.cli.identity import people
-from spothive.database import Decision, DecisionStatus, DowntimeCause, EnvironmentType, InstanceState, Lifecycle, Role
+from spothive.database import (
+    AuthStatus,
+    Decision,
+    DecisionStatus,
+    DowntimeCause,
+    EnvironmentType,
+    InstanceState,
+    Lifecycle,
+    Role,
+)
 from spothive.models import Architecture, DiskType, NodeStrategy, SleepState
 from spothive.settings import get_settings
 from tests.cli.conftest import Spothive, audited
@@ -191,6 +200,7 @@ def test_choices_are_those_of_the_models() -> None:
         (accounts.Environment, EnvironmentType),
         (instances.State, InstanceState),
         (instances.Lifecycle, Lifecycle),
+        (instances.Authorisation, AuthStatus),
         (reading.DecisionName, Decision),
         (reading.StatusName, DecisionStatus),
         (sla.Cause, DowntimeCause),

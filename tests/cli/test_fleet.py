@@ -316,6 +316,7 @@ def test_json_is_the_same_on_both_databases(filled: Database, done: Spothive) ->
         "memory_mib": 8192,
         "price": None,
         "auth_status": "authorized",
+        "flagged_at": None,
         "orchestrator": "KUBERNETES",
         "pipeline": "CLUSTER",
         "is_replica": False,

@@ -62,6 +62,7 @@ FLEET: dict[str, Act] = {
     "ck_onboarding_requests_method": change("onboarding_requests", connection_method="import"),
     "ck_onboarding_requests_verified": change("onboarding_requests", role_arn="arn:aws:iam::000000000000:role/r"),
     "ck_scan_runs_finished": change("scan_runs", status="FAILED"),
+    "lc_instances_unauthorized": walk("instances", "unauthorized", flagged_at=utc_now()),
     "lc_instances_account": lambda g: g.change("instances", account_id=g.add("accounts")["id"]),
     "uq_instances_live_replica": lambda g: _replica(_replica(g, 2), 3),
     "uq_scan_runs_running": lambda g: g.add("scan_runs", kind=g.rows["scan_runs"]["kind"]),

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 
-from spothive.database import PLATFORM_TENANT_ID, InstanceState, Lifecycle, get_db_session, read_session
+from spothive.database import (
+    PLATFORM_TENANT_ID,
+    AuthStatus,
+    Instance,
+    InstanceState,
+    Lifecycle,
+    get_db_session,
+    read_session,
+)
 from spothive.errors import InvalidInput
 from spothive.gateways.ec2_answer import ObservedInstance
 from spothive.operations.fleet import FleetGroup, InstanceFilter, import_fleet, list_instances, summarise_fleet
 from spothive.operations.risk import MarketFact, MarketRead, import_market
+from spothive.schema.states import move
 from tests.factories.fleets import answer_of, observed
 from tests.operations.conftest import World
 from tests.watching import statements
@@ -83,6 +94,21 @@ def test_filters_narrow_together(world: World) -> None:
     assert listed(world, cluster="web") == [1]
     assert listed(world, family="m5", lifecycle=Lifecycle.SPOT, account="shop") == [1]
     assert listed(world, account="no such") == listed(world, cluster="no such") == []
+
+
+def test_those_nobody_answers_for_are_found_by_an_index_of_their_own(world: World) -> None:
+    imported(world, *(observed(number) for number in range(3)))
+    with get_db_session(tenant=world.acme) as session:
+        since = datetime(2026, 3, 10, 12, tzinfo=UTC)
+        rogue = session.scalars(select(Instance).order_by(Instance.instance_id)).first()
+        assert rogue is not None
+        move(session, rogue, Instance.auth_status, AuthStatus.FLAGGED, flagged_at=since)
+    assert listed(world, auth_status=AuthStatus.FLAGGED) == [0]
+    assert listed(world, auth_status=AuthStatus.UNAUTHORIZED) == []
+    assert listed(world, auth_status=AuthStatus.AUTHORIZED) == [1, 2]
+    with read_session(tenant=world.acme) as session, statements() as sent:
+        list_instances(session, InstanceFilter(auth_status=AuthStatus.FLAGGED))
+    assert any("flagged_at IS NOT NULL" in each for each in sent), "what the partial index asks for"
 
 
 @pytest.mark.parametrize("family", ["%", "_5", "m%", "m5%", "m5.", "", "\\", "M5"])

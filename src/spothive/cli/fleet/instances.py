@@ -26,11 +26,13 @@ INSTANCE_COLUMNS = (
     Column("cluster", "cluster", fold=True, optional=True),
     Column("launched", "launched_at", optional=True),
 )
+UNANSWERED_COLUMNS = (*INSTANCE_COLUMNS[:-1], Column("nobody answers since", "flagged_at"))
 PAGE = 500
 
 # Spelled out like the roles in identity.py, and for the same reason.
 State = Literal["pending", "running", "stopping", "stopped", "shutting-down", "terminated"]
 Lifecycle = Literal["on-demand", "spot"]
+Authorisation = Literal["authorized", "flagged", "unauthorized", "terminated"]
 
 
 @command(instance_commands, "list")
@@ -44,12 +46,15 @@ def list_instances(
     lifecycle: Annotated[Lifecycle | None, typer.Option(help="Bought in this way only.")] = None,
     family: Annotated[str | None, typer.Option(metavar="FAMILY", help="Of this family only, such as m6i.")] = None,
     cluster: Annotated[str | None, typer.Option(metavar="NAME", help="Of this cluster only.")] = None,
+    auth_status: Annotated[
+        Authorisation | None, typer.Option(help="Of this standing only: nobody answers for flagged ones.")
+    ] = None,
     limit: Annotated[int, typer.Option(metavar="N", help="Most instances to list.")] = PAGE,
     after: Annotated[str | None, typer.Option(metavar="INSTANCE_ID", help="Begin behind this one.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="List all, whatever the limit.")] = False,
 ) -> None:
     """List the tenant's instances by their ids, terminated ones included."""
-    from spothive.models import InstanceState, Lifecycle as LifecycleEnum
+    from spothive.models import AuthStatus, InstanceState, Lifecycle as LifecycleEnum
     from spothive.operations.fleet import InstanceFilter
 
     wanted = InstanceFilter(
@@ -59,12 +64,14 @@ def list_instances(
         lifecycle=LifecycleEnum(lifecycle) if lifecycle else None,
         family=family,
         cluster=cluster,
+        auth_status=AuthStatus(auth_status) if auth_status else None,
         after=after,
         limit=limit,
     )
     rows = [_instance_facts(found) for page in _pages(call, wanted, everything=everything) for found in page]
     call.out.json(rows)
-    call.out.table(rows, INSTANCE_COLUMNS, empty="no such instances; accounts are filled by spothive account import")
+    columns = UNANSWERED_COLUMNS if auth_status in {"flagged", "unauthorized"} else INSTANCE_COLUMNS
+    call.out.table(rows, columns, empty="no such instances; accounts are filled by spothive account import")
     terminated = sum(row["state"] == InstanceState.TERMINATED for row in rows)
     if terminated and not state:
         call.out.line(f"{len(rows)} listed, {terminated} of them terminated; --state running lists running ones only")
@@ -123,6 +130,7 @@ def _instance_facts(found: Listed) -> dict[str, Any]:
         "memory_mib": instance.memory,
         "price": instance.price,
         "auth_status": instance.auth_status,
+        "flagged_at": instance.flagged_at,
         "orchestrator": instance.orchestrator_type,
         "pipeline": instance.pipeline_mode,
         "is_replica": instance.is_replica,

@@ -28,6 +28,11 @@ def tell_scan(call: Call, result: ScanResult) -> None:
         call.out.line(f"could not read {region}, whose instances were left as they are: {reason}")
     if result.clusters_added:
         call.out.line(f"new clusters: {', '.join(result.clusters_added)}")
+    for standing, ids in (("flagged", result.flagged), ("unauthorized", result.unauthorized)):
+        if ids:
+            call.out.line(
+                f"nobody answers for {len(ids)} newly {standing}: spothive instance list --auth-status {standing}"
+            )
     tell_refused(call, result.refused)
     if result.account_failed:
         call.out.line(f"account {result.account_name} has failed: {result.account_failed}")

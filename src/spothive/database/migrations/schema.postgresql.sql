@@ -2556,6 +2556,8 @@ CREATE TABLE instances (
 
 CREATE INDEX ix_instances_assigned_model_id ON instances (assigned_model_id);
 
+CREATE INDEX ix_instances_flagged ON instances (tenant_id, auth_status) WHERE flagged_at IS NOT NULL;
+
 CREATE INDEX ix_instances_tenant_id_account_id_state ON instances (tenant_id, account_id, state);
 
 CREATE INDEX ix_instances_tenant_id_availability_zone_instance_type ON instances (tenant_id, availability_zone, instance_type);
@@ -4465,6 +4467,10 @@ EXECUTE FUNCTION spothive_refuse('lc_instances_key');
 CREATE TRIGGER lc_instances_account BEFORE UPDATE OF account_id ON instances FOR EACH ROW
 WHEN (old.account_id != new.account_id)
 EXECUTE FUNCTION spothive_refuse('lc_instances_account');
+
+CREATE TRIGGER lc_instances_unauthorized BEFORE UPDATE OF auth_status ON instances FOR EACH ROW
+WHEN (new.auth_status = 'unauthorized' AND NOT (new.flagged_at < clock_timestamp() - interval '23 hours'))
+EXECUTE FUNCTION spothive_refuse('lc_instances_unauthorized');
 
 REVOKE ALL ON instances FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

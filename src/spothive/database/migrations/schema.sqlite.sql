@@ -1678,6 +1678,8 @@ CREATE TABLE instances (
 
 CREATE INDEX ix_instances_assigned_model_id ON instances (assigned_model_id);
 
+CREATE INDEX ix_instances_flagged ON instances (tenant_id, auth_status) WHERE flagged_at IS NOT NULL;
+
 CREATE INDEX ix_instances_tenant_id_account_id_state ON instances (tenant_id, account_id, state);
 
 CREATE INDEX ix_instances_tenant_id_availability_zone_instance_type ON instances (tenant_id, availability_zone, instance_type);
@@ -2840,6 +2842,10 @@ BEGIN SELECT RAISE(ABORT, 'lc_instances_key'); END;
 CREATE TRIGGER lc_instances_account BEFORE UPDATE OF account_id ON instances FOR EACH ROW
 WHEN old.account_id != new.account_id
 BEGIN SELECT RAISE(ABORT, 'lc_instances_account'); END;
+
+CREATE TRIGGER lc_instances_unauthorized BEFORE UPDATE OF auth_status ON instances FOR EACH ROW
+WHEN new.auth_status = 'unauthorized' AND (new.flagged_at < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-23 hours')) = 0
+BEGIN SELECT RAISE(ABORT, 'lc_instances_unauthorized'); END;
 
 CREATE TRIGGER lc_optimization_jobs_status_first BEFORE INSERT ON optimization_jobs FOR EACH ROW
 WHEN (new.status NOT IN ('QUEUED'))

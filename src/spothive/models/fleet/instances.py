@@ -13,10 +13,10 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
-from spothive.models.base import Base, Timestamped, check, json_object, unique_where
+from spothive.models.base import Base, Timestamped, check, index_where, json_object, unique_where
 from spothive.models.clusters import Cluster
 from spothive.models.fleet.accounts import Account
-from spothive.schema.refusal import Refusal
+from spothive.schema.refusal import Refusal, older_than
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
 from spothive.schema.types import Bits64, Fraction, Id, Money, Text, TextEnum, Whole
@@ -167,6 +167,8 @@ class Instance(TenantOwned, Timestamped, Base):
         UniqueConstraint("tenant_id", "instance_id"),
         Index(None, "tenant_id", "account_id", "state"),
         Index(None, "tenant_id", "availability_zone", "instance_type"),
+        # Few are, among many: without it whoever looks for them reads the whole fleet.
+        index_where("ix_instances_flagged", "tenant_id", "auth_status", where="flagged_at IS NOT NULL"),
         unique_where(
             "uq_instances_live_replica", "tenant_id", "replica_of_id", where="is_replica AND terminated_at IS NULL"
         ),
@@ -196,7 +198,17 @@ class Instance(TenantOwned, Timestamped, Base):
                         columns=("account_id",),
                         when=lambda old, new: old.c.account_id != new.c.account_id,
                         message="an instance never changes its account: what was decided about it stays with that",
-                    )
+                    ),
+                    Refusal(
+                        rule="lc_instances_unauthorized",
+                        events=("update",),
+                        columns=("auth_status",),
+                        # Discovery waits for 24 by its own clock, and clocks differ.
+                        when=lambda _, new: sa.and_(
+                            new.c.auth_status == AuthStatus.UNAUTHORIZED, sa.not_(older_than(new.c.flagged_at, 23))
+                        ),
+                        message="an instance is unauthorized only after nobody has answered for it for a day",
+                    ),
                 ]
             }
         },

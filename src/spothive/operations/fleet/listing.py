@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from sqlalchemy import Select, func, select
@@ -15,12 +15,16 @@ from sqlalchemy import Select, func, select
 from spothive.database import TenantSession
 from spothive.errors import InvalidInput, NotFound
 from spothive.gateways.instance_types import is_region
-from spothive.models import Account, Cluster, Instance, InstanceState, Lifecycle, OnDemandPrice
+from spothive.models import Account, AuthStatus, Cluster, Instance, InstanceState, Lifecycle, OnDemandPrice
 
 HOURS_PER_MONTH = 730
 """Hours AWS reckons a month with in its own calculator."""
 
 MAX_PAGE = 10_000
+
+UNANSWERED: Final = frozenset({AuthStatus.FLAGGED, AuthStatus.UNAUTHORIZED})
+"""What an instance is while nobody answers for it."""
+
 GroupBy = Literal["region", "family", "lifecycle", "cluster"]
 
 
@@ -34,6 +38,7 @@ class InstanceFilter:
     lifecycle: Lifecycle | None = None
     family: str | None = None
     cluster: str | None = None
+    auth_status: AuthStatus | None = None
     after: str | None = None
     limit: int = 500
 
@@ -128,8 +133,11 @@ def _narrowed(query: Select[*tuple[Any, ...]], wanted: InstanceFilter) -> Select
         Instance.state: wanted.state,
         Instance.lifecycle: wanted.lifecycle,
         Cluster.name: wanted.cluster,
+        Instance.auth_status: wanted.auth_status,
     }
     query = query.where(*(column == value for column, value in exact.items() if value is not None))
+    if wanted.auth_status in UNANSWERED:
+        query = query.where(Instance.flagged_at.is_not(None))  # they all are, and the index says so of its rows
     if wanted.family is not None:
         beginning = f"{wanted.family}."  # not by LIKE, to which SQLite's letters have no case
         query = query.where(func.substr(Instance.instance_type, 1, len(beginning)) == beginning)
