@@ -12,7 +12,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.models.base import Base, Timestamped, check, json_object, names, unique_where, week_matrix
-from spothive.schema.refusal import Refusal
+from spothive.schema.refusal import Refusal, other_keys
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, has_one, owned
 from spothive.schema.types import Text, TextEnum, Whole
 
@@ -122,6 +122,22 @@ class NodeTemplate(TenantOwned, Timestamped, Base):
     )
 
 
+KNOWN_POLICY_KEYS = (
+    "strategy",
+    "spot_percentage",
+    "binpack_enabled",
+    "binpack_threshold",
+    "fallback_on_demand",
+    "excluded_namespaces",
+    "max_risk_threshold",
+    "require_approval",
+    "min_nodes",
+    "max_nodes",
+    "downtime_budget_seconds",
+)
+"""Every key that a policy may have: one that was misspelt would be a rule that nobody keeps."""
+
+
 class ClusterPolicy(TenantOwned, Timestamped, Base):
     """What spothive may do with a cluster."""
 
@@ -141,12 +157,19 @@ class ClusterPolicy(TenantOwned, Timestamped, Base):
             "info": {
                 "refusals": [
                     Refusal(
+                        rule="lc_cluster_policies_keys",
+                        events=("insert", "update"),
+                        columns=("config",),
+                        when=lambda _, new: other_keys(new.c.config, KNOWN_POLICY_KEYS),
+                        message="a policy has no such key: `spothive cluster policy show` names those it may have",
+                    ),
+                    Refusal(
                         rule="lc_cluster_policies_version",
                         events=("update",),
                         columns=("version",),
                         when=lambda old, new: new.c.version < old.c.version,
                         message="the version of a policy never falls: whoever has read a newer one would be overruled",
-                    )
+                    ),
                 ]
             }
         },

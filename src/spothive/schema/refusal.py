@@ -7,7 +7,7 @@ A refused write fails as if the CHECK named :attr:`Refusal.rule` had failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, Protocol
@@ -291,6 +291,32 @@ def _older_than_postgresql(element: older_than, compiler: Any, **kw: Any) -> str
 def _older_than_sqlite(element: older_than, compiler: Any, **kw: Any) -> str:
     column = compiler.process(element.clauses, **kw)
     return f"({column} < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-{element.hours} hours'))"
+
+
+class other_keys(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function
+    """True if a JSON object has a key that is none of ``keys``, which are plain words."""
+
+    inherit_cache = False
+    type = sa.Boolean()
+
+    def __init__(self, column: ColumnElement[Any], keys: Iterable[str]) -> None:
+        """Compare the keys of ``column``."""
+        super().__init__(column)
+        self.keys = tuple(keys)
+
+
+@compiles(other_keys, "postgresql")
+def _other_keys_postgresql(element: other_keys, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.clauses, **kw)
+    keys = ", ".join(f"'{key}'" for key in element.keys)
+    return f"({column} - ARRAY[{keys}] <> '{{}}'::jsonb)"
+
+
+@compiles(other_keys, "sqlite")
+def _other_keys_sqlite(element: other_keys, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.clauses, **kw)
+    keys = ", ".join(f"'$.{key}'" for key in element.keys)
+    return f"(json_remove({column}, {keys}) <> '{{}}')"
 
 
 class by_system(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function

@@ -16,9 +16,9 @@ from tests.factories.samples import SEALED_BY, Row
 SOON = NOW + timedelta(hours=1)
 
 
-def _replica(graph: Graph, number: int) -> Graph:
+def _replica(graph: Graph, number: int, **facts: Any) -> Graph:
     primary = graph.rows["instances"]["id"]
-    graph.add("instances", number, is_replica=True, replica_of_id=primary, replica_expiry=NOW)
+    graph.add("instances", number, is_replica=True, replica_of_id=primary, replica_expiry=NOW, **facts)
     return graph
 
 
@@ -63,6 +63,7 @@ FLEET: dict[str, Act] = {
     "ck_onboarding_requests_verified": change("onboarding_requests", role_arn="arn:aws:iam::000000000000:role/r"),
     "ck_scan_runs_finished": change("scan_runs", status="FAILED"),
     "lc_instances_unauthorized": walk("instances", "unauthorized", flagged_at=utc_now()),
+    "lc_instances_replica_account": lambda g: _replica(g, 2, account_id=g.add("accounts")["id"]),
     "lc_instances_account": lambda g: g.change("instances", account_id=g.add("accounts")["id"]),
     "uq_instances_live_replica": lambda g: _replica(_replica(g, 2), 3),
     "uq_scan_runs_running": lambda g: g.add("scan_runs", kind=g.rows["scan_runs"]["kind"]),
@@ -75,6 +76,7 @@ FLEET: dict[str, Act] = {
 
 CLUSTERS: dict[str, Act] = {
     "ck_hibernation_overrides_order": change("hibernation_overrides", starts_at=NOW, ends_at=NOW),
+    "lc_cluster_policies_keys": change("cluster_policies", config={"require_aproval": True}),
     "lc_cluster_policies_version": lambda g: g.change("cluster_policies", version=3).change(
         "cluster_policies", version=2
     ),

@@ -13,6 +13,7 @@ from spothive.clock import utc_now
 from spothive.database import get_db_session, read_session
 from spothive.errors import Conflict, DuplicateValue, InvalidInput, NotFound, ValueRefused
 from spothive.models import Account, ClusterPolicy, NodeTemplate
+from spothive.models.clusters import KNOWN_POLICY_KEYS
 from spothive.operations.clusters import (
     POLICY_KEYS,
     NodeShape,
@@ -78,7 +79,7 @@ def shop(world: World) -> Any:
 
 
 def test_a_policy_says_what_it_may_and_counts_its_changes(world: World, shop: Any) -> None:
-    assert EVERYTHING.keys() == POLICY_KEYS.keys()
+    assert EVERYTHING.keys() == POLICY_KEYS.keys() == set(KNOWN_POLICY_KEYS)
     assert set_(world, EVERYTHING) == 1
     for wrong in WRONG:
         with pytest.raises(InvalidInput, match=next(iter(wrong))):

@@ -4416,6 +4416,10 @@ CREATE POLICY tenant ON api_keys USING (tenant_id = (SELECT nullif(current_setti
 
 CREATE POLICY system ON api_keys TO spothive_system USING (true) WITH CHECK (true);
 
+CREATE TRIGGER lc_cluster_policies_keys BEFORE INSERT OR UPDATE OF config ON cluster_policies FOR EACH ROW
+WHEN ((new.config - ARRAY['strategy', 'spot_percentage', 'binpack_enabled', 'binpack_threshold', 'fallback_on_demand', 'excluded_namespaces', 'max_risk_threshold', 'require_approval', 'min_nodes', 'max_nodes', 'downtime_budget_seconds'] <> '{}'::jsonb))
+EXECUTE FUNCTION spothive_refuse('lc_cluster_policies_keys');
+
 CREATE TRIGGER lc_cluster_policies_version BEFORE UPDATE OF version ON cluster_policies FOR EACH ROW
 WHEN (new.version < old.version)
 EXECUTE FUNCTION spothive_refuse('lc_cluster_policies_version');
@@ -4467,6 +4471,22 @@ EXECUTE FUNCTION spothive_refuse('lc_instances_key');
 CREATE TRIGGER lc_instances_account BEFORE UPDATE OF account_id ON instances FOR EACH ROW
 WHEN (old.account_id != new.account_id)
 EXECUTE FUNCTION spothive_refuse('lc_instances_account');
+
+CREATE OR REPLACE FUNCTION guard_lc_instances_replica_account() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF new.replica_of_id IS NOT NULL AND (EXISTS (SELECT stood_for.id 
+FROM instances AS stood_for 
+WHERE stood_for.tenant_id = new.tenant_id AND stood_for.id = new.replica_of_id AND stood_for.account_id != new.account_id)) THEN
+    RAISE EXCEPTION 'lc_instances_replica_account' USING ERRCODE = '23514', CONSTRAINT = 'lc_instances_replica_account', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_instances_replica_account BEFORE INSERT OR UPDATE OF replica_of_id ON instances FOR EACH ROW
+EXECUTE FUNCTION guard_lc_instances_replica_account();
 
 CREATE TRIGGER lc_instances_unauthorized BEFORE UPDATE OF auth_status ON instances FOR EACH ROW
 WHEN (new.auth_status = 'unauthorized' AND NOT (new.flagged_at < clock_timestamp() - interval '23 hours'))

@@ -2817,6 +2817,14 @@ CREATE TRIGGER lc_api_keys_given BEFORE UPDATE OF prefix, key_hash, cluster_id, 
 WHEN old.prefix IS NOT new.prefix OR old.key_hash IS NOT new.key_hash OR old.cluster_id IS NOT new.cluster_id OR old.user_id IS NOT new.user_id
 BEGIN SELECT RAISE(ABORT, 'lc_api_keys_given'); END;
 
+CREATE TRIGGER lc_cluster_policies_keys_insert BEFORE INSERT ON cluster_policies FOR EACH ROW
+WHEN (json_remove(new.config, '$.strategy', '$.spot_percentage', '$.binpack_enabled', '$.binpack_threshold', '$.fallback_on_demand', '$.excluded_namespaces', '$.max_risk_threshold', '$.require_approval', '$.min_nodes', '$.max_nodes', '$.downtime_budget_seconds') <> '{}')
+BEGIN SELECT RAISE(ABORT, 'lc_cluster_policies_keys'); END;
+
+CREATE TRIGGER lc_cluster_policies_keys_update BEFORE UPDATE OF config ON cluster_policies FOR EACH ROW
+WHEN (json_remove(new.config, '$.strategy', '$.spot_percentage', '$.binpack_enabled', '$.binpack_threshold', '$.fallback_on_demand', '$.excluded_namespaces', '$.max_risk_threshold', '$.require_approval', '$.min_nodes', '$.max_nodes', '$.downtime_budget_seconds') <> '{}')
+BEGIN SELECT RAISE(ABORT, 'lc_cluster_policies_keys'); END;
+
 CREATE TRIGGER lc_cluster_policies_version BEFORE UPDATE OF version ON cluster_policies FOR EACH ROW
 WHEN new.version < old.version
 BEGIN SELECT RAISE(ABORT, 'lc_cluster_policies_version'); END;
@@ -2842,6 +2850,18 @@ BEGIN SELECT RAISE(ABORT, 'lc_instances_key'); END;
 CREATE TRIGGER lc_instances_account BEFORE UPDATE OF account_id ON instances FOR EACH ROW
 WHEN old.account_id != new.account_id
 BEGIN SELECT RAISE(ABORT, 'lc_instances_account'); END;
+
+CREATE TRIGGER lc_instances_replica_account_insert BEFORE INSERT ON instances FOR EACH ROW
+WHEN new.replica_of_id IS NOT NULL AND (EXISTS (SELECT stood_for.id 
+FROM instances AS stood_for 
+WHERE stood_for.tenant_id = new.tenant_id AND stood_for.id = new.replica_of_id AND stood_for.account_id != new.account_id))
+BEGIN SELECT RAISE(ABORT, 'lc_instances_replica_account'); END;
+
+CREATE TRIGGER lc_instances_replica_account_update BEFORE UPDATE OF replica_of_id ON instances FOR EACH ROW
+WHEN new.replica_of_id IS NOT NULL AND (EXISTS (SELECT stood_for.id 
+FROM instances AS stood_for 
+WHERE stood_for.tenant_id = new.tenant_id AND stood_for.id = new.replica_of_id AND stood_for.account_id != new.account_id))
+BEGIN SELECT RAISE(ABORT, 'lc_instances_replica_account'); END;
 
 CREATE TRIGGER lc_instances_unauthorized BEFORE UPDATE OF auth_status ON instances FOR EACH ROW
 WHEN new.auth_status = 'unauthorized' AND (new.flagged_at < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-23 hours')) = 0

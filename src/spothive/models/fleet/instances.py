@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spothive.models.base import Base, Timestamped, check, index_where, json_object, unique_where
 from spothive.models.clusters import Cluster
 from spothive.models.fleet.accounts import Account
-from spothive.schema.refusal import Refusal, older_than
+from spothive.schema.refusal import HasColumns, Refusal, older_than
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
 from spothive.schema.types import Bits64, Fraction, Id, Money, Text, TextEnum, Whole
@@ -82,6 +82,17 @@ PLANNED = "planned-"
 
 NO_REPLICA: Final[dict[str, Any]] = {"is_replica": False, "replica_of_id": None, "replica_expiry": None}
 """What the columns say of an instance that stands in for none."""
+
+
+def _primary_elsewhere(replica: HasColumns) -> sa.Exists:
+    primary = Instance.__table__.alias("stood_for")
+    return sa.exists(
+        sa.select(primary.c.id).where(
+            primary.c.tenant_id == replica.c.tenant_id,
+            primary.c.id == replica.c.replica_of_id,
+            primary.c.account_id != replica.c.account_id,
+        )
+    )
 
 
 class Instance(TenantOwned, Timestamped, Base):
@@ -198,6 +209,13 @@ class Instance(TenantOwned, Timestamped, Base):
                         columns=("account_id",),
                         when=lambda old, new: old.c.account_id != new.c.account_id,
                         message="an instance never changes its account: what was decided about it stays with that",
+                    ),
+                    Refusal(
+                        rule="lc_instances_replica_account",
+                        events=("insert", "update"),
+                        columns=("replica_of_id",),
+                        when=lambda _, new: sa.and_(new.c.replica_of_id.is_not(None), _primary_elsewhere(new)),
+                        message="a replica is in the account of the instance it stands by for",
                     ),
                     Refusal(
                         rule="lc_instances_unauthorized",
