@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from spothive import runtime
-from spothive.cli import demo_hive
+from spothive.cli import demo_change, demo_hive
 from spothive.cli.progress import show_progress
 from spothive.database import EnvironmentType, get_db_session
 from spothive.errors import ProofRefused
@@ -63,6 +63,7 @@ class AwsStory:
         by_role.change_fleet()
         self.demo.show_changes(self._discover("acme", "by-role"))
         demo_hive.HiveStory(self.demo, self.gateway, by_keys).run()
+        demo_change.ChangeStory(self.demo, self.gateway, by_role).run()
 
     def _by_role(self, account: StandInAccount) -> None:
         with self.demo.step("by-role: template") as done:
@@ -73,7 +74,7 @@ class AwsStory:
                 self.actor,
                 tenant_id=self.tenant_id,
                 name="by-role",
-                grant="read-only",
+                grant="full",
                 gateway=self.gateway,
             )
             role_arn = account.launch_template(template)
