@@ -30,6 +30,8 @@ ASKING: dict[Call, Callable[[AwsGateway, Credentials], object]] = {
     Call.DESCRIBE_AUTO_SCALING_GROUPS: lambda gateway, who: gateway.auto_scaling_instances(who, "us-east-1"),
     Call.LIST_CLUSTERS: lambda gateway, who: gateway.clusters(who, "us-east-1"),
     Call.DESCRIBE_CLUSTER: lambda gateway, who: gateway.clusters(who, "us-east-1"),
+    Call.LIST_NODEGROUPS: lambda gateway, who: gateway.node_groups(who, "us-east-1", "shop-prod"),
+    Call.DESCRIBE_NODEGROUP: lambda gateway, who: gateway.node_groups(who, "us-east-1", "shop-prod"),
 }
 
 

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from spothive.errors import InvalidInput
-from spothive.gateways.aws_calls import AwsCaller, Call, CallerIdentity
+from spothive.gateways.aws_calls import Call, CallerIdentity
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_errors import AwsCallFailed
+from spothive.gateways.aws_scaling import ScalingCalls
 from spothive.gateways.ec2_answer import FleetAnswer, read_answer
 
 SESSION_NAME: Final = "spothive"
@@ -41,7 +42,7 @@ class ObservedCluster:
     vpc_id: str | None
 
 
-class AwsGateway(AwsCaller):
+class AwsGateway(ScalingCalls):
     """Asks AWS, as spothive itself or with the credentials of an account. Safe to share between threads.
 
     Every method that asks raises

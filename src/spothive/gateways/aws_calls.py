@@ -34,6 +34,10 @@ class Call(StrEnum):
     DESCRIBE_CLUSTER = "eks:DescribeCluster"
     DESCRIBE_SPOT_PRICE_HISTORY = "ec2:DescribeSpotPriceHistory"
     TERMINATE_INSTANCES = "ec2:TerminateInstances"
+    LIST_NODEGROUPS = "eks:ListNodegroups"
+    DESCRIBE_NODEGROUP = "eks:DescribeNodegroup"
+    UPDATE_AUTO_SCALING_GROUP = "autoscaling:UpdateAutoScalingGroup"
+    UPDATE_NODEGROUP_CONFIG = "eks:UpdateNodegroupConfig"
 
     @property
     def service(self) -> str:
@@ -53,13 +57,16 @@ The first is allowed by the role's trust, the second AWS allows everybody, and t
 market is the same for every account.
 """
 
-ACTING_CALLS: Final = frozenset({Call.TERMINATE_INSTANCES})
+ACTING_CALLS: Final = frozenset(
+    {Call.TERMINATE_INSTANCES, Call.UPDATE_AUTO_SCALING_GROUP, Call.UPDATE_NODEGROUP_CONFIG}
+)
 """Calls that change something at AWS: an account grants them with the access ``full`` alone."""
 
 _PAGE_LIMITS: Final = {
     Call.DESCRIBE_INSTANCES: 1000,
     Call.DESCRIBE_AUTO_SCALING_GROUPS: 100,
     Call.LIST_CLUSTERS: 100,
+    Call.LIST_NODEGROUPS: 100,
     Call.DESCRIBE_SPOT_PRICE_HISTORY: 1000,
 }
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.availability_zones_and_regions import Region
+from moto.eks.models import eks_backends
 from moto.iam.models import IAMBackend, Role, User, iam_backends
 from moto.sts.models import AssumedRole, sts_backends
 
@@ -99,6 +100,10 @@ class StandInIdentities:
         policies = map(_document, self._holder(access_key_id).policies.values())
         allowed = {allowed for policy in policies for each in policy["Statement"] for allowed in each["Action"]}
         return action in allowed | _ALWAYS_ALLOWED
+
+    def has_cluster(self, region: str, name: str) -> bool:
+        """Tell whether the account has an EKS cluster of this name in a region."""
+        return name in eks_backends[self.account_id][region].clusters
 
     def trusts(self, role_arn: str, caller_arn: str, external_id: str | None) -> bool:
         """Tell whether a role of the account exists and lets the caller assume it."""

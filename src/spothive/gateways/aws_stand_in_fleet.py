@@ -12,12 +12,13 @@ from moto.ec2.models.instances import Instance, Reservation
 from moto.ec2.utils import random_reservation_id
 from moto.eks.models import eks_backends
 
+from spothive.gateways.aws_stand_in_groups import make_cluster
 from spothive.gateways.fleet_stand_in import Answer
 from spothive.gateways.instance_types import region_of_zone
 
-KUBERNETES_VERSION = "1.33"
 _GROUP_TAG = "aws:autoscaling:groupName"
 _CLUSTER_TAG = "eks:cluster-name"
+_NODE_GROUP_TAG = "eks:nodegroup-name"
 _MEMBER_STATES = frozenset({"pending", "running"})
 _LARGEST_GROUP = 100_000
 
@@ -127,16 +128,20 @@ def _make_group(scaling: AutoScalingBackend, name: str, model: _Instance) -> Fak
 
 
 def _hold_clusters(account_id: str, ec2: EC2Backend, held: list[_Instance]) -> None:
-    """Make every EKS cluster that a tag names. One whose nodes are all gone stays: it may be asleep."""
+    """Make every EKS cluster that a tag names, and its node groups. One whose nodes are all gone stays: it may sleep."""
     eks = eks_backends[account_id][ec2.region_name]
-    for name in sorted({instance.tags.get(_CLUSTER_TAG, "") for instance in held} - {"", *eks.clusters}):
-        subnet = next(iter(ec2.get_default_subnets().values()))
-        eks.create_cluster(
-            name,
-            f"arn:aws:iam::{account_id}:role/eks",
-            {"vpcId": subnet.vpc_id, "subnetIds": [subnet.id]},
-            version=KUBERNETES_VERSION,
-        )
+    sizes: dict[tuple[str, str], int] = {}
+    for instance in held:
+        if name := instance.tags.get(_CLUSTER_TAG, ""):
+            if name not in eks.clusters:
+                make_cluster(eks, account_id, ec2.region_name, name)
+            key = (name, instance.tags.get(_NODE_GROUP_TAG, ""))
+            sizes[key] = sizes.get(key, 0) + (instance.state in _MEMBER_STATES)
+    for (cluster, group_name), nodes in sorted(sizes.items()):
+        if group_name and group_name not in eks.clusters[cluster].nodegroups:
+            group = eks.create_nodegroup(cluster, f"arn:aws:iam::{account_id}:role/nodes", group_name, ["subnet-1"])
+            group.scaling_config = {"minSize": 0, "maxSize": nodes + 1, "desiredSize": nodes}
+            group.resources["autoScalingGroups"] = [{"name": f"{cluster}-{group_name}"}]
 
 
 def _instances(answer: Answer) -> Iterator[Answer]:

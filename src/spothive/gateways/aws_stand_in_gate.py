@@ -39,6 +39,8 @@ class Trouble(StrEnum):
     ACCESS_DENIED = "access denied"
     EXPIRED_CREDENTIALS = "expired credentials"
     INVALID_CREDENTIALS = "invalid credentials"
+    IN_USE = "in use"
+    """Being changed already, as EKS and Auto Scaling say it."""
     LATE = "late"
     """The true answer, after ``seconds``."""
     SILENT = "silent"
@@ -106,7 +108,9 @@ _REFUSALS: Final = {
     Trouble.INVALID_CREDENTIALS: _Refusal(
         "403 No", "AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException"
     ),
+    Trouble.IN_USE: _Refusal("409 Busy", "IncorrectState", "ScalingActivityInProgress", "ResourceInUseException"),
 }
+_NO_SUCH_CLUSTER: Final = _Refusal("404 No", "", "", "ResourceNotFoundException")
 _PARTS_OF_SCOPE = 5  # key / date / region / service / aws4_request
 
 
@@ -177,6 +181,8 @@ class Gate:
         if operation == aws_stand_in_market.OPERATION:
             start_response("200 OK", [("Content-Type", "text/xml")])
             return [aws_stand_in_market.spot_price_history(region, form)]
+        if operation == "ListNodegroups" and account and not account.has_cluster(region, _cluster_of(environ)):
+            return _refuse(start_response, _NO_SUCH_CLUSTER, service)  # moto breaks
         with self.busy:
             return list(self._behind(environ, start_response))
 
@@ -242,8 +248,19 @@ def _rest_operation(environ: WSGIEnvironment) -> str:
             return "ListClusters"
         case "GET", ["clusters", _]:
             return "DescribeCluster"
+        case "GET", ["clusters", _, "node-groups"]:
+            return "ListNodegroups"
+        case "GET", ["clusters", _, "node-groups", _]:
+            return "DescribeNodegroup"
+        case "POST", ["clusters", _, "node-groups", _, "update-config"]:
+            return "UpdateNodegroupConfig"
         case method, path:
             return f"{method} /{'/'.join(path)}"
+
+
+def _cluster_of(environ: WSGIEnvironment) -> str:
+    """Return the name of the cluster that a path of EKS is about."""
+    return str(environ["PATH_INFO"]).strip("/").split("/")[1]
 
 
 def _refuse(start_response: StartResponse, refusal: _Refusal, service: str) -> list[bytes]:
