@@ -1,6 +1,6 @@
 """The node groups of a cluster at AWS: which there are, how large they are to be, and making them larger or smaller.
 
-A managed node group of EKS is scaled by EKS alone: what is done to its Auto Scaling group behind EKS's back, EKS undoes.
+A managed node group of EKS is scaled by EKS alone: what is done to its Auto Scaling group directly, EKS undoes.
 """
 
 from __future__ import annotations

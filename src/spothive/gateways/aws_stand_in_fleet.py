@@ -128,7 +128,7 @@ def _make_group(scaling: AutoScalingBackend, name: str, model: _Instance) -> Fak
 
 
 def _hold_clusters(account_id: str, ec2: EC2Backend, held: list[_Instance]) -> None:
-    """Make every EKS cluster that a tag names, and its node groups. One whose nodes are all gone stays: it may sleep."""
+    """Make every EKS cluster that a tag names, and its node groups. One without nodes stays: it may sleep."""
     eks = eks_backends[account_id][ec2.region_name]
     sizes: dict[tuple[str, str], int] = {}
     for instance in held:

@@ -32,18 +32,18 @@ def hold_auto_scaling_group(account_id: str, region: str, name: str, sizes: Size
             kernel_id="",
             ramdisk_id="",
             security_groups=[],
-            user_data="",
+            user_data=None,
             instance_type="m5.large",
-            instance_monitoring=None,
+            instance_monitoring=False,
             instance_profile_name=None,
             spot_price=None,
-            ebs_optimized="false",
+            ebs_optimized=False,
             associate_public_ip_address=False,
             block_device_mappings=[],
             instance_id=None,
             metadata_options=None,
             classic_link_vpc_id=None,
-            classic_link_vpc_security_groups=[],
+            classic_link_vpc_security_groups=None,
         )
         scaling.create_auto_scaling_group(
             name=name,
@@ -63,7 +63,7 @@ def hold_auto_scaling_group(account_id: str, region: str, name: str, sizes: Size
             termination_policies=[],
             tags=[],
             instance_id=None,
-        ).__class__ = _Group
+        ).__class__ = _Group  # type: ignore[type-abstract]  # for CloudFormation only; moto itself leaves them out
     group = scaling.autoscaling_groups[name]
     group.min_size, group.max_size, group.desired_capacity = sizes.minimum, sizes.maximum, sizes.desired
     group.tags = [
@@ -110,7 +110,7 @@ def held_groups(account_id: str, region: str, cluster: str) -> list[NodeGroup]:
     for name, group in autoscaling_backends[account_id][region].autoscaling_groups.items():
         keys = {tag["Key"] for tag in group.tags}
         if f"kubernetes.io/cluster/{cluster}" in keys and "eks:nodegroup-name" not in keys:
-            sizes = Sizes(group.min_size, group.max_size, group.desired_capacity or 0)
+            sizes = Sizes(group.min_size or 0, group.max_size or 0, group.desired_capacity or 0)
             groups.append(NodeGroup(GroupKind.AUTO_SCALING, name, sizes))
     return sorted(groups, key=lambda group: group.key)
 

@@ -12,9 +12,9 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.models.base import Base, Timestamped, check, json_object, names, unique_where, week_matrix
-from spothive.schema.refusal import Refusal, other_keys
+from spothive.schema.refusal import HasColumns, Refusal, has_all_of, other_keys, rewritten
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, has_one, owned
-from spothive.schema.types import Text, TextEnum, Whole
+from spothive.schema.types import Text, TextEnum, Whole, clock_timestamp
 
 if TYPE_CHECKING:
     from spothive.models.fleet import Account, Instance
@@ -183,6 +183,13 @@ class SleepState(enum.StrEnum):
     ASLEEP = "asleep"
 
 
+_APPLIED = ("applied_state", "applied_at", "restore_state")
+
+
+def _is_leased(row: HasColumns) -> sa.ColumnElement[bool]:
+    return sa.and_(row.c.lease_token.is_not(None), row.c.leased_until > clock_timestamp())
+
+
 class HibernationSchedule(TenantOwned, Timestamped, Base):
     """The hours of the week in which a cluster is awake, and whether it is now."""
 
@@ -205,6 +212,14 @@ class HibernationSchedule(TenantOwned, Timestamped, Base):
     restore_state: Mapped[dict[str, Any] | None] = json_object(
         nullable=True, comment="sizes of the node groups to go back to"
     )
+    lease_token: Mapped[UUID | None] = mapped_column(comment="run that puts the cluster to sleep or wakes it")
+    leased_until: Mapped[datetime | None] = mapped_column(comment="after this another run may do it, UTC")
+    request_id: Mapped[UUID | None] = mapped_column(
+        comment="request for approval of the sleep that was due last, where the policy asks for one; no key"
+    )
+    obstacle: Mapped[str | None] = mapped_column(
+        Text(2000, 1), comment="why the last run could not make it what it is to be, for people"
+    )
 
     cluster: Mapped[Cluster] = belongs_to("HibernationSchedule.cluster_id", back_populates="hibernation_schedule")
     overrides: Mapped[list[HibernationOverride]] = has_many(
@@ -219,6 +234,56 @@ class HibernationSchedule(TenantOwned, Timestamped, Base):
             "applied_state = 'awake' OR restore_state IS NOT NULL",
             "a cluster sleeps only if it is known how to wake it",
         ),
+        check(
+            "lease",
+            "(lease_token IS NULL) = (leased_until IS NULL)",
+            "lease_token and leased_until are set exactly while a run works on the cluster",
+        ),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_hibernation_schedules_leased",
+                        events=("update",),
+                        columns=_APPLIED,
+                        when=lambda old, new: sa.and_(
+                            rewritten(*_APPLIED)(old, new),
+                            sa.or_(
+                                sa.not_(_is_leased(old)),
+                                # Given back in the same breath it still was his who changes.
+                                sa.and_(new.c.lease_token.is_not(None), new.c.lease_token != old.c.lease_token),
+                            ),
+                        ),
+                        message="what was applied changes only by the run that holds the lease",
+                    ),
+                    Refusal(
+                        rule="lc_hibernation_schedules_claimed",
+                        events=("update",),
+                        columns=("lease_token",),
+                        when=lambda old, new: sa.and_(
+                            _is_leased(old), new.c.lease_token.is_not(None), new.c.lease_token != old.c.lease_token
+                        ),
+                        message="another run works on this cluster: its lease has not run out",
+                    ),
+                    Refusal(
+                        rule="lc_hibernation_schedules_kept",
+                        events=("update",),
+                        columns=("restore_state",),
+                        when=lambda old, new: sa.and_(
+                            old.c.restore_state.is_not(None),
+                            sa.or_(
+                                sa.and_(new.c.restore_state.is_(None), new.c.applied_state != SleepState.AWAKE),
+                                sa.and_(
+                                    new.c.restore_state.is_not(None),
+                                    sa.not_(has_all_of(new.c.restore_state, old.c.restore_state)),
+                                ),
+                            ),
+                        ),
+                        message="sizes to go back to are never overwritten: groups are added, or a wake clears all",
+                    ),
+                ]
+            }
+        },
     )
 
 

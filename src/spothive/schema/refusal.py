@@ -384,3 +384,23 @@ class off_the_clock(FunctionElement[bool]):  # noqa: N801 - reads as an SQL func
 def _off_the_clock(element: off_the_clock, compiler: Any, **kw: Any) -> str:
     column = compiler.process(element.clauses, **kw)
     return f"(abs(julianday({column}) - julianday('now')) * 86400 > {element.seconds})"
+
+
+class has_all_of(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function
+    """True if a JSON object has every key of another one, with the same value. SQLite compares the text of values."""
+
+    inherit_cache = True
+    type = sa.Boolean()
+
+
+@compiles(has_all_of, "postgresql")
+def _has_all_of_postgresql(element: has_all_of, compiler: Any, **kw: Any) -> str:
+    larger, smaller = (compiler.process(part, **kw) for part in element.clauses)
+    return f"({larger} @> {smaller})"
+
+
+@compiles(has_all_of, "sqlite")
+def _has_all_of_sqlite(element: has_all_of, compiler: Any, **kw: Any) -> str:
+    larger, smaller = (compiler.process(part, **kw) for part in element.clauses)
+    same = f"SELECT 1 FROM json_each({larger}) AS has WHERE has.key = was.key AND has.value IS was.value"
+    return f"(NOT EXISTS (SELECT 1 FROM json_each({smaller}) AS was WHERE NOT EXISTS ({same})))"

@@ -74,13 +74,36 @@ FLEET: dict[str, Act] = {
     "lc_scan_units_run": lambda g: g.change("scan_units", scan_run_id=g.add("scan_runs")["id"]),
 }
 
+
+def _leased(graph: Graph) -> Graph:
+    """Let a run hold the sample schedule, for long enough."""
+    leased: Row = {"lease_token": WORKER, "leased_until": utc_now() + timedelta(hours=1)}
+    return graph.change("hibernation_schedules", **leased)
+
+
+def _let_asleep(graph: Graph) -> Graph:
+    return _leased(graph).change("hibernation_schedules", restore_state=_SIZES, applied_state="asleep")
+
+
+def _write_late(graph: Graph) -> None:
+    graph.change("hibernation_schedules", lease_token=WORKER, leased_until=NOW)
+    graph.change("hibernation_schedules", restore_state=_SIZES)
+
+
+_SIZES: Row = {"eks:general": {"min": 2, "max": 12, "desired": 3}}
+_NOTHING: Row = {"eks:general": {"min": 0, "max": 12, "desired": 0}}
+
 CLUSTERS: dict[str, Act] = {
     "ck_hibernation_overrides_order": change("hibernation_overrides", starts_at=NOW, ends_at=NOW),
     "lc_cluster_policies_keys": change("cluster_policies", config={"require_aproval": True}),
     "lc_cluster_policies_version": lambda g: g.change("cluster_policies", version=3).change(
         "cluster_policies", version=2
     ),
-    "ck_hibernation_schedules_restorable": change("hibernation_schedules", applied_state="asleep"),
+    "ck_hibernation_schedules_restorable": lambda g: _leased(g).change("hibernation_schedules", applied_state="asleep"),
+    "ck_hibernation_schedules_lease": change("hibernation_schedules", lease_token=WORKER),
+    "lc_hibernation_schedules_leased": _write_late,
+    "lc_hibernation_schedules_claimed": lambda g: _leased(g).change("hibernation_schedules", lease_token=uuid4()),
+    "lc_hibernation_schedules_kept": lambda g: _let_asleep(g).change("hibernation_schedules", restore_state=_NOTHING),
     "uq_node_templates_default": lambda g: g.change("node_templates", is_default=True).add(
         "node_templates", is_default=True
     ),

@@ -97,6 +97,8 @@ BESIDE: dict[str, Row] = {
     "global_risk_events.expires_at": {"reported_at": datetime(9999, 12, 17, tzinfo=UTC)},
     "global_risk_events.reported_at": {"expires_at": datetime(1, 1, 9, tzinfo=UTC)},
     "hibernation_schedules.applied_state": {"restore_state": {}},
+    "hibernation_schedules.lease_token": {"leased_until": NOW},
+    "hibernation_schedules.leased_until": {"lease_token": uuid4()},
     "instances.is_replica": {"replica_of_id": uuid4(), "replica_expiry": NOW},
     "instances.replica_expiry": {"is_replica": True, "replica_of_id": uuid4()},
     "instances.replica_of_id": {"is_replica": True, "replica_expiry": NOW},

@@ -144,11 +144,15 @@ def mark_account(
 
 @command(account_commands, "disconnect")
 def disconnect_account(
-    call: Call, name: AccountName, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
+    call: Call,
+    name: AccountName,
+    leave_asleep: Annotated[bool, typer.Option("--leave-asleep", help="Also if clusters sleep.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Forget an account with its instances, clusters and scans.
 
-    Interrupted, it goes on when called again.
+    Interrupted, it goes on when called again. Clusters that hibernation has
+    put to sleep have to be woken first, or stay asleep.
     """
     from spothive.database import get_db_session
     from spothive.operations import fleet
@@ -156,7 +160,9 @@ def disconnect_account(
     actor, tenant_id = call.actor, call.tenant_id
     confirm(f"account {name} will be forgotten, with all its instances, clusters and scans", yes=yes)
     with show_progress(f"forgetting {name}") as progress:
-        gone = fleet.disconnect_account(get_db_session, actor, tenant_id=tenant_id, name=name, progress=progress)
+        gone = fleet.disconnect_account(
+            get_db_session, actor, tenant_id=tenant_id, name=name, leave_asleep=leave_asleep, progress=progress
+        )
     call.out.json({"name": name, "deleted": gone})
     call.out.line(f"account {name} is gone: " + ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in gone.items()))
 

@@ -2437,11 +2437,16 @@ CREATE TABLE hibernation_schedules (
     applied_state TEXT DEFAULT 'awake' NOT NULL,
     applied_at TIMESTAMP WITH TIME ZONE,
     restore_state JSONB,
+    lease_token UUID,
+    leased_until TIMESTAMP WITH TIME ZONE,
+    request_id UUID,
+    obstacle TEXT,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_hibernation_schedules PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_hibernation_schedules_tenant_id_cluster_id UNIQUE (tenant_id, cluster_id),
     CONSTRAINT ck_hibernation_schedules_restorable CHECK (applied_state = 'awake' OR restore_state IS NOT NULL),
+    CONSTRAINT ck_hibernation_schedules_lease CHECK ((lease_token IS NULL) = (leased_until IS NULL)),
     CONSTRAINT ck_hibernation_schedules_schedule_matrix_json CHECK (jsonb_typeof(schedule_matrix) = 'array' AND octet_length(schedule_matrix::text) <= 262144),
     CONSTRAINT ck_hibernation_schedules_schedule_matrix_week CHECK (replace(schedule_matrix::text, '0', '1') = '[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]'),
     CONSTRAINT ck_hibernation_schedules_timezone_length CHECK (length(timezone) >= 1 AND length(timezone) <= 64),
@@ -2449,6 +2454,8 @@ CREATE TABLE hibernation_schedules (
     CONSTRAINT ck_hibernation_schedules_applied_state_values CHECK (applied_state IN ('awake', 'asleep')),
     CONSTRAINT ck_hibernation_schedules_applied_at_utc CHECK (applied_at >= '0001-01-01 00:00:00+00' AND applied_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_hibernation_schedules_restore_state_json CHECK (jsonb_typeof(restore_state) = 'object' AND octet_length(restore_state::text) <= 262144),
+    CONSTRAINT ck_hibernation_schedules_leased_until_utc CHECK (leased_until >= '0001-01-01 00:00:00+00' AND leased_until < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_hibernation_schedules_obstacle_length CHECK (length(obstacle) >= 1 AND length(obstacle) <= 2000),
     CONSTRAINT ck_hibernation_schedules_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_hibernation_schedules_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT uq_hibernation_schedules_id UNIQUE (id),
@@ -2479,6 +2486,14 @@ COMMENT ON COLUMN hibernation_schedules.applied_state IS 'what spothive made of 
 COMMENT ON COLUMN hibernation_schedules.applied_at IS 'when that was, UTC';
 
 COMMENT ON COLUMN hibernation_schedules.restore_state IS 'sizes of the node groups to go back to';
+
+COMMENT ON COLUMN hibernation_schedules.lease_token IS 'run that puts the cluster to sleep or wakes it';
+
+COMMENT ON COLUMN hibernation_schedules.leased_until IS 'after this another run may do it, UTC';
+
+COMMENT ON COLUMN hibernation_schedules.request_id IS 'request for approval of the sleep that was due last, where the policy asks for one; no key';
+
+COMMENT ON COLUMN hibernation_schedules.obstacle IS 'why the last run could not make it what it is to be, for people';
 
 COMMENT ON COLUMN hibernation_schedules.created_at IS 'UTC';
 
@@ -4439,6 +4454,18 @@ ALTER TABLE cluster_policies FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON cluster_policies USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
 
 CREATE POLICY system ON cluster_policies TO spothive_system USING (true) WITH CHECK (true);
+
+CREATE TRIGGER lc_hibernation_schedules_leased BEFORE UPDATE OF applied_state, applied_at, restore_state ON hibernation_schedules FOR EACH ROW
+WHEN ((old.applied_state IS DISTINCT FROM new.applied_state OR old.applied_at IS DISTINCT FROM new.applied_at OR old.restore_state IS DISTINCT FROM new.restore_state) AND (NOT (old.lease_token IS NOT NULL AND old.leased_until > clock_timestamp()) OR new.lease_token IS NOT NULL AND new.lease_token != old.lease_token))
+EXECUTE FUNCTION spothive_refuse('lc_hibernation_schedules_leased');
+
+CREATE TRIGGER lc_hibernation_schedules_claimed BEFORE UPDATE OF lease_token ON hibernation_schedules FOR EACH ROW
+WHEN (old.lease_token IS NOT NULL AND old.leased_until > clock_timestamp() AND new.lease_token IS NOT NULL AND new.lease_token != old.lease_token)
+EXECUTE FUNCTION spothive_refuse('lc_hibernation_schedules_claimed');
+
+CREATE TRIGGER lc_hibernation_schedules_kept BEFORE UPDATE OF restore_state ON hibernation_schedules FOR EACH ROW
+WHEN (old.restore_state IS NOT NULL AND (new.restore_state IS NULL AND new.applied_state != 'awake' OR new.restore_state IS NOT NULL AND NOT (new.restore_state @> old.restore_state)))
+EXECUTE FUNCTION spothive_refuse('lc_hibernation_schedules_kept');
 
 REVOKE ALL ON hibernation_schedules FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

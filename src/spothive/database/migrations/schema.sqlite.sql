@@ -1570,11 +1570,16 @@ CREATE TABLE hibernation_schedules (
     applied_state TEXT DEFAULT 'awake' NOT NULL,
     applied_at TEXT,
     restore_state TEXT,
+    lease_token TEXT,
+    leased_until TEXT,
+    request_id TEXT,
+    obstacle TEXT,
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_hibernation_schedules PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_hibernation_schedules_tenant_id_cluster_id UNIQUE (tenant_id, cluster_id),
     CONSTRAINT ck_hibernation_schedules_restorable CHECK (applied_state = 'awake' OR restore_state IS NOT NULL),
+    CONSTRAINT ck_hibernation_schedules_lease CHECK ((lease_token IS NULL) = (leased_until IS NULL)),
     CONSTRAINT ck_hibernation_schedules_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_hibernation_schedules_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_hibernation_schedules_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
@@ -1587,6 +1592,10 @@ CREATE TABLE hibernation_schedules (
     CONSTRAINT ck_hibernation_schedules_applied_state_values CHECK (applied_state IN ('awake', 'asleep')),
     CONSTRAINT ck_hibernation_schedules_applied_at_utc CHECK (applied_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(applied_at, 1, 10), '+0 days') IS substr(applied_at, 1, 10) AND substr(applied_at, 1, 4) > '0000' AND substr(applied_at, 12, 2) < '24' AND substr(applied_at, 15, 2) < '60' AND substr(applied_at, 18, 2) < '60' OR applied_at IS NULL),
     CONSTRAINT ck_hibernation_schedules_restore_state_json CHECK (CASE WHEN json_valid(restore_state) THEN json_type(restore_state) = 'object' AND length(CAST(restore_state AS BLOB)) <= 262144 ELSE restore_state IS NULL END),
+    CONSTRAINT ck_hibernation_schedules_lease_token_uuid CHECK (length(lease_token) = 32 AND lease_token NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_hibernation_schedules_leased_until_utc CHECK (leased_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(leased_until, 1, 10), '+0 days') IS substr(leased_until, 1, 10) AND substr(leased_until, 1, 4) > '0000' AND substr(leased_until, 12, 2) < '24' AND substr(leased_until, 15, 2) < '60' AND substr(leased_until, 18, 2) < '60' OR leased_until IS NULL),
+    CONSTRAINT ck_hibernation_schedules_request_id_uuid CHECK (length(request_id) = 32 AND request_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_hibernation_schedules_obstacle_length CHECK (length(obstacle) >= 1 AND length(obstacle) <= 2000 AND instr(obstacle, char(0)) = 0),
     CONSTRAINT ck_hibernation_schedules_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
     CONSTRAINT ck_hibernation_schedules_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
     CONSTRAINT uq_hibernation_schedules_id UNIQUE (id),
@@ -2828,6 +2837,18 @@ BEGIN SELECT RAISE(ABORT, 'lc_cluster_policies_keys'); END;
 CREATE TRIGGER lc_cluster_policies_version BEFORE UPDATE OF version ON cluster_policies FOR EACH ROW
 WHEN new.version < old.version
 BEGIN SELECT RAISE(ABORT, 'lc_cluster_policies_version'); END;
+
+CREATE TRIGGER lc_hibernation_schedules_leased BEFORE UPDATE OF applied_state, applied_at, restore_state ON hibernation_schedules FOR EACH ROW
+WHEN (old.applied_state IS NOT new.applied_state OR old.applied_at IS NOT new.applied_at OR old.restore_state IS NOT new.restore_state) AND (NOT (old.lease_token IS NOT NULL AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now')) OR new.lease_token IS NOT NULL AND new.lease_token != old.lease_token)
+BEGIN SELECT RAISE(ABORT, 'lc_hibernation_schedules_leased'); END;
+
+CREATE TRIGGER lc_hibernation_schedules_claimed BEFORE UPDATE OF lease_token ON hibernation_schedules FOR EACH ROW
+WHEN old.lease_token IS NOT NULL AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token IS NOT NULL AND new.lease_token != old.lease_token
+BEGIN SELECT RAISE(ABORT, 'lc_hibernation_schedules_claimed'); END;
+
+CREATE TRIGGER lc_hibernation_schedules_kept BEFORE UPDATE OF restore_state ON hibernation_schedules FOR EACH ROW
+WHEN old.restore_state IS NOT NULL AND (new.restore_state IS NULL AND new.applied_state != 'awake' OR new.restore_state IS NOT NULL AND (NOT EXISTS (SELECT 1 FROM json_each(old.restore_state) AS was WHERE NOT EXISTS (SELECT 1 FROM json_each(new.restore_state) AS has WHERE has.key = was.key AND has.value IS was.value))) = 0)
+BEGIN SELECT RAISE(ABORT, 'lc_hibernation_schedules_kept'); END;
 
 CREATE TRIGGER lc_instances_auth_status_first BEFORE INSERT ON instances FOR EACH ROW
 WHEN (new.auth_status NOT IN ('authorized', 'flagged'))

@@ -102,7 +102,7 @@ def _schedules(writer: Writer, dice: Dice, period: Period, company: Company) -> 
             "enabled": True,
             "applied_state": SleepState.AWAKE if awake else SleepState.ASLEEP,
             "applied_at": period.until - timedelta(minutes=1),
-            "restore_state": None if awake else {"general": {"desired": 3, "min": 2, "max": 12}},
+            "restore_state": None if awake else {"eks:general": {"min": 2, "max": 12, "desired": 3}},
         }
         at = cluster.account.joined + timedelta(days=2)
         rows.append(company.row(dice, at, cluster_id=cluster.id, **facts))

@@ -54,6 +54,7 @@ def request_approval(
     target_id: UUID,
     description: str,
     payload: Mapping[str, Any] | None = None,
+    by_spothive: bool = False,
 ) -> ApprovalRequest:
     """Ask that something be done to a target as it is now; everybody of the tenant may.
 
@@ -68,6 +69,7 @@ def request_approval(
         target_id: row of the instance, waste resource or cluster it is done to.
         description: what would happen, for those who decide; 1 to 4,000 characters.
         payload: what exactly is to be done, as far as the action leaves it open; JSON.
+        by_spothive: whether a schedule asks, and ``actor`` only runs it: then nobody is the one who asked.
 
     Returns:
         The request: PENDING, or APPROVED already.
@@ -95,8 +97,8 @@ def request_approval(
         return before
     now = database_clock(session)
     request = ApprovalRequest(
-        requester_id=actor.user_id,
-        requester_name=actor.username,
+        requester_id=None if by_spothive else actor.user_id,
+        requester_name="spothive" if by_spothive else actor.username,
         action_type=action,
         action_description=description,
         risk_level=RISK_OF[action],

@@ -1,5 +1,7 @@
 """Clusters: what may be done with them, what their nodes may look like, and when they sleep."""
 
+from spothive.operations.clusters.applying import AppliedHibernation, Outcome, apply_hibernation
+from spothive.operations.clusters.due import DueHibernation, Step, due_hibernation
 from spothive.operations.clusters.hibernation import (
     Hibernation,
     cancel_override,
@@ -26,17 +28,23 @@ from spothive.operations.clusters.week import read_week, tell_week
 
 __all__ = [
     "POLICY_KEYS",
+    "AppliedHibernation",
     "Change",
+    "DueHibernation",
     "Hibernation",
     "HibernationPreview",
     "Hours",
     "ListedCluster",
     "ListedTemplate",
     "NodeShape",
+    "Outcome",
+    "Step",
+    "apply_hibernation",
     "cancel_override",
     "create_template",
     "delete_template",
     "describe_cluster",
+    "due_hibernation",
     "find_cluster",
     "find_hibernation",
     "find_policy",

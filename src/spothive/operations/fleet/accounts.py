@@ -20,6 +20,7 @@ from spothive.models import (
     Cluster,
     ConnectionMethod,
     EnvironmentType,
+    HibernationSchedule,
     Instance,
     InstanceState,
     ResourceType,
@@ -31,6 +32,7 @@ from spothive.operations.audit import record
 from spothive.operations.identity import Action, require
 from spothive.operations.identity.names import normal_name
 from spothive.operations.sessions import Sessions
+from spothive.schema.types import clock_timestamp
 
 Progress = Callable[[int, int], None]
 """Told (done, total) as long work goes on."""
@@ -182,12 +184,26 @@ def log_account(
 
 
 def disconnect_account(
-    sessions: Sessions, actor: Actor, *, tenant_id: UUID, name: str, progress: Progress | None = None
+    sessions: Sessions,
+    actor: Actor,
+    *,
+    tenant_id: UUID,
+    name: str,
+    leave_asleep: bool = False,
+    progress: Progress | None = None,
 ) -> dict[str, int]:
     """Forget an account and all that hangs on it (a procedure: it opens its own transactions).
 
     The account is invisible from the first transaction on; its rows go in batches, so nobody waits long. Interrupted,
     it goes on where it was when called again with the same name.
+
+    Args:
+        sessions: opens transactions of a tenant.
+        actor: who does it.
+        tenant_id: tenant of the account.
+        name: name or AWS account id.
+        leave_asleep: forget clusters that hibernation has put to sleep, and the sizes to go back to with them.
+        progress: told (rows done, rows in all).
 
     Returns:
         What hung on the account when it was hidden, rows by kind: instances, clusters, scan_runs.
@@ -195,9 +211,9 @@ def disconnect_account(
     Raises:
         Denied: the role does not allow it.
         NotFound: no such account.
-        Conflict: another call finished the work meanwhile.
+        Conflict: clusters of it sleep, or another call finished the work meanwhile.
     """
-    account_id, held = _bury(sessions, actor, tenant_id, name)
+    account_id, held = _bury(sessions, actor, tenant_id, name, leave_asleep=leave_asleep)
     left = held["instances"]
     while batch := _delete_batch(sessions, tenant_id, account_id):
         left -= batch
@@ -207,7 +223,9 @@ def disconnect_account(
     return held
 
 
-def _bury(sessions: Sessions, actor: Actor, tenant_id: UUID, name: str) -> tuple[UUID, dict[str, int]]:
+def _bury(
+    sessions: Sessions, actor: Actor, tenant_id: UUID, name: str, *, leave_asleep: bool
+) -> tuple[UUID, dict[str, int]]:
     """Set the tombstone, unless an interrupted call has; return the account's row id and what hung on it then."""
     with sessions(tenant=tenant_id) as session:
         require(
@@ -221,12 +239,36 @@ def _bury(sessions: Sessions, actor: Actor, tenant_id: UUID, name: str) -> tuple
         if account is None:
             raise _not_found(name)
         if account.disconnecting_at is None:
+            if not leave_asleep:
+                _refuse_sleepers(session, account)
             held = _held(session, account)
             account.disconnecting_at = utc_now()
             account.account_metadata[_HELD] = held
             log_account(session, actor, account, "disconnecting", held)
             record(session, actor, "account.disconnecting", account.account_name, ResourceType.ACCOUNT, before=held)
         return account.id, dict(account.account_metadata[_HELD])
+
+
+def _refuse_sleepers(session: TenantSession, account: Account) -> None:
+    """Refuse to forget how clusters are woken.
+
+    Raises:
+        Conflict: some sleep, or are being put to sleep or woken at this moment.
+    """
+    asleep = or_(HibernationSchedule.restore_state.is_not(None), HibernationSchedule.leased_until > clock_timestamp())
+    query = (
+        select(Cluster.name)
+        .join(HibernationSchedule, HibernationSchedule.cluster_id == Cluster.id)
+        .where(Cluster.account_id == account.id, asleep)
+        .order_by(Cluster.name)
+    )
+    if names := session.scalars(query).all():
+        more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+        msg = (
+            f"{names[0]}{more} is asleep, and nobody would know how to wake it: `spothive hibernation disable "
+            f"{names[0]}`, then `spothive hibernation apply`; or leave it asleep with --leave-asleep"
+        )
+        raise Conflict(msg)
 
 
 def _held(session: TenantSession, account: Account) -> dict[str, int]:
