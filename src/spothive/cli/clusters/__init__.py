@@ -1,5 +1,6 @@
 """``spothive cluster`` and ``spothive hibernation``."""
 
+from spothive.cli.clusters import applying  # noqa: F401 - declares its command
 from spothive.cli.clusters.hibernation import hibernation_commands
 from spothive.cli.clusters.policies import policy_commands
 from spothive.cli.clusters.reading import cluster_commands

@@ -35,10 +35,12 @@ OVERRIDE_COLUMNS = (
 COLUMNS = (
     Column("cluster", "cluster", fold=True),
     Column("enabled", "enabled"),
-    Column("state", "state"),
+    Column("to be", "state"),
+    Column("is", "applied"),
     Column("next change", "next_change"),
     Column("zone", "timezone", optional=True),
     Column("overrides", "overrides", right=True, optional=True),
+    Column("in the way", "obstacle", fold=True, optional=True),
 )
 CHANGE_COLUMNS = (
     Column("local time", "local"),
@@ -297,6 +299,8 @@ def _facts(found: Hibernation) -> dict[str, Any]:
         "awake": tell_week(schedule.schedule_matrix),
         "state": now.state,
         "next_change": following[0].at if following else None,
+        "applied": schedule.applied_state,
+        "obstacle": schedule.obstacle,
     }
 
 
