@@ -11,6 +11,7 @@ from spothive.errors import Conflict, KeyMissing
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions, Credentials
 from spothive.operations.approvals import execute_approved
+from spothive.operations.clusters import apply_hibernation
 from spothive.operations.fleet import discover_account, verify_onboarding
 from spothive.operations.identity import find_actor
 from tests.torture.processes import DONE, STEP, Voice
@@ -73,6 +74,32 @@ def execute(voice: Voice, url: str, platform: Credentials, request_id: UUID) -> 
     voice.wait_for_start()
     known: dict[str, Any] = {"tenant_id": tenant_id, "gateway": gateway, "keys": no_keys}
     execute_approved(get_db_session, actor, request_id=request_id, **known)
+    voice.say(DONE)
+
+
+def hibernate(voice: Voice, url: str, platform: Credentials) -> None:
+    """Apply hibernation in acme, with a word before each step at AWS, and after each group that was scaled."""
+    gateway = _gateway(url, platform)
+    actor, tenant_id = find_actor("anna", "acme")
+
+    def step_by_step(name: str, *, twice: bool) -> None:
+        step = getattr(gateway, name)
+
+        def slowly(*which: Any, **more: Any) -> Any:
+            voice.say(STEP)
+            time.sleep(PAUSE)
+            answer = step(*which, **more)
+            if twice:
+                voice.say(STEP)
+                time.sleep(PAUSE)
+            return answer
+
+        setattr(gateway, name, slowly)
+
+    step_by_step("node_groups", twice=False)
+    step_by_step("scale", twice=True)
+    voice.wait_for_start()
+    apply_hibernation(get_db_session, actor, tenant_id=tenant_id, gateway=gateway, keys=no_keys)
     voice.say(DONE)
 
 

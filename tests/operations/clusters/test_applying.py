@@ -139,12 +139,14 @@ def test_what_is_half_awake_falls_asleep_again_and_knows_its_sizes(world: World,
     for number in range(2):
         (half,) = run(world.acme, world.anna, aws)
         assert (half.to, half.outcome, half.groups) == (AWAKE, Outcome.FAILED, [] if number else [ASG])
-    assert (row()["applied_state"], row()["restore_state"]) == (ASLEEP, STORED)
+    assert (row()["applied_state"], row()["restore_state"]) == (AWAKE, STORED)
     enable(world, on=True)
-    # It still counts as asleep: only a wake that came to its end is one.
-    assert run(world.acme, world.anna, aws) == []
-    enable(world, on=False)
     aws.refusals.clear()
+    (slept,) = run(world.acme, world.anna, aws)
+    assert (slept.to, slept.outcome, slept.groups) == (ASLEEP, Outcome.DONE, [ASG])
+    assert aws.is_asleep()
+    assert (row()["applied_state"], row()["restore_state"]) == (ASLEEP, STORED)
+    enable(world, on=False)
     run(world.acme, world.anna, aws)
     assert aws.held["shop"] == {EKS: THREE, ASG: FIVE}
 
@@ -191,7 +193,7 @@ def test_an_account_that_refuses_loses_nothing_and_the_others_go_on(world: World
     told = {each.cluster: each for each in run(world.acme, world.anna, aws)}
     assert (told["shop"].outcome, told["zoo"].outcome) == (Outcome.FAILED, Outcome.DONE)
     (kept,) = [each for each in rows_of(HibernationSchedule) if each["restore_state"]]
-    assert (kept["applied_state"], kept["restore_state"]) == (ASLEEP, STORED)
+    assert (kept["applied_state"], kept["restore_state"]) == (ASLEEP, STORED)  # AWS was not even reached
     assert ("hibernation.applied", "shop", "FAILURE") in [each[:3] for each in audited()]
     with get_db_session(tenant=world.acme) as session:
         account = session.get_one(Account, account.id)

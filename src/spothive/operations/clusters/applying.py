@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -166,7 +166,7 @@ class _Run:
             raise Conflict(msg)
         self._store(mine, groups)
         done = self._scale(mine, [(group, group.asleep) for group in groups])
-        return self._finish(mine, done)
+        return self._finish(mine, done, before=mine.applied)
 
     def _store(self, mine: Claim, groups: Iterable[NodeGroup]) -> None:
         """Store the sizes to go back to, and use up the approval. What is stored already stays: it is from before."""
@@ -189,9 +189,12 @@ class _Run:
         present = {group.key: group for group in self._groups(mine) if group.key in stored}
         # What somebody has set by hand meanwhile is never made smaller.
         wanted = [(group, group.sizes.at_least(stored[key])) for key, group in present.items()]
-        done = self._scale(mine, wanted)
+        with self.sessions(tenant=self.tenant_id) as session:
+            # From here on it is on the way: should it be to sleep again before it is awake, it is put to sleep anew.
+            held(session, mine).applied_state = SleepState.AWAKE
+        done = self._scale(replace(mine, applied=SleepState.AWAKE), wanted)
         done.gone += sorted(stored.keys() - present.keys())
-        return self._finish(mine, done)
+        return self._finish(replace(mine, applied=SleepState.AWAKE), done, before=mine.applied)
 
     # --- both ------------------------------------------------------------------------------------------
 
@@ -216,7 +219,7 @@ class _Run:
                 {Scaled.SET: done.set, Scaled.GONE: done.gone, Scaled.BUSY: done.busy}[scaled].append(group.key)
         return done
 
-    def _finish(self, mine: Claim, done: _Done) -> AppliedHibernation:
+    def _finish(self, mine: Claim, done: _Done, *, before: SleepState) -> AppliedHibernation:
         """Write what was applied, or what is left to be done."""
         if error := done.left():
             self._give_back(mine, error if done.failed else None)
@@ -225,10 +228,10 @@ class _Run:
         values: dict[str, Any] = {"applied_state": mine.to, "applied_at": clock_timestamp(), "obstacle": null()}
         if mine.to is SleepState.AWAKE:
             values["restore_state"] = null()
-        before, after = {"state": mine.applied}, {"state": mine.to, "groups": done.set, "gone": done.gone}
+        was, now = {"state": before}, {"state": mine.to, "groups": done.set, "gone": done.gone}
         with self.sessions(tenant=self.tenant_id) as session:
             change(session, mine, **values, lease_token=null(), leased_until=null())
-            record(session, self.actor, APPLIED, mine.cluster, ResourceType.HIBERNATION, before=before, after=after)
+            record(session, self.actor, APPLIED, mine.cluster, ResourceType.HIBERNATION, before=was, after=now)
         notes = [mine.note] if mine.note else []
         notes += [f"AWS has no {', '.join(done.gone)} any more"] if done.gone else []
         return _result(mine, Outcome.DONE, groups=done.set, gone=done.gone, message="; ".join(notes) or None)
