@@ -27,6 +27,7 @@ from spothive.operations.clusters import (
     set_schedule_enabled,
 )
 from tests.factories import make_account, make_cluster
+from tests.factories.node_groups import EKS, THREE, NodeGroups, make_sleeper, run
 from tests.operations.conftest import World
 from tests.operations.verbs import Verb, verb
 
@@ -84,6 +85,16 @@ def _cancel(actor: Actor, tenant_id: UUID) -> Any:
     with get_db_session(tenant=tenant_id) as session:
         override = session.scalars(select(HibernationOverride)).one()
         return cancel_override(session, actor, cluster="shop", override=str(override.id))
+
+
+def _sleepy(world: World) -> None:
+    make_sleeper(world.acme, world.anna)
+    with get_db_session(tenant=world.acme) as session:
+        set_policy(session, world.anna, cluster="shop", changes={"require_approval": True})
+
+
+def _apply(actor: Actor, tenant_id: UUID) -> Any:
+    return run(tenant_id, actor, NodeGroups(shop={EKS: THREE}))
 
 
 def _of_anna(
@@ -167,5 +178,27 @@ CLUSTER_VERBS: tuple[Verb, ...] = (
         "acme",
         (("hibernation.override_cancelled", "shop", _OVERRIDE, None),),
         prepare=_planned,
+    ),
+    Verb(
+        "ask before a sleep",
+        _apply,
+        "anna",
+        None,
+        "acme",
+        (
+            (
+                "approval.requested",
+                ANY,
+                None,
+                {
+                    "action": "HIBERNATE_CLUSTER",
+                    "target": "shop",
+                    "risk": "MEDIUM",
+                    "status": "PENDING",
+                    "expires_at": ANY,
+                },
+            ),
+        ),
+        prepare=_sleepy,
     ),
 )

@@ -11,7 +11,7 @@ import pytest
 
 from spothive.clock import utc_now
 from spothive.database import AccountStatus, get_db_session
-from spothive.errors import Conflict, Denied, NotFound
+from spothive.errors import Conflict, Denied, NotFound, SpothiveError
 from spothive.gateways.aws_errors import AccessDenied, AwsUnavailable
 from spothive.gateways.aws_scaling import Scaled, Sizes
 from spothive.models import Account, HibernationSchedule, SleepState
@@ -28,7 +28,7 @@ from spothive.schema.states import move
 from tests.conftest import Database
 from tests.factories import make_account, make_cluster
 from tests.factories.node_groups import ASG, EKS, FIVE, NIGHT, THREE, NodeGroups, make_sleeper, run
-from tests.operations.conftest import World, audited
+from tests.operations.conftest import World, audit_impossible, audited
 from tests.watching import rows_of, statements
 
 AWAKE, ASLEEP = SleepState.AWAKE, SleepState.ASLEEP
@@ -358,6 +358,31 @@ def test_a_run_with_nothing_to_do_is_two_statements(world: World, aws: NodeGroup
     with get_db_session(tenant=world.acme) as session, statements() as sent:
         assert due_hibernation(session) == []
     assert len([each for each in sent if "FROM" in each]) == 2
+
+
+def test_nothing_is_applied_that_the_audit_trail_does_not_tell(
+    world: World, shop: Any, aws: NodeGroups, db: Database
+) -> None:
+    with audit_impossible(db), pytest.raises(SpothiveError):
+        run(world.acme, world.anna, aws)
+    assert (row()["applied_state"], row()["restore_state"]) == (AWAKE, STORED)
+    with get_db_session(tenant=world.acme) as session:
+        session.query(HibernationSchedule).one().leased_until = utc_now() - timedelta(hours=1)
+    assert [each.outcome for each in run(world.acme, world.anna, aws)] == [Outcome.DONE]
+
+
+@pytest.mark.parametrize("count", [3, 60])
+def test_each_cluster_takes_a_few_statements_of_its_own(world: World, count: int) -> None:
+    aws = NodeGroups()
+    for number in range(count):
+        make_sleeper(world.acme, world.anna, f"c{number}")
+        aws.held[f"c{number}"] = {EKS: THREE}
+    with statements() as sent:
+        done = run(world.acme, world.anna, aws)
+    assert [each.outcome for each in done] == [Outcome.DONE] * count
+    asked = sum(number for text, number in sent.items() if text.startswith(("SELECT", "UPDATE", "INSERT")))
+    tenancy = sum(number for text, number in sent.items() if "set_config" in text)
+    assert asked - tenancy <= 2 + 24 * count
 
 
 def test_tenants_sleep_apart(world: World, shop: Any, aws: NodeGroups) -> None:
