@@ -81,7 +81,8 @@ def test_a_cluster_sleeps_and_wakes_at_aws(
     assert (listed["state"], listed["applied"], listed["obstacle"]) == ("asleep", "asleep", None)
     told = refused("account", "disconnect", "prod", "--yes", *AT_HOME)
     assert "`spothive hibernation disable shop`, then `spothive hibernation apply`" in told
-    done("hibernation", "disable", "shop", *AT_HOME)
+    told = done("hibernation", "disable", "shop", *AT_HOME).out
+    assert told.endswith("it is asleep until it is woken: spothive hibernation apply --cluster shop\n")
     world.inject(Fault(Trouble.ACCESS_DENIED, "eks", "UpdateNodegroupConfig"))
     failed = spothive(*words)
     assert failed.code == 1

@@ -46,6 +46,8 @@ COMMANDS = [
     ["approval", "approve", "0197a1f0-0000-7000-8000-000000000001"],
     ["approval", "execute", "0197a1f0-0000-7000-8000-000000000001"],
     ["approval", "policy", "--ask"],
+    ["hibernation", "apply"],
+    ["hibernation", "apply", "--dry-run"],
     ["market", "import", "-"],
     ["market", "list"],
     ["market", "status"],

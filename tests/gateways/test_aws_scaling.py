@@ -31,7 +31,8 @@ def account(aws: AwsStandIn) -> StandInAccount:
     of = "kubernetes.io/cluster/"
     for name, tags in {
         "shop-own": {of + "shop": "owned"},
-        "shop-shared": {of + "shop": "shared", of + "batch": "shared"},
+        "shop-shared": {of + "shop": "shared"},
+        "shop-and-batch": {of + "shop": "shared", of + "batch": "shared"},
         "shop-old": {"eks:cluster-name": "shop"},
         "batch": {of + "batch": "owned"},
         "shop-two": {of + "shop-two": "owned"},
@@ -61,10 +62,7 @@ def test_the_groups_of_a_cluster_are_found_each_once_on_every_page(
     groups = gateway.node_groups(account.credentials, REGION, "shop")
     assert keys(groups) == OF_SHOP
     assert {group.sizes for group in groups} == {THREE}
-    assert keys(gateway.node_groups(account.credentials, REGION, "batch")) == [
-        "auto_scaling:batch",
-        "auto_scaling:shop-shared",
-    ]
+    assert keys(gateway.node_groups(account.credentials, REGION, "batch")) == ["auto_scaling:batch"]
     assert gateway.node_groups(account.credentials, REGION, "elsewhere") == []
     named = gateway.node_groups(account.credentials, REGION, "elsewhere", also=["web", "eks-shop-spot", "none"])
     assert keys(named) == ["auto_scaling:eks-shop-spot", "auto_scaling:web"]

@@ -93,8 +93,8 @@ class ScalingCalls(AwsCaller):
         """Return the node groups of a cluster, each once, by key.
 
         These are the managed node groups of the EKS cluster of this name, and the Auto Scaling groups tagged
-        ``kubernetes.io/cluster/<name>`` or ``eks:cluster-name`` that belong to none of those. What AWS is deleting
-        is left out.
+        ``kubernetes.io/cluster/<name>`` or ``eks:cluster-name`` that belong to none of those, nor to another cluster
+        besides. What AWS is deleting is left out.
 
         Args:
             credentials: of the account.
@@ -167,9 +167,11 @@ class ScalingCalls(AwsCaller):
 
 
 def _is_of(group: dict[str, Any], cluster: str) -> bool:
-    """Tell whether the tags of an Auto Scaling group name the cluster, and no node group of EKS."""
+    """Tell whether the tags of an Auto Scaling group name this cluster alone, and no node group of EKS."""
     tags = {tag["Key"]: tag.get("Value", "") for tag in group.get("Tags", ())}
-    return _OF_NODE_GROUP not in tags and (_OF_CLUSTER + cluster in tags or tags.get(_OF_EKS) == cluster)
+    named = {key.removeprefix(_OF_CLUSTER) for key in tags if key.startswith(_OF_CLUSTER)}
+    named |= {tags[_OF_EKS]} if _OF_EKS in tags else set()
+    return _OF_NODE_GROUP not in tags and named == {cluster}
 
 
 def _asg_sizes(group: dict[str, Any]) -> Sizes:

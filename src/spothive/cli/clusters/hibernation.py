@@ -236,9 +236,12 @@ def _switch(call: Call, cluster: str, *, on: bool) -> None:
     from spothive.operations import clusters
 
     with call.writing() as session:
-        clusters.set_schedule_enabled(session, call.actor, cluster=cluster, enabled=on)
+        schedule = clusters.set_schedule_enabled(session, call.actor, cluster=cluster, enabled=on)
+        sleeps = schedule.restore_state is not None
     call.out.json({"cluster": cluster, "enabled": on})
     call.out.line(f"hibernation of {cluster} is {'on' if on else 'off'}")
+    if sleeps and not on:
+        call.out.line(f"it is asleep until it is woken: spothive hibernation apply --cluster {cluster}")
 
 
 def _week(awake: list[str] | None, week: str | None) -> list[int] | None:
