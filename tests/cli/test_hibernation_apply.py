@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from spothive.database import Account, Tenant, User, get_db_session
+from spothive.database import Account, HibernationSchedule, Tenant, User, get_db_session
 from spothive.gateways.aws_scaling import Sizes
 from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
 from spothive.gateways.aws_stand_in_gate import Fault, Trouble
@@ -110,3 +110,21 @@ def test_a_sleep_that_waits_is_no_failure(account: StandInAccount, done: Spothiv
     assert {sizes.desired for sizes in held(account).values()} == {0}
     done("account", "disconnect", "prod", "--yes", "--leave-asleep", *AT_HOME)
     assert "may not" in refused("hibernation", "apply", "--tenant", "acme", "--as", "acme-user")
+
+
+def test_a_zone_that_this_machine_does_not_know_hides_no_other(
+    account: StandInAccount, done: Spothive, spothive: Spothive
+) -> None:
+    (found,) = rows_of(Account, account_name="prod")
+    make_cluster(found["tenant_id"], found["id"], "zoo", region=REGION)
+    for name in ("shop", "zoo"):
+        done("hibernation", "set", name, "--awake", "mon-sun", *AT_HOME)
+    with get_db_session(tenant=found["tenant_id"]) as session:
+        session.query(HibernationSchedule).order_by("id").limit(1).one().timezone = "Mars/Olympus"
+    listed = {row["cluster"]: row for row in done("hibernation", "list", "--json", *AT_HOME).json}
+    assert (listed["shop"]["state"], listed["zoo"]["obstacle"]) == ("awake", None)
+    assert listed["shop"]["obstacle"].startswith("'Mars/Olympus' is no time zone")
+    assert "no time zone" in done("hibernation", "show", "shop", *AT_HOME).words
+    told = spothive("hibernation", "apply", *AT_HOME)
+    assert (told.code, "until then the cluster stays awake" in told.words) == (1, True)
+    assert {sizes.desired for sizes in held(account).values()} == {3}

@@ -216,15 +216,10 @@ def test_an_account_that_was_only_imported_cannot_sleep(world: World, aws: NodeG
     assert "account main is not connected to AWS" in str(told.message)
 
 
-def test_an_unknown_zone_keeps_awake_and_wakes(world: World, shop: Any, aws: NodeGroups, db: Database) -> None:
+def test_an_unknown_zone_keeps_awake_and_wakes(world: World, shop: Any, aws: NodeGroups) -> None:
     def forget_zone(name: str) -> None:
-        with db.raw(owner=True) as connection:
-            if db.engine == "sqlite":
-                connection.execute(f"UPDATE hibernation_schedules SET timezone = '{name}'")
-            else:
-                connection.execute("ALTER TABLE hibernation_schedules NO FORCE ROW LEVEL SECURITY")
-                connection.execute(f"UPDATE hibernation_schedules SET timezone = '{name}'")
-                connection.execute("ALTER TABLE hibernation_schedules FORCE ROW LEVEL SECURITY")
+        with get_db_session(tenant=world.acme) as session:
+            session.query(HibernationSchedule).one().timezone = name
 
     forget_zone("Mars/Olympus")
     (told,) = run(world.acme, world.anna, aws)

@@ -289,10 +289,14 @@ def _tell(call: Call, found: Hibernation) -> None:
 
 def _facts(found: Hibernation) -> dict[str, Any]:
     from spothive.clock import utc_now
-    from spothive.operations.clusters import plan, tell_week
+    from spothive.models import SleepState
+    from spothive.operations.clusters import Change, plan, tell_week
 
-    schedule = found.schedule
-    now, *following = plan(found.hours, AHEAD, utc_now())
+    schedule, obstacle = found.schedule, found.schedule.obstacle
+    try:
+        now, *following = plan(found.hours, AHEAD, utc_now())
+    except InvalidInput as unknown:  # a zone that this machine does not know: one such schedule hides no other
+        now, following, obstacle = Change(utc_now(), SleepState.AWAKE), [], str(unknown)
     return {
         "cluster": found.cluster.name,
         "cluster_id": found.cluster.id,
@@ -303,7 +307,7 @@ def _facts(found: Hibernation) -> dict[str, Any]:
         "state": now.state,
         "next_change": following[0].at if following else None,
         "applied": schedule.applied_state,
-        "obstacle": schedule.obstacle,
+        "obstacle": obstacle,
     }
 
 
