@@ -10,9 +10,10 @@ import pytest
 
 from spothive.clock import utc_now
 from spothive.database import ApprovalRequest, EnvironmentType, get_db_session
+from spothive.errors import Conflict
 from spothive.models import Account, Cluster, ClusterStatus, HibernationSchedule, SleepState
 from spothive.operations.approvals import approve, reject, set_auto_approval
-from spothive.operations.clusters import Outcome, read_week, set_policy, set_schedule, set_schedule_enabled
+from spothive.operations.clusters import Outcome, claiming, read_week, set_policy, set_schedule, set_schedule_enabled
 from tests.factories.node_groups import ASG, EKS, FIVE, NIGHT, THREE, NodeGroups, make_sleeper, run
 from tests.operations.clusters.test_applying import refusal
 from tests.operations.conftest import World, audited
@@ -192,3 +193,18 @@ def test_an_approval_that_is_withdrawn_from_under_a_run_lets_nothing_sleep(
     assert "not any more what it was when approval was asked for" in str(told.message)
     assert (aws.scaled, row()["restore_state"], requests()[0]["executed_at"]) == ([], None, None)
     assert outcomes(world, aws) == [Outcome.WAITING]
+
+
+def test_a_request_that_cannot_be_made_keeps_no_other_cluster_awake(
+    world: World, shop: UUID, aws: NodeGroups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_sleeper(world.acme, world.anna, "zoo")
+    aws.held["zoo"] = {EKS: THREE}
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise Conflict("not now")
+
+    monkeypatch.setattr(claiming, "request_approval", refuse)
+    told = {each.cluster: each for each in run(world.acme, world.anna, aws, now=EVENING)}
+    assert (told["shop"].outcome, told["shop"].message) == (Outcome.FAILED, "not now")
+    assert told["zoo"].outcome is Outcome.DONE

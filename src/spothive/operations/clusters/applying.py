@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import null
 
 from spothive.clock import utc_now
-from spothive.errors import Conflict, NetworkInTransaction, SpothiveError
+from spothive.errors import Conflict, InvalidInput, NetworkInTransaction, NotFound, Overloaded, SpothiveError
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_errors import AwsError
@@ -38,6 +38,9 @@ from spothive.schema.types import clock_timestamp
 
 _ALL: Final = "all clusters"
 _EXECUTED: Final = "approval.executed"
+_OF_ONE_CLUSTER: Final = (Conflict, InvalidInput, NotFound, Overloaded)
+"""Refusals of a claim that say nothing about other clusters."""
+
 _STEPS: Final = frozenset({Step.SLEEP, Step.WAKE, Step.ASK})
 
 
@@ -139,8 +142,11 @@ class _Run:
 
     def apply(self, due: DueHibernation) -> AppliedHibernation | None:
         """Do what is to be done about one cluster by now; None if it is nothing any more."""
-        with self.sessions(tenant=self.tenant_id) as session:
-            mine = claim(session, self.actor, due.cluster_id, self.now or utc_now(), self.keys)
+        try:
+            with self.sessions(tenant=self.tenant_id) as session:
+                mine = claim(session, self.actor, due.cluster_id, self.now or utc_now(), self.keys)
+        except _OF_ONE_CLUSTER as error:
+            return _told(due, due.step, str(error))
         if not isinstance(mine, Claim):
             return _told(due, mine.step, mine.note, taken=mine.taken)
         try:
