@@ -6,7 +6,7 @@ from spothive.database import guards
 from spothive.database.migrations.upgrade import run_sql_file
 
 revision = "014_add_hibernation_leases"
-down_revision = "012_add_risk_indexes"
+down_revision = "013_add_flagged_index"
 branch_labels = None
 depends_on = None
 
