@@ -189,6 +189,9 @@ WASTE_AND_APPROVALS: dict[str, Act] = {
     "lc_backup_codes_used_at_once": _use_twice("backup_codes", "used_at"),
     "lc_api_keys_revoked_at_once": _use_twice("api_keys", "revoked_at"),
     "lc_session_logs_logged_out_at_once": _use_twice("session_logs", "logged_out_at"),
+    "ck_waste_resources_begun": lambda g: g.walk("waste_resources", "SCHEDULED_DELETE").change(
+        "waste_resources", status="FLAGGED", scheduled_deletion_date=None, deletion_begun_at=NOW
+    ),
     "ck_waste_resources_deleted": change("waste_resources", deleted_at=NOW),
     "ck_waste_resources_planned": walk("waste_resources", "SCHEDULED_DELETE", plan_hash=None),
     "ck_waste_resources_scheduled": change("waste_resources", scheduled_deletion_date=NOW),
@@ -196,6 +199,13 @@ WASTE_AND_APPROVALS: dict[str, Act] = {
     "uq_waste_resources_live": lambda g: g.add("waste_resources", resource_id=g.rows["waste_resources"]["resource_id"]),
     "lc_waste_resources_complete": lambda g: g.walk("waste_resources", "FLAGGED").change(
         "waste_resources", **entering("waste_resources", "SCHEDULED_DELETE")
+    ),
+    "lc_waste_resources_flagged": change("waste_resources", status="FLAGGED"),
+    "lc_waste_resources_grace": lambda g: g.walk(
+        "waste_resources", "SCHEDULED_DELETE", scheduled_deletion_date=utc_now() + timedelta(hours=1)
+    ).change("waste_resources", **entering("waste_resources", "DELETED")),
+    "lc_waste_resources_plan": lambda g: g.walk("waste_resources", "SCHEDULED_DELETE").change(
+        "waste_resources", scheduled_deletion_date=NOW - timedelta(seconds=1)
     ),
 }
 
