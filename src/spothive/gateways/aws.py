@@ -13,6 +13,7 @@ from spothive.errors import InvalidInput
 from spothive.gateways.aws_calls import AwsCaller, Call, CallerIdentity
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_errors import AwsCallFailed
+from spothive.gateways.aws_waste import WasteCalls
 from spothive.gateways.ec2_answer import FleetAnswer, read_answer
 
 SESSION_NAME: Final = "spothive"
@@ -41,7 +42,7 @@ class ObservedCluster:
     vpc_id: str | None
 
 
-class AwsGateway(AwsCaller):
+class AwsGateway(WasteCalls, AwsCaller):
     """Asks AWS, as spothive itself or with the credentials of an account. Safe to share between threads.
 
     Every method that asks raises

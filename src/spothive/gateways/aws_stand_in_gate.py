@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
-from spothive.gateways import aws_stand_in_market
+from spothive.gateways import aws_stand_in_ec2, aws_stand_in_market
 from spothive.gateways.aws_stand_in_accounts import StandInIdentities
 from spothive.gateways.aws_stand_in_signature import is_signed
 
@@ -178,7 +178,8 @@ class Gate:
             start_response("200 OK", [("Content-Type", "text/xml")])
             return [aws_stand_in_market.spot_price_history(region, form)]
         with self.busy:
-            return list(self._behind(environ, start_response))
+            parameters = account.image_parameters if account else {}
+            return aws_stand_in_ec2.answer(self._behind, environ, start_response, form, parameters)
 
     def _met(self, request: Received) -> Trouble | None:
         """Count a request and let it meet what was ordered for it; return what it is refused for."""
@@ -202,6 +203,8 @@ class Gate:
         """Ask the policies of whoever holds the key, and those of a role that is to be assumed."""
         if not account.may(key_id, f"{request.service}:{request.operation}"):
             return False
+        if request.operation == "CreateSnapshot" and "TagSpecification.1.ResourceType" in form:
+            return account.may(key_id, "ec2:CreateTags", while_calling=request.operation)
         if request.operation != "AssumeRole":
             return True
         role_arn = form["RoleArn"]

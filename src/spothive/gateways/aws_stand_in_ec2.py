@@ -1,0 +1,85 @@
+"""What EC2 does and moto does not: pages, disabled images, and parameters in the place of images.
+
+Answers are changed on their way out, so what moto keeps stays the truth.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+from xml.etree.ElementTree import SubElement, fromstring, tostring
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+LISTS: Final = {
+    "DescribeImages": "imagesSet",
+    "DescribeLaunchTemplates": "launchTemplates",
+    "DescribeLaunchTemplateVersions": "launchTemplateVersionSet",
+    "DescribeSnapshots": "snapshotSet",
+    "DescribeVolumes": "volumeSet",
+}
+"""Calls that moto answers in one page, or cuts off after the first, by the element that holds the list."""
+
+_NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15"
+_MOST = 1000
+
+
+def answer(
+    behind: WSGIApplication,
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+    form: Mapping[str, str],
+    parameters: Mapping[str, str],
+) -> list[bytes]:
+    """Let ``behind`` answer, and turn what it says into what EC2 would say.
+
+    Args:
+        behind: moto.
+        environ: the request.
+        start_response: as WSGI has it.
+        form: the fields of the request.
+        parameters: image by Systems Manager parameter, in the account of the caller.
+    """
+    operation = form.get("Action", "")
+    if operation not in LISTS:
+        return list(behind(environ, start_response))
+    whole = {name: value for name, value in form.items() if name != "NextToken"}
+    body = urlencode(whole | {"MaxResults": str(10**9)}).encode()
+    status: list[Any] = []
+
+    def keep(*given: Any) -> Any:
+        status[:] = given
+
+    said = b"".join(behind(environ | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}, keep))
+    if not status[0].startswith("200"):
+        start_response(*status)
+        return [said]
+    start_response("200 OK", [("Content-Type", "text/xml")])
+    return [_changed(said, operation, form, parameters)]
+
+
+def _changed(said: bytes, operation: str, form: Mapping[str, str], parameters: Mapping[str, str]) -> bytes:
+    """Leave out what EC2 would not list, resolve parameters, and cut out the page that was asked for."""
+    root = fromstring(said)
+    listed = root.find(_tag(LISTS[operation]))
+    if listed is None:
+        return said
+    items = list(listed)
+    if operation == "DescribeImages" and form.get("IncludeDisabled") != "true":
+        items = [each for each in items if each.findtext(_tag("imageState")) != "disabled"]
+    if form.get("ResolveAlias") == "true":
+        for image in listed.iter(_tag("imageId")):
+            image.text = parameters.get(image.text or "", image.text)
+    first = int(form.get("NextToken") or 0)
+    after = first + min(int(form.get("MaxResults") or _MOST), _MOST)
+    listed[:] = items[first:after]
+    if after < len(items):
+        SubElement(root, _tag("nextToken")).text = str(after)
+    return tostring(root)
+
+
+def _tag(name: str) -> str:
+    return f"{{{_NAMESPACE}}}{name}"
