@@ -231,16 +231,20 @@ def _snapshot(region: str, raw: Mapping[str, Any]) -> ObservedSnapshot:
 
 
 def _image(region: str, raw: Mapping[str, Any]) -> ObservedImage:
-    disks = [device["Ebs"] for device in raw.get("BlockDeviceMappings", ()) if "Ebs" in device]
+    devices = {each["DeviceName"]: each["Ebs"] for each in raw.get("BlockDeviceMappings", ()) if "Ebs" in each}
+    disks = {name: disk for name, disk in devices.items() if disk.get("SnapshotId")}
     return ObservedImage(
         image_id=raw["ImageId"],
         region=region,
         name=raw.get("Name", ""),
         state=raw["State"],
-        snapshots={disk["SnapshotId"]: disk.get("VolumeSize", 0) for disk in disks if disk.get("SnapshotId")},
+        snapshots={disk["SnapshotId"]: disk.get("VolumeSize", 0) for disk in disks.values()},
         created_at=datetime.fromisoformat(raw["CreationDate"]).astimezone(UTC),  # the one moment EC2 gives as text
         is_public=raw.get("Public", False),
         tags=_tags(raw),
+        architecture=raw.get("Architecture", ""),
+        root_device=raw.get("RootDeviceName", ""),
+        devices={name: disk["SnapshotId"] for name, disk in disks.items()},
     )
 
 

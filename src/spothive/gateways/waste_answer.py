@@ -79,6 +79,9 @@ class ObservedImage:
         snapshots: size in GiB of each EBS snapshot the image stands on, by its id.
         created_at: UTC.
         is_public: whether everybody may launch it.
+        architecture: such as x86_64.
+        root_device: name of the device it boots from, such as /dev/xvda.
+        devices: snapshot of each EBS device, by the name of the device.
     """
 
     image_id: str
@@ -89,6 +92,9 @@ class ObservedImage:
     created_at: datetime
     is_public: bool
     tags: Mapping[str, str] = field(default_factory=dict)
+    architecture: str = ""
+    root_device: str = ""
+    devices: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ REGIONS_AT_ONCE: Final = 8
 NAMES: Final = {ScanKind.DISCOVERY: "discovery", ScanKind.WASTE: "waste scan"}
 """What a run of a kind is called in messages."""
 
+_AGAIN = {ScanKind.DISCOVERY: "discover again", ScanKind.WASTE: "scan again"}
 _ERROR_MAX = 4000
 
 Seen = TypeVar("Seen")
@@ -168,7 +169,7 @@ class HeldRun(ABC, Generic[Seen]):
             if isinstance(error, AwsError):
                 failures.append(error)
             if error is not None:
-                self.fail(region, _reason(error, NAMES[self.kind]))
+                self.fail(region, _reason(error, _AGAIN[self.kind]))
             if progress:
                 progress(done, len(regions))
         return failures
@@ -262,7 +263,7 @@ def withdrawn(
     return None
 
 
-def _reason(error: Exception, what: str) -> str:
+def _reason(error: Exception, again: str) -> str:
     """Return what is to be noted of a region that was not read or not written.
 
     Raises:
@@ -271,7 +272,7 @@ def _reason(error: Exception, what: str) -> str:
     if isinstance(error, (ConfigurationError, NetworkInTransaction)):
         raise error
     if isinstance(error, Conflict):  # an import into another account took the same instances, for one
-        return f"{error}; repeat the {what}"
+        return f"{error}; {again}"
     if isinstance(error, SpothiveError):
         return str(error)
     _log.error("a region could not be read or written", exc_info=error)
