@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from spothive.gateways.aws import AwsGateway
+from spothive.gateways.aws_calls import AwsCaller, Call
 from spothive.gateways.aws_errors import AccessDenied, AwsThrottled, AwsUnavailable
 from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
 from spothive.gateways.aws_stand_in_gate import Fault, Trouble
@@ -140,6 +141,23 @@ def test_where_aws_may_not_resolve_a_parameter_the_rest_is_read(
     found = _references(gateway, account)
     assert found.unresolved == {"resolve:ssm:/golden": (f"launch template {template} version 1",)}
     assert set(found.images) == {"ami-2"}
+
+
+def test_what_aws_manages_and_hides_is_asked_for_too(
+    gateway: AwsGateway, account: StandInAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.make_template(REGION, "web", "ami-1")
+    asked: dict[Call, dict[str, Any]] = {}
+    pages = AwsCaller._pages  # noqa: SLF001  # the stand-in hides nothing
+
+    def spy(self: AwsCaller, who: Any, region: str, call: Call, **parameters: Any) -> Any:
+        asked[call] = parameters
+        return pages(self, who, region, call, **parameters)
+
+    monkeypatch.setattr(AwsCaller, "_pages", spy)
+    _references(gateway, account)
+    by_default = {Call.DESCRIBE_AUTO_SCALING_GROUPS, Call.DESCRIBE_LAUNCH_CONFIGURATIONS}
+    assert {call for call, given in asked.items() if given.get("IncludeManagedResources")} == set(asked) - by_default
 
 
 def test_a_group_whose_template_is_gone_may_use_anything(gateway: AwsGateway, account: StandInAccount) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from moto.ec2.models import ec2_backends
 
 from spothive.blocks import database_block
 from spothive.errors import InvalidInput, NetworkInTransaction
@@ -123,6 +125,14 @@ def test_volumes_are_told_with_the_instances_that_have_them(
     assert (freed.state, freed.attached_to) == ("available", ())
 
 
+def test_a_volume_that_a_service_manages_is_not_the_accounts(gateway: AwsGateway, account: StandInAccount) -> None:
+    own, managed = account.make_volume(REGION), account.make_volume(REGION)
+    volume: Any = ec2_backends[account.account_id][REGION].volumes[managed]
+    volume.operator = {"Managed": True, "Principal": "eks.amazonaws.com"}
+    [[seen]] = gateway.volumes(account.credentials, REGION)
+    assert seen.volume_id == own
+
+
 def test_snapshots_are_told_when_their_volume_has_gone(gateway: AwsGateway, account: StandInAccount) -> None:
     volume_id = account.make_volume(REGION, size_gb=30)
     alive = account.make_snapshot(REGION, volume_id, days=3, now=NOW, tags={"Name": "nightly"})
@@ -166,6 +176,23 @@ def test_images_are_told_disabled_ones_too(gateway: AwsGateway, account: StandIn
     )
     assert seen[disabled].state == "disabled"
     assert seen[public].is_public
+
+
+def test_an_image_tells_when_it_was_last_launched(gateway: AwsGateway, account: StandInAccount) -> None:
+    launched, never = account.make_image(REGION), account.make_image(REGION)
+    image: Any = ec2_backends[account.account_id][REGION].amis[launched]
+    image.last_launched_time = "2026-02-28T09:30:00.000Z"
+    [page] = gateway.images(account.credentials, REGION)
+    assert {each.image_id: each.last_launched_at for each in page} == {
+        launched: datetime(2026, 2, 28, 9, 30, tzinfo=UTC),
+        never: None,
+    }
+
+
+def test_an_image_that_was_just_deregistered_is_left_out(gateway: AwsGateway, account: StandInAccount) -> None:
+    image_id = account.make_image(REGION)
+    ec2_backends[account.account_id][REGION].amis[image_id].state = "deregistered"
+    assert list(gateway.images(account.credentials, REGION)) == [[]]
 
 
 def test_the_stand_in_hides_disabled_images_unless_asked_as_aws_does(
@@ -214,6 +241,9 @@ def test_an_id_that_is_not_there_is_left_out(gateway: AwsGateway, account: Stand
     [[snapshot]] = gateway.snapshots(who, REGION, only=[snapshot_id, "snap-0"])
     [[image]] = gateway.images(who, REGION, only=["ami-0", image_id])
     assert (volume.volume_id, snapshot.snapshot_id, image.image_id) == (volume_id, snapshot_id, image_id)
+    address = account.make_address(REGION)
+    account.make_address(REGION)
+    assert [each.allocation_id for each in gateway.addresses(who, REGION, only=["eipalloc-0", address])] == [address]
     for none in (gateway.volumes(who, REGION, ["vol-0"]), gateway.images(who, REGION, ["ami-0"])):
         assert [each for page in none for each in page] == []
 

@@ -35,8 +35,6 @@ def refusal(account: StandInIdentities, region: str, form: Mapping[str, str]) ->
     """Return the code with which EC2 would refuse a request that moto lets pass or breaks at."""
     ec2 = ec2_backends[account.account_id][region]
     match form.get("Action"):
-        case "ReleaseAddress" if _is_associated(ec2, form["AllocationId"]):
-            return "InvalidIPAddress.InUse"
         case "DeleteSnapshot" if _is_behind_an_image(ec2, form["SnapshotId"]):
             return "InvalidSnapshot.InUse"
         case "DescribeImageAttribute" if form["ImageId"] not in ec2.amis:
@@ -100,10 +98,6 @@ def _changed(said: bytes, operation: str, form: Mapping[str, str], parameters: M
 
 def _tag(name: str) -> str:
     return f"{{{_NAMESPACE}}}{name}"
-
-
-def _is_associated(ec2: EC2Backend, allocation_id: str) -> bool:
-    return any(each.association_id for each in ec2.addresses if each.allocation_id == allocation_id)
 
 
 def _is_behind_an_image(ec2: EC2Backend, snapshot_id: str) -> bool:

@@ -245,7 +245,7 @@ class StandInWaste:
         held.addresses += [self.make_address(region, tags={"Name": name}) for name in ("old-vpn", "blue-green")]
         held.spared[self.make_address(region, used=True, tags={"Name": "nat"})] = "associated"
         for name, volume_type, days in (
-            ("postgres-before-rds", "io1", 410),
+            ("database-before-rds", "io1", 410),
             ("jenkins-home", "gp2", 230),
             ("elasticsearch-3", "gp3", 90),
             ("kubernetes-dynamic-pvc", "gp3", 40),
