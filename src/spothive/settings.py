@@ -138,6 +138,8 @@ class Settings(BaseSettings):
     """Days after which a volume that no instance has counts as waste,"""
     waste_snapshot_days: int = Field(default=30, ge=1)
     """days after which a snapshot does that nothing stands on,"""
+    waste_image_days: int = Field(default=30, ge=1)
+    """days after which an image does that nothing uses, from when somebody last launched it,"""
     waste_undo_days: int = Field(default=90, ge=1)
     """and days for which a snapshot never does that is the undo of a volume's deletion."""
     waste_grace: int = Field(default=7 * 24 * 3600, ge=0)

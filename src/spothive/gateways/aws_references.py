@@ -17,6 +17,7 @@ PUBLIC_PARAMETERS: Final = "resolve:ssm:/aws/"
 """How a parameter of AWS begins: AWS keeps the path for itself, and it names no image of an account."""
 
 _IMAGE = re.compile(r"ami-[0-9a-f]+")
+_MANAGED_TOO: Final = {"IncludeManagedResources": True}  # EC2 may hide what services of AWS manage
 _GONE = "terminated"
 _NO_TEMPLATE = "InvalidLaunchTemplateId.NotFound"
 
@@ -42,12 +43,12 @@ class ReferenceCalls(AwsCaller):
         for page in self._pages(credentials, region, Call.DESCRIBE_LAUNCH_CONFIGURATIONS):
             for configuration in page["LaunchConfigurations"]:
                 found.add_configuration(configuration)
-        for page in self._pages(credentials, region, Call.DESCRIBE_LAUNCH_TEMPLATES):
+        for page in self._pages(credentials, region, Call.DESCRIBE_LAUNCH_TEMPLATES, **_MANAGED_TOO):
             for template in page["LaunchTemplates"]:
                 found.add_template(self._versions(credentials, region, template["LaunchTemplateId"]))
         for group in groups:
             found.add_group(group)
-        for page in self._pages(credentials, region, Call.DESCRIBE_INSTANCES):
+        for page in self._pages(credentials, region, Call.DESCRIBE_INSTANCES, **_MANAGED_TOO):
             for reservation in page["Reservations"]:
                 for instance in reservation["Instances"]:
                     found.add_instance(instance)
@@ -77,6 +78,7 @@ class ReferenceCalls(AwsCaller):
             Call.DESCRIBE_LAUNCH_TEMPLATE_VERSIONS,
             LaunchTemplateId=template_id,
             ResolveAlias=resolve,
+            **_MANAGED_TOO,
         )
         return [version for page in pages for version in page["LaunchTemplateVersions"]]
 

@@ -1,4 +1,4 @@
-"""What EC2 does and moto does not: pages, disabled images, and parameters in the place of images.
+"""What EC2 does and moto does not: pages, disabled images, parameters for images, and what it refuses to touch.
 
 Answers are changed on their way out, so what moto keeps stays the truth.
 """
@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 from xml.etree.ElementTree import SubElement, fromstring, tostring
 
+from moto.ec2.models import EC2Backend, ec2_backends
+
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from spothive.gateways.aws_stand_in_accounts import StandInIdentities
 
 LISTS: Final = {
     "DescribeImages": "imagesSet",
@@ -25,6 +29,17 @@ LISTS: Final = {
 
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15"
 _MOST = 1000
+
+
+def refusal(account: StandInIdentities, region: str, form: Mapping[str, str]) -> str | None:
+    """Return the code with which EC2 would refuse a request that moto lets pass or breaks at."""
+    ec2 = ec2_backends[account.account_id][region]
+    match form.get("Action"):
+        case "DeleteSnapshot" if _is_behind_an_image(ec2, form["SnapshotId"]):
+            return "InvalidSnapshot.InUse"
+        case "DescribeImageAttribute" if form["ImageId"] not in ec2.amis:
+            return "InvalidAMIID.NotFound"
+    return None
 
 
 def answer(
@@ -63,7 +78,7 @@ def answer(
 
 def _changed(said: bytes, operation: str, form: Mapping[str, str], parameters: Mapping[str, str]) -> bytes:
     """Leave out what EC2 would not list, resolve parameters, and cut out the page that was asked for."""
-    root = fromstring(said)
+    root = fromstring(said)  # noqa: S314  # moto's own words
     listed = root.find(_tag(LISTS[operation]))
     if listed is None:
         return said
@@ -83,3 +98,8 @@ def _changed(said: bytes, operation: str, form: Mapping[str, str], parameters: M
 
 def _tag(name: str) -> str:
     return f"{{{_NAMESPACE}}}{name}"
+
+
+def _is_behind_an_image(ec2: EC2Backend, snapshot_id: str) -> bool:
+    disks = (disk["Ebs"] for image in ec2.amis.values() for disk in image.block_device_mappings)
+    return any(disk["SnapshotId"] == snapshot_id for disk in disks)

@@ -178,8 +178,18 @@ class Gate:
             start_response("200 OK", [("Content-Type", "text/xml")])
             return [aws_stand_in_market.spot_price_history(region, form)]
         with self.busy:
-            parameters = account.image_parameters if account else {}
-            return aws_stand_in_ec2.answer(self._behind, environ, start_response, form, parameters)
+            return self._answer(environ, start_response, form, request)
+
+    def _answer(
+        self, environ: WSGIEnvironment, start_response: StartResponse, form: dict[str, str], request: Received
+    ) -> list[bytes]:
+        """Let moto answer, corrected where EC2 does otherwise."""
+        account = self._accounts[str(request.account_id)]
+        if request.service != "ec2":
+            return list(self._behind(environ, start_response))
+        if code := aws_stand_in_ec2.refusal(account, request.region, form):
+            return _refuse(start_response, _Refusal("400 No", code, code, code), request.service)
+        return aws_stand_in_ec2.answer(self._behind, environ, start_response, form, account.image_parameters)
 
     def _met(self, request: Received) -> Trouble | None:
         """Count a request and let it meet what was ordered for it; return what it is refused for."""

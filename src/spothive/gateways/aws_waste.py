@@ -10,7 +10,7 @@ from typing import Any, Final
 from spothive.errors import InvalidInput
 from spothive.gateways.aws_calls import AwsCaller, Call
 from spothive.gateways.aws_clients import Credentials
-from spothive.gateways.aws_errors import AwsCallFailed
+from spothive.gateways.aws_errors import AwsCallFailed, kept_in_use
 from spothive.gateways.aws_references import ReferenceCalls
 from spothive.gateways.waste_answer import ObservedAddress, ObservedImage, ObservedSnapshot, ObservedVolume
 
@@ -42,18 +42,23 @@ class WasteCalls(ReferenceCalls, AwsCaller):
 
     # --- reading ------------------------------------------------------------------------------------
 
-    def addresses(self, credentials: Credentials, region: str) -> list[ObservedAddress]:
+    def addresses(self, credentials: Credentials, region: str, only: Sequence[str] = ()) -> list[ObservedAddress]:
         """Return the elastic IP addresses of a region; EC2 answers them all at once."""
-        answer = self._ask(credentials, region, Call.DESCRIBE_ADDRESSES)
-        return [_address(region, each) for each in answer["Addresses"] if each.get("AllocationId")]
+        return [
+            _address(region, each)
+            for chosen in _filters("allocation-id", only)
+            for each in self._ask(credentials, region, Call.DESCRIBE_ADDRESSES, **chosen)["Addresses"]
+            if each.get("AllocationId")
+        ]
 
     def volumes(
         self, credentials: Credentials, region: str, only: Sequence[str] = ()
     ) -> Iterator[list[ObservedVolume]]:
-        """Yield the volumes of a region."""
+        """Yield the volumes of a region, without those that a service of AWS manages: only it may delete them."""
         for chosen in _filters("volume-id", only):
             for page in self._pages(credentials, region, Call.DESCRIBE_VOLUMES, **chosen):
-                yield [_volume(region, each) for each in page["Volumes"]]
+                own = (each for each in page["Volumes"] if not each.get("Operator", {}).get("Managed"))
+                yield [_volume(region, each) for each in own]
 
     def snapshots(
         self, credentials: Credentials, region: str, only: Sequence[str] = ()
@@ -64,11 +69,14 @@ class WasteCalls(ReferenceCalls, AwsCaller):
                 yield [_snapshot(region, each) for each in page["Snapshots"]]
 
     def images(self, credentials: Credentials, region: str, only: Sequence[str] = ()) -> Iterator[list[ObservedImage]]:
-        """Yield the images of a region that the account owns, disabled and deprecated ones too."""
+        """Yield the images of a region that the account owns, disabled and deprecated ones too.
+
+        EC2 lists those that were deregistered a moment ago; they are left out.
+        """
         all_of_them = {"Owners": _OURS, "IncludeDisabled": True, "IncludeDeprecated": True}
         for chosen in _filters("image-id", only):
             for page in self._pages(credentials, region, Call.DESCRIBE_IMAGES, **all_of_them, **chosen):
-                yield [_image(region, each) for each in page["Images"]]
+                yield [_image(region, each) for each in page["Images"] if each["State"] != "deregistered"]
 
     def snapshot_shared_with(self, credentials: Credentials, region: str, snapshot_id: str) -> tuple[str, ...]:
         """Return whom the snapshot is shared with: ids of accounts, or ``all``; nobody if it has gone."""
@@ -100,7 +108,13 @@ class WasteCalls(ReferenceCalls, AwsCaller):
     # --- acting -------------------------------------------------------------------------------------
 
     def release_address(self, credentials: Credentials, region: str, allocation_id: str) -> bool:
-        """Give the address back to AWS: nobody gets the same one again. Return whether it was there."""
+        """Give the address back to AWS, for good, unless something has it; return whether it was there.
+
+        In a default VPC, EC2 itself would take it from an instance that uses it. So it is looked at a moment before.
+        """
+        for address in self.addresses(credentials, region, [allocation_id]):
+            if address.used_by:
+                raise kept_in_use(Call.RELEASE_ADDRESS, region, "InvalidIPAddress.InUse")
         return _was_there(
             _NO_ADDRESS,
             lambda: self._ask(credentials, region, Call.RELEASE_ADDRESS, AllocationId=allocation_id),
@@ -233,14 +247,16 @@ def _snapshot(region: str, raw: Mapping[str, Any]) -> ObservedSnapshot:
 def _image(region: str, raw: Mapping[str, Any]) -> ObservedImage:
     devices = {each["DeviceName"]: each["Ebs"] for each in raw.get("BlockDeviceMappings", ()) if "Ebs" in each}
     disks = {name: disk for name, disk in devices.items() if disk.get("SnapshotId")}
+    launched = raw.get("LastLaunchedTime")
     return ObservedImage(
         image_id=raw["ImageId"],
         region=region,
         name=raw.get("Name", ""),
         state=raw["State"],
         snapshots={disk["SnapshotId"]: disk.get("VolumeSize", 0) for disk in disks.values()},
-        created_at=datetime.fromisoformat(raw["CreationDate"]).astimezone(UTC),  # the one moment EC2 gives as text
+        created_at=datetime.fromisoformat(raw["CreationDate"]).astimezone(UTC),  # EC2 gives text here
         is_public=raw.get("Public", False),
+        last_launched_at=datetime.fromisoformat(launched).astimezone(UTC) if launched else None,
         tags=_tags(raw),
         architecture=raw.get("Architecture", ""),
         root_device=raw.get("RootDeviceName", ""),

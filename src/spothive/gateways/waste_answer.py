@@ -79,6 +79,7 @@ class ObservedImage:
         snapshots: size in GiB of each EBS snapshot the image stands on, by its id.
         created_at: UTC.
         is_public: whether everybody may launch it.
+        last_launched_at: when anybody last launched an instance from it, UTC, a day late; None if not since April 2017.
         architecture: such as x86_64.
         root_device: name of the device it boots from, such as /dev/xvda.
         devices: snapshot of each EBS device, by the name of the device.
@@ -92,6 +93,7 @@ class ObservedImage:
     created_at: datetime
     is_public: bool
     tags: Mapping[str, str] = field(default_factory=dict)
+    last_launched_at: datetime | None = None
     architecture: str = ""
     root_device: str = ""
     devices: Mapping[str, str] = field(default_factory=dict)

@@ -43,6 +43,7 @@ _LOOKED_FOR: Final[Mapping[WasteType, tuple[str, ...]]] = {
         "launch templates, every version",
         "launch configurations",
         "Auto Scaling groups",
+        "late launches",
         _SHARES,
         "AWS Backup and lifecycle policies",
     ),
@@ -60,6 +61,7 @@ class Rules:
     archive_price: Decimal
     volume_days: int
     snapshot_days: int
+    image_days: int
     undo_days: int
 
 
@@ -107,6 +109,7 @@ def current_rules() -> Rules:
         archive_price=settings.waste_archive_price,
         volume_days=settings.waste_volume_days,
         snapshot_days=settings.waste_snapshot_days,
+        image_days=settings.waste_image_days,
         undo_days=settings.waste_undo_days,
     )
 
@@ -201,10 +204,14 @@ def judge_snapshot(
 def judge_image(seen: ObservedImage, rules: Rules, now: datetime, references: References) -> Verdict:
     """Judge an image, as if it was shared with nobody: waste when nothing runs it or may start it."""
     kind, name = WasteType.AMI, seen.image_id
+    since = max(seen.created_at, seen.last_launched_at or seen.created_at)
+    days = max((now - since).days, 0)
+    launched = seen.last_launched_at is not None and days < rules.image_days
     why = (
         _kept(seen.tags)
         or _used(references.images.get(name, ()), "used by")
         or ("public: everybody may start it" if seen.is_public else None)
+        or (f"launched {_days(days)} ago" if launched else None)
         or (f"AWS calls it {seen.state}" if seen.state in {"pending", "transient"} else None)
         or _unresolved(references)
     )
@@ -221,9 +228,8 @@ def judge_image(seen: ObservedImage, rules: Rules, now: datetime, references: Re
         "created_at": seen.created_at.isoformat(),
         "tags": dict(seen.tags),
     }
-    evidence = _evidence(kind, name=seen.name, snapshots=sorted(seen.snapshots))
+    evidence = _evidence(kind, unused_days=rules.image_days, name=seen.name, snapshots=sorted(seen.snapshots))
     reason = f"made on {seen.created_at:%Y-%m-%d}; nothing runs it, and nothing is set up to start it"
-    days = max((now - seen.created_at).days, 0)
     return Claim(kind, name, seen.region, cost, days, evidence, metadata, reason)
 
 
