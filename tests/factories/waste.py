@@ -103,62 +103,58 @@ class WasteWorld(AwsGateway):
         self.things |= {_name(thing): thing for thing in things}
 
     def assume_role(self, role_arn: str, external_id: str | None) -> Credentials:
-        self._ask("assume_role", HOME)
+        self._asked("assume_role", HOME)
         return Credentials(role_arn, "secret", external_id)
 
-    def enabled_regions(self, credentials: Credentials) -> list[str]:
-        self._ask("enabled_regions", HOME)
+    def enabled_regions(self, _: Credentials) -> list[str]:
+        self._asked("enabled_regions", HOME)
         return sorted(self.regions)
 
-    def addresses(self, credentials: Credentials, region: str) -> list[ObservedAddress]:
-        self._ask("addresses", region)
-        return self._of(ObservedAddress, region)
+    def addresses(self, _: Credentials, region: str, only: Sequence[str] = ()) -> list[ObservedAddress]:
+        self._asked("addresses", region)
+        return [each for each in self._of(ObservedAddress, region) if not only or _name(each) in only]
 
-    def volumes(
-        self, credentials: Credentials, region: str, only: Sequence[str] = ()
-    ) -> Iterator[list[ObservedVolume]]:
+    def volumes(self, _: Credentials, region: str, only: Sequence[str] = ()) -> Iterator[list[ObservedVolume]]:
         yield from self._paged("volumes", ObservedVolume, region, only)
 
-    def snapshots(
-        self, credentials: Credentials, region: str, only: Sequence[str] = ()
-    ) -> Iterator[list[ObservedSnapshot]]:
+    def snapshots(self, _: Credentials, region: str, only: Sequence[str] = ()) -> Iterator[list[ObservedSnapshot]]:
         yield from self._paged("snapshots", ObservedSnapshot, region, only)
 
-    def images(self, credentials: Credentials, region: str, only: Sequence[str] = ()) -> Iterator[list[ObservedImage]]:
+    def images(self, _: Credentials, region: str, only: Sequence[str] = ()) -> Iterator[list[ObservedImage]]:
         yield from self._paged("images", ObservedImage, region, only)
 
-    def references(self, credentials: Credentials, region: str) -> References:
-        self._ask("references", region)
+    def references(self, _: Credentials, region: str) -> References:
+        self._asked("references", region)
         return self.references_of.get(region, NOTHING)
 
-    def snapshot_shared_with(self, credentials: Credentials, region: str, snapshot_id: str) -> tuple[str, ...]:
-        self._ask("snapshot_shared_with", region)
+    def snapshot_shared_with(self, _: Credentials, region: str, snapshot_id: str) -> tuple[str, ...]:
+        self._asked("snapshot_shared_with", region)
         return self.shares.get(snapshot_id, ())
 
-    def image_shared_with(self, credentials: Credentials, region: str, image_id: str) -> tuple[str, ...]:
-        self._ask("image_shared_with", region)
+    def image_shared_with(self, _: Credentials, region: str, image_id: str) -> tuple[str, ...]:
+        self._asked("image_shared_with", region)
         return self.shares.get(image_id, ())
 
-    def release_address(self, credentials: Credentials, region: str, allocation_id: str) -> bool:
+    def release_address(self, _: Credentials, region: str, allocation_id: str) -> bool:
         return self._remove("release_address", region, allocation_id)
 
-    def delete_volume(self, credentials: Credentials, region: str, volume_id: str) -> bool:
+    def delete_volume(self, _: Credentials, region: str, volume_id: str) -> bool:
         return self._remove("delete_volume", region, volume_id)
 
-    def delete_snapshot(self, credentials: Credentials, region: str, snapshot_id: str) -> bool:
+    def delete_snapshot(self, _: Credentials, region: str, snapshot_id: str) -> bool:
         return self._remove("delete_snapshot", region, snapshot_id)
 
-    def deregister_image(self, credentials: Credentials, region: str, image_id: str) -> bool:
+    def deregister_image(self, _: Credentials, region: str, image_id: str) -> bool:
         return self._remove("deregister_image", region, image_id)
 
-    def final_snapshot(self, credentials: Credentials, region: str, volume_id: str, token: str) -> ObservedSnapshot:
-        self._ask("final_snapshot", region)
+    def final_snapshot(self, _: Credentials, region: str, volume_id: str, token: str) -> ObservedSnapshot:
+        self._asked("final_snapshot", region)
         name = f"snap-final-{token}"
         made = snapshot(1, snapshot_id=name, volume_id=volume_id, started_at=utc_now())
         self.add(replace(made, state=self.snapshot_state, tags={"spothive:final-snapshot": token}))
         return self.things[name]  # type: ignore[no-any-return]  # it is one
 
-    def _ask(self, call: str, region: str) -> None:
+    def _asked(self, call: str, region: str) -> None:
         refuse_in_block(call)
         self.calls[call] += 1
         if error := self.trouble.get((call, region)):
@@ -171,13 +167,13 @@ class WasteWorld(AwsGateway):
         found = [each for each in self._of(kind, region) if not only or _name(each) in only]
         for first in range(0, max(1, len(found)), self.page):
             if first:
-                self._ask(f"{call}, another page", region)
+                self._asked(f"{call}, another page", region)
             else:
-                self._ask(call, region)
+                self._asked(call, region)
             yield found[first : first + self.page]
 
     def _remove(self, call: str, region: str, name: str) -> bool:
-        self._ask(call, region)
+        self._asked(call, region)
         self.removed.append(name)
         was_there = self.things.pop(name, None) is not None
         self.on_answer()
@@ -214,13 +210,19 @@ def flagged(actor: Actor, aws: AwsGateway) -> None:
     assert scan(actor, aws).status is ScanStatus.COMPLETE
 
 
+def approve(actor: Actor, name: str) -> UUID:
+    """Have the deletion of a flagged resource approved; return the request's id."""
+    with get_db_session(tenant=actor.home_tenant_id) as session:
+        request = request_deletion(session, actor, resource=name)
+    return approved(request)
+
+
 def schedule(actor: Actor, *names: str) -> None:
     """Have the deletion of flagged resources approved, and schedule it."""
     for name in names:
+        request_id = approve(actor, name)
         with get_db_session(tenant=actor.home_tenant_id) as session:
-            request = request_deletion(session, actor, resource=name)
-        with get_db_session(tenant=actor.home_tenant_id) as session:
-            schedule_deletion(session, actor, request_id=approved(request))
+            schedule_deletion(session, actor, request_id=request_id)
 
 
 def delete(actor: Actor, aws: AwsGateway, **other: Any) -> list[Deletion]:

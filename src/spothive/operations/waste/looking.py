@@ -144,8 +144,8 @@ def look_at_one(eye: Eye, region: str, kind: WasteType, name: str) -> Verdict | 
     gateway, credentials, now = eye.gateway, eye.credentials, utc_now()
     verdict: Verdict | None = None
     if kind is WasteType.ELASTIC_IP:
-        addresses = gateway.addresses(credentials, region)
-        verdict = next((judge_address(each, eye.rules) for each in addresses if each.allocation_id == name), None)
+        for address in gateway.addresses(credentials, region, only=[name]):
+            verdict = judge_address(address, eye.rules)
     elif kind is WasteType.EBS_VOLUME:
         for volume in _whole(gateway.volumes(credentials, region, only=[name]))[1]:
             if volume.state not in GONE:
