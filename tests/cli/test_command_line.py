@@ -13,14 +13,14 @@ from typing import Any, get_args
 import pytest
 import typer
 
-from spothive.cli import sla
+from spothive.cli import sla, waste
 from spothive.cli.app import STREETS, app
 from spothive.cli.clusters import hibernation, templates
 from spothive.cli.decisions import reading
 from spothive.cli.fleet import accounts, instances
 from spothive.cli.identity import people
 from spothive.database import Decision, DecisionStatus, DowntimeCause, EnvironmentType, InstanceState, Lifecycle, Role
-from spothive.models import Architecture, DiskType, NodeStrategy, SleepState
+from spothive.models import Architecture, DiskType, NodeStrategy, SleepState, WasteStatus, WasteType
 from spothive.settings import get_settings
 from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database
@@ -72,6 +72,7 @@ def test_every_command_of_the_house_is_there() -> None:
         *("replica list", "replica outcome", "replica expire"),
         *("approval list", "approval show", "approval request", "approval approve", "approval reject"),
         *("approval execute", "approval expire", "approval policy"),
+        *("waste scan", "waste list", "waste show", "waste schedule", "waste keep", "waste delete-due"),
         *("sla report", "sla outages", "sla record", "sla end"),
         *("cluster list", "cluster show", "cluster policy set", "cluster policy show"),
         *("cluster template create", "cluster template list", "cluster template default", "cluster template delete"),
@@ -193,6 +194,8 @@ def test_choices_are_those_of_the_models() -> None:
         (instances.Lifecycle, Lifecycle),
         (reading.DecisionName, Decision),
         (reading.StatusName, DecisionStatus),
+        (waste.Status, WasteStatus),
+        (waste.Kind, WasteType),
         (sla.Cause, DowntimeCause),
         (templates.ArchitectureName, Architecture),
         (templates.StrategyName, NodeStrategy),

@@ -88,8 +88,8 @@ def schedule_deletion(session: TenantSession, actor: Actor, *, request_id: UUID)
     before = {"status": row.status}
     planned = {"scheduled_deletion_date": ends, "plan_hash": request.plan_hash, "undo_recipe": None}
     move(session, row, WasteResource.status, WasteStatus.SCHEDULED_DELETE, **planned)
-    after = {"status": row.status, "deleted_from": ends.isoformat(), "approval": str(request_id)}
-    record(session, actor, _SCHEDULED, row.resource_id, ResourceType.WASTE, before=before, after=after)
+    after = {"status": row.status, "deleted_from": ends.isoformat(), "resource": row.resource_id}
+    record(session, actor, _SCHEDULED, str(request_id), ResourceType.WASTE, before=before, after=after)
     return row
 
 
