@@ -69,7 +69,7 @@ def test_a_scan_of_one_region_says_what_it_is_worth(
     aws: WasteWorld, spothive: Spothive, refused: Callable[..., str]
 ) -> None:
     ran = spothive("waste", "scan", "shop", "--region", HOME, *AT_HOME)
-    assert (ran.code, ran.err) == (1, "not all could be read: shop\n")
+    assert (ran.code, ran.err) == (1, "error: not all could be read: shop\n")
     assert "unknown, and left as it was: eu-west-1 ami: not asked for" in ran.out
     assert "nothing of shop can be scheduled for deletion until a scan is COMPLETE" in ran.out
     assert "name the accounts" in refused("waste", "scan", *AT_HOME)

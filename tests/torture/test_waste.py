@@ -39,6 +39,13 @@ OPERATIONS = {
     "ebs_snapshot": "DeleteSnapshot",
     "ami": "DeregisterImage",
 }
+STEPS_OF = {
+    "eipalloc": (1, 2) * 3,
+    "vol": (2, 3, 4, 6, 7, 8),
+    "snap": (1, 2) * 3,
+    "ami": (1, 2) * 3,
+}
+"""After which word of ``waste_works.delete`` a process is killed: before AWS is asked, and after it answered."""
 
 
 def hold_waste(aws: AwsStandIn, acme: UUID, anna: Actor) -> tuple[StandInAccount, list[str]]:
@@ -67,10 +74,11 @@ def test_a_deletion_survives_kill_9_anywhere(db: Database, monkeypatch: pytest.M
         gateway = AwsGateway(ConnectionOptions(endpoint_url=aws.url), platform=aws.platform)
         flagged(anna, gateway)
         killed: Counter[str] = Counter()
-        for name, pause in zip(names, moments(4, 0.9, len(names)), strict=True):
+        for number, (name, pause) in enumerate(zip(names, moments(4, 0.08, len(names)), strict=True)):
             schedule(anna, name)
             with Child(waste_works.delete, aws.url, aws.platform) as child:
                 child.go()
+                child.take(STEPS_OF[name.partition("-")[0]][number // len(OPERATIONS)])
                 time.sleep(pause)
                 interrupted = child.kill()
             dispose_engine()

@@ -106,10 +106,8 @@ def scan_accounts(
 @command(commands, "list")
 def show_list(
     call: Call,
-    status: Annotated[
-        list[Status] | None, typer.Option(help="In this status. Repeatable; default: what still is waste.")
-    ] = None,
-    kind: Annotated[list[Kind] | None, typer.Option(help="Of this kind. Repeatable.")] = None,
+    status: Annotated[Status | None, typer.Option(help="In this status only; default: what still is waste.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Of this kind only.")] = None,
     account: Annotated[str | None, typer.Option(metavar="NAME", help="Of this account only.")] = None,
     since: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Detected from 2h, 7d .. ago, or from 2026-03-04T10:30.")
@@ -124,8 +122,8 @@ def show_list(
 
     with call.reading() as session:
         account_id = find_account(session, account).id if account else None
-        statuses, types = map(WasteStatus, status or ()), map(WasteType, kind or ())
-        wanted = WasteFilter(list(statuses), list(types), account_id, moment(since, "--since"))
+        statuses, types = [WasteStatus(status)] if status else (), [WasteType(kind)] if kind else ()
+        wanted = WasteFilter(statuses, types, account_id, moment(since, "--since"))
         page = list_waste(session, wanted, limit=limit, before=before)
         rows = [_facts(row) for row in page.rows]
         sums = [_sum_facts(each) for each in sum_waste(session, wanted)]
