@@ -77,14 +77,16 @@ def _seen_twice(waste: HasColumns) -> sa.ColumnElement[bool]:
 
 
 def _in_haste(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
-    """Return the condition that a deletion begins before its grace has ended, or ends without having begun."""
-    over = sa.and_(old.c.status == WasteStatus.SCHEDULED_DELETE, older_than(old.c.scheduled_deletion_date, 0))
-    begins = sa.and_(
-        new.c.deletion_begun_at.is_not(None), old.c.deletion_begun_at.is_distinct_from(new.c.deletion_begun_at)
-    )
-    ends = sa.and_(new.c.status == WasteStatus.DELETED, old.c.status != WasteStatus.DELETED)
-    early = sa.and_(sa.or_(begins, ends), over.is_not(sa.true()))
-    return sa.or_(early, sa.and_(ends, new.c.deletion_begun_at.is_(None)))
+    """Return the condition that a deletion begins before its grace has ended, or ends without having begun.
+
+    What is DELETED without having been scheduled is left to the moves.
+    """
+    was, now, begun = old.c.status, new.c.status, new.c.deletion_begun_at
+    over = sa.and_(was == WasteStatus.SCHEDULED_DELETE, older_than(old.c.scheduled_deletion_date, 0))
+    begins = sa.and_(begun.is_not(None), old.c.deletion_begun_at.is_distinct_from(begun))
+    ends = sa.and_(now == WasteStatus.DELETED, was == WasteStatus.SCHEDULED_DELETE)
+    hasty = sa.or_(sa.and_(sa.or_(begins, ends), over.is_not(sa.true())), sa.and_(ends, begun.is_(None)))
+    return sa.and_(sa.or_(now != WasteStatus.DELETED, was == WasteStatus.SCHEDULED_DELETE), hasty)
 
 
 def _other_plan(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:

@@ -4657,7 +4657,7 @@ WHEN (old.status = 'DETECTED' AND new.status = 'FLAGGED')
 EXECUTE FUNCTION guard_lc_waste_resources_flagged();
 
 CREATE TRIGGER lc_waste_resources_grace BEFORE UPDATE OF status, deletion_begun_at ON waste_resources FOR EACH ROW
-WHEN ((new.deletion_begun_at IS NOT NULL AND old.deletion_begun_at IS DISTINCT FROM new.deletion_begun_at OR new.status = 'DELETED' AND old.status != 'DELETED') AND (old.status = 'SCHEDULED_DELETE' AND (old.scheduled_deletion_date < clock_timestamp() - interval '0 hours')) IS NOT true OR new.status = 'DELETED' AND old.status != 'DELETED' AND new.deletion_begun_at IS NULL)
+WHEN ((new.status != 'DELETED' OR old.status = 'SCHEDULED_DELETE') AND ((new.deletion_begun_at IS NOT NULL AND old.deletion_begun_at IS DISTINCT FROM new.deletion_begun_at OR new.status = 'DELETED' AND old.status = 'SCHEDULED_DELETE') AND (old.status = 'SCHEDULED_DELETE' AND (old.scheduled_deletion_date < clock_timestamp() - interval '0 hours')) IS NOT true OR new.status = 'DELETED' AND old.status = 'SCHEDULED_DELETE' AND new.deletion_begun_at IS NULL))
 EXECUTE FUNCTION spothive_refuse('lc_waste_resources_grace');
 
 CREATE TRIGGER lc_waste_resources_plan BEFORE UPDATE OF plan_hash, scheduled_deletion_date ON waste_resources FOR EACH ROW

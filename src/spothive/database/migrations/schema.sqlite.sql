@@ -2983,7 +2983,7 @@ WHERE last.tenant_id = new.tenant_id AND last.account_id = new.account_id AND la
 BEGIN SELECT RAISE(ABORT, 'lc_waste_resources_flagged'); END;
 
 CREATE TRIGGER lc_waste_resources_grace BEFORE UPDATE OF status, deletion_begun_at ON waste_resources FOR EACH ROW
-WHEN (new.deletion_begun_at IS NOT NULL AND old.deletion_begun_at IS NOT new.deletion_begun_at OR new.status = 'DELETED' AND old.status != 'DELETED') AND (old.status = 'SCHEDULED_DELETE' AND (old.scheduled_deletion_date < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-0 hours')) = 1) IS NOT 1 OR new.status = 'DELETED' AND old.status != 'DELETED' AND new.deletion_begun_at IS NULL
+WHEN (new.status != 'DELETED' OR old.status = 'SCHEDULED_DELETE') AND ((new.deletion_begun_at IS NOT NULL AND old.deletion_begun_at IS NOT new.deletion_begun_at OR new.status = 'DELETED' AND old.status = 'SCHEDULED_DELETE') AND (old.status = 'SCHEDULED_DELETE' AND (old.scheduled_deletion_date < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-0 hours')) = 1) IS NOT 1 OR new.status = 'DELETED' AND old.status = 'SCHEDULED_DELETE' AND new.deletion_begun_at IS NULL)
 BEGIN SELECT RAISE(ABORT, 'lc_waste_resources_grace'); END;
 
 CREATE TRIGGER lc_waste_resources_plan BEFORE UPDATE OF plan_hash, scheduled_deletion_date ON waste_resources FOR EACH ROW
