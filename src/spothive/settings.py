@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     waste_snapshot_days: int = Field(default=30, ge=1)
     """days after which a snapshot does that nothing stands on,"""
     waste_image_days: int = Field(default=30, ge=1)
-    """days after which an image does that nothing uses, from when somebody last launched it,"""
+    """days after which an image does that nothing uses, from when it was made or last launched,"""
     waste_undo_days: int = Field(default=90, ge=1)
     """and days for which a snapshot never does that is the undo of a volume's deletion."""
     waste_grace: int = Field(default=7 * 24 * 3600, ge=0)

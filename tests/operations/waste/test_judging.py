@@ -12,6 +12,7 @@ from spothive.clock import utc_now
 from spothive.gateways.waste_answer import References
 from spothive.operations.waste.judging import (
     Claim,
+    Neighbours,
     Spared,
     Verdict,
     current_rules,
@@ -40,7 +41,7 @@ def of_volume(last_used: datetime | None = None, **facts: Any) -> Verdict:
 
 
 def of_snapshot(*images: Any, references: References = NOTHING, **facts: Any) -> Verdict:
-    return judge_snapshot(snapshot(**facts), current_rules(), NOW, images_behind(images), references)
+    return judge_snapshot(snapshot(**facts), current_rules(), NOW, Neighbours(references, images_behind(images)))
 
 
 def of_image(references: References = NOTHING, **facts: Any) -> Verdict:
@@ -114,6 +115,7 @@ def test_prices_and_ages_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         (of_image(used("ami-00000000000000001", *"abcde")), "used by a, b, c and 2 more"),
         (of_image(is_public=True), "public"),
         (of_image(last_launched_at=ago(days=29)), "launched 29 days ago"),
+        (of_image(created_at=ago(days=29)), "made 29 days ago"),
         (of_image(state="pending"), "AWS calls it pending"),
         (of_image(tags=BACKUP), "AWS Backup"),
         (of_image(UNRESOLVED), "maybe used by launch template lt-1 version 2, which names resolve:ssm:/golden"),
@@ -142,8 +144,9 @@ def test_evidence_changes_with_the_claim_alone() -> None:
     later = NOW + timedelta(days=9)
     rules, more = current_rules(), References({}, {}, {"instances": 99})
     assert claim(judge_volume(volume(tags={"a": "b"}), rules, later)).evidence == claim(of_volume()).evidence
-    behind = images_behind([image(3)])
-    told = claim(judge_snapshot(snapshot(description="x"), rules, later, behind, more))
+    beside = Neighbours(more, images_behind([image(3)]), {snapshot().volume_id})
+    told = claim(judge_snapshot(snapshot(description="x"), rules, later, beside))
+    assert told.reason.endswith("nothing stands on it; the volume it was made of is still there")
     assert told.evidence == claim(of_snapshot()).evidence
     assert claim(judge_image(image(), rules, later, more)).evidence == claim(of_image()).evidence
     assert claim(of_volume(size_gb=101)).evidence != claim(of_volume()).evidence

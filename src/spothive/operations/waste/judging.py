@@ -6,8 +6,8 @@ changes by itself, no time and no count, because it is part of the hash of what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
@@ -43,7 +43,7 @@ _LOOKED_FOR: Final[Mapping[WasteType, tuple[str, ...]]] = {
         "launch templates, every version",
         "launch configurations",
         "Auto Scaling groups",
-        "late launches",
+        "launches of late",
         _SHARES,
         "AWS Backup and lifecycle policies",
     ),
@@ -159,17 +159,29 @@ def judge_volume(seen: ObservedVolume, rules: Rules, now: datetime, last_used: d
     return Claim(kind, name, seen.region, seen.size_gb * rules.volume_price, days, evidence, metadata, reason)
 
 
-def judge_snapshot(
-    seen: ObservedSnapshot, rules: Rules, now: datetime, images: Mapping[str, Sequence[str]], references: References
-) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What a region holds beside a snapshot or image.
+
+    Attributes:
+        references: what uses images and snapshots.
+        images: ids of the own images that stand on a snapshot, disabled ones too, by its id.
+        volumes: ids of the volumes, as far as known.
+    """
+
+    references: References
+    images: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    volumes: Collection[str] = ()
+
+
+def judge_snapshot(seen: ObservedSnapshot, rules: Rules, now: datetime, beside: Neighbours) -> Verdict:
     """Judge a snapshot, as if it was shared with nobody: waste when it is old and nothing stands on it.
 
     Args:
         seen: the snapshot.
         rules: prices and ages.
         now: the present.
-        images: ids of the own images that stand on a snapshot, disabled ones too, by its id.
-        references: what else of the region names snapshots.
+        beside: what else the region holds.
     """
     kind, name = WasteType.EBS_SNAPSHOT, seen.snapshot_id
     days = (now - seen.started_at).days
@@ -178,12 +190,12 @@ def judge_snapshot(
     what = "undo of a deletion" if undo else "snapshot"
     why = (
         _kept(seen.tags)
-        or _used(images.get(name, ()), "behind")
-        or _used(references.snapshots.get(name, ()), "named by")
+        or _used(beside.images.get(name, ()), "behind")
+        or _used(beside.references.snapshots.get(name, ()), "named by")
         or (f"AWS calls it {seen.state}" if seen.state not in {"completed", "error"} else None)
         or (f"an {what} of {_days(max(days, 0))}" if undo and days < needed else None)
         or (f"made {_days(max(days, 0))} ago" if days < needed else None)
-        or _unresolved(references)
+        or _unresolved(beside.references)
     )
     if why:
         return Spared(kind, name, why)
@@ -197,7 +209,8 @@ def judge_snapshot(
         "tags": dict(seen.tags),
     }
     evidence = _evidence(kind, unused_days=needed, volume_id=seen.volume_id, size_gb=seen.size_gb)
-    reason = f"made on {seen.started_at:%Y-%m-%d}, and nothing stands on it"
+    still = "; the volume it was made of is still there" if seen.volume_id in beside.volumes else ""
+    reason = f"made on {seen.started_at:%Y-%m-%d}, and nothing stands on it{still}"
     return Claim(kind, name, seen.region, seen.size_gb * price, days, evidence, metadata, reason)
 
 
@@ -206,12 +219,12 @@ def judge_image(seen: ObservedImage, rules: Rules, now: datetime, references: Re
     kind, name = WasteType.AMI, seen.image_id
     since = max(seen.created_at, seen.last_launched_at or seen.created_at)
     days = max((now - since).days, 0)
-    launched = seen.last_launched_at is not None and days < rules.image_days
+    how = "launched" if since != seen.created_at else "made"
     why = (
         _kept(seen.tags)
         or _used(references.images.get(name, ()), "used by")
         or ("public: everybody may start it" if seen.is_public else None)
-        or (f"launched {_days(days)} ago" if launched else None)
+        or (f"{how} {_days(days)} ago" if days < rules.image_days else None)
         or (f"AWS calls it {seen.state}" if seen.state in {"pending", "transient"} else None)
         or _unresolved(references)
     )

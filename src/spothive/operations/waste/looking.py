@@ -17,6 +17,7 @@ from spothive.operations.fleet.scanning import side_by_side
 from spothive.operations.waste.judging import (
     GONE,
     Claim,
+    Neighbours,
     Rules,
     Verdict,
     images_behind,
@@ -127,8 +128,9 @@ def look_at_region(eye: Eye, region: str) -> RegionSeen:
         judged = [judge_image(each, rules, now, references) for each in images[1]]
         _settle(seen, image, images[0], judged)
         if snapshots is not None:
-            behind = images_behind(images[1])
-            judged = [judge_snapshot(each, rules, now, behind, references) for each in snapshots[1]]
+            there = {each.volume_id for each in volumes[1]} if volumes is not None else ()
+            beside = Neighbours(references, images_behind(images[1]), there)
+            judged = [judge_snapshot(each, rules, now, beside) for each in snapshots[1]]
             _settle(seen, snapshot, snapshots[0], judged)
     if not seen.kinds:
         raise next(iter(seen.failed.values()))
@@ -158,8 +160,8 @@ def look_at_one(eye: Eye, region: str, kind: WasteType, name: str) -> Verdict | 
         found = _whole(gateway.snapshots(credentials, region, only=[name]))[1]
         behind = images_behind(_whole(gateway.images(credentials, region))[1]) if found else {}
         for snapshot in found:
-            references = gateway.references(credentials, region)
-            verdict = judge_snapshot(snapshot, eye.rules, now, behind, references)
+            beside = Neighbours(gateway.references(credentials, region), behind)
+            verdict = judge_snapshot(snapshot, eye.rules, now, beside)
     return next(_with_sharing(eye, region, [verdict])) if verdict is not None else None
 
 
