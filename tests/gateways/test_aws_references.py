@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from moto.autoscaling.models import autoscaling_backends
+from moto.ec2.models import ec2_backends
 
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_calls import AwsCaller, Call
@@ -160,11 +162,35 @@ def test_what_aws_manages_and_hides_is_asked_for_too(
     assert {call for call, given in asked.items() if given.get("IncludeManagedResources")} == set(asked) - by_default
 
 
-def test_a_group_whose_template_is_gone_may_use_anything(gateway: AwsGateway, account: StandInAccount) -> None:
+def test_a_group_whose_template_or_configuration_is_gone_may_use_anything(
+    gateway: AwsGateway, account: StandInAccount
+) -> None:
     template = account.make_template(REGION, "web", "ami-1")
     account.make_group(REGION, "web", launch_template={"LaunchTemplateId": template, "Version": "7"})
-    found = _references(gateway, account)
-    assert found.unresolved == {f"launch template {template} version 7": ("Auto Scaling group web",)}
+    account.make_configuration(REGION, "old", "ami-2")
+    account.make_group(REGION, "old", launch_config_name="old")
+    del autoscaling_backends[account.account_id][REGION].launch_configurations["old"]
+    assert _references(gateway, account).unresolved == {
+        "launch configuration old": ("Auto Scaling group old",),
+        f"launch template {template} version 7": ("Auto Scaling group web",),
+    }
+
+
+def test_a_template_that_is_deleted_while_it_is_read_is_left_out(
+    gateway: AwsGateway, account: StandInAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.make_template(REGION, "kept", "ami-1")
+    account.make_template(REGION, "deleted", "ami-2")
+    pages = AwsCaller._pages  # noqa: SLF001
+
+    def meanwhile(self: AwsCaller, who: Any, region: str, call: Call, **parameters: Any) -> Any:
+        templates = ec2_backends[account.account_id][REGION].launch_templates
+        if call is Call.DESCRIBE_LAUNCH_TEMPLATE_VERSIONS and len(templates) > 1:
+            templates.popitem()
+        return pages(self, who, region, call, **parameters)
+
+    monkeypatch.setattr(AwsCaller, "_pages", meanwhile)
+    assert set(_references(gateway, account).images) == {"ami-1"}
 
 
 LISTS = {

@@ -155,6 +155,13 @@ def test_snapshots_are_told_when_their_volume_has_gone(gateway: AwsGateway, acco
     assert seen[orphan].volume_id != volume_id
 
 
+def test_snapshots_of_others_are_left_out(gateway: AwsGateway, account: StandInAccount) -> None:
+    foreign, own = account.make_snapshot(REGION), account.make_snapshot(REGION)
+    ec2_backends[account.account_id][REGION].snapshots[foreign].owner_id = STRANGER
+    [[seen]] = gateway.snapshots(account.credentials, REGION)
+    assert seen.snapshot_id == own
+
+
 def test_images_are_told_disabled_ones_too(gateway: AwsGateway, account: StandInAccount) -> None:
     disks = [account.make_snapshot(REGION, size_gb=size_gb) for size_gb in (8, 200)]
     usual = account.make_image(REGION, disks, name="web", days=9, now=NOW, tags={"Team": "shop"})

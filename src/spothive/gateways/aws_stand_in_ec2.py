@@ -1,4 +1,4 @@
-"""What EC2 does and moto does not: pages, disabled images, parameters for images, and what it refuses to touch.
+"""What EC2 does and moto does not: pages, owners, disabled images, parameters for images, and what it refuses to touch.
 
 Answers are changed on their way out, so what moto keeps stays the truth.
 """
@@ -47,7 +47,7 @@ def answer(
     environ: WSGIEnvironment,
     start_response: StartResponse,
     form: Mapping[str, str],
-    parameters: Mapping[str, str],
+    account: StandInIdentities,
 ) -> list[bytes]:
     """Let ``behind`` answer, and turn what it says into what EC2 would say.
 
@@ -56,7 +56,7 @@ def answer(
         environ: the request.
         start_response: as WSGI has it.
         form: the fields of the request.
-        parameters: image by Systems Manager parameter, in the account of the caller.
+        account: that of the caller.
     """
     operation = form.get("Action", "")
     if operation not in LISTS:
@@ -73,10 +73,10 @@ def answer(
         start_response(*status)
         return [said]
     start_response("200 OK", [("Content-Type", "text/xml")])
-    return [_changed(said, operation, form, parameters)]
+    return [_changed(said, operation, form, account)]
 
 
-def _changed(said: bytes, operation: str, form: Mapping[str, str], parameters: Mapping[str, str]) -> bytes:
+def _changed(said: bytes, operation: str, form: Mapping[str, str], account: StandInIdentities) -> bytes:
     """Leave out what EC2 would not list, resolve parameters, and cut out the page that was asked for."""
     root = fromstring(said)  # noqa: S314  # moto's own words
     listed = root.find(_tag(LISTS[operation]))
@@ -85,9 +85,11 @@ def _changed(said: bytes, operation: str, form: Mapping[str, str], parameters: M
     items = list(listed)
     if operation == "DescribeImages" and form.get("IncludeDisabled") != "true":
         items = [each for each in items if each.findtext(_tag("imageState")) != "disabled"]
+    if operation == "DescribeSnapshots" and form.get("Owner.1") == "self":
+        items = [each for each in items if each.findtext(_tag("ownerId")) == account.account_id]
     if form.get("ResolveAlias") == "true":
         for image in listed.iter(_tag("imageId")):
-            image.text = parameters.get(image.text or "", image.text)
+            image.text = account.image_parameters.get(image.text or "", image.text)
     first = int(form.get("NextToken") or 0)
     after = first + min(int(form.get("MaxResults") or _MOST), _MOST)
     listed[:] = items[first:after]

@@ -189,7 +189,7 @@ class Gate:
             return list(self._behind(environ, start_response))
         if code := aws_stand_in_ec2.refusal(account, request.region, form):
             return _refuse(start_response, _Refusal("400 No", code, code, code), request.service)
-        return aws_stand_in_ec2.answer(self._behind, environ, start_response, form, account.image_parameters)
+        return aws_stand_in_ec2.answer(self._behind, environ, start_response, form, account)
 
     def _met(self, request: Received) -> Trouble | None:
         """Count a request and let it meet what was ordered for it; return what it is refused for."""
