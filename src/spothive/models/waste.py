@@ -147,6 +147,8 @@ class WasteResource(TenantOwned, Timestamped, Base):
         Index(None, "tenant_id", "account_id", "status"),
         Index(None, "tenant_id", "status", "scheduled_deletion_date"),
         Index(None, "tenant_id", "detected_at"),
+        Index(None, "tenant_id", "resource_id"),
+        Index(None, "tenant_id", "account_id", "deletion_begun_at"),
         check(
             "scheduled",
             "(status = 'SCHEDULED_DELETE') = (scheduled_deletion_date IS NOT NULL)",

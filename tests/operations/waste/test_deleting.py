@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from spothive.clock import utc_now
 from spothive.database import AuditLog, RiskLevel, ScanUnit, WasteResource, get_db_session
-from spothive.errors import Conflict, Denied, NotFound, RuleBroken
+from spothive.errors import Conflict, Denied, NotFound, RuleBroken, SpothiveError, TenantMismatch
 from spothive.gateways.aws_errors import AccessDenied, AwsCallFailed, AwsUnavailable
 from spothive.operations.approvals import find_approval
 from spothive.operations.waste import (
@@ -25,6 +25,7 @@ from spothive.operations.waste import (
     request_deletion,
     schedule_deletion,
 )
+from tests.conftest import Database
 from tests.factories.waste import (
     HOME,
     WasteWorld,
@@ -39,7 +40,7 @@ from tests.factories.waste import (
     snapshot,
     volume,
 )
-from tests.operations.conftest import World, audited
+from tests.operations.conftest import World, audit_impossible, audited
 from tests.operations.fleet.conftest import at_once
 from tests.operations.waste.conftest import statuses, waste
 from tests.watching import everything, rows_of, statements
@@ -173,7 +174,21 @@ def test_what_is_due_is_deleted_once_with_its_way_back(world: World, aws: WasteW
     assert (rows[ADDRESS]["undo_recipe"], rows[SNAPSHOT]["undo_recipe"]) == (None, None)
     events = [(event, resource, outcome) for event, resource, outcome, *_ in audited(event="waste.deleted")]
     assert sorted(events) == sorted(("waste.deleted", name, "SUCCESS") for name in NAMES)
+    begun = [resource for _, resource, *_ in audited(event="waste.deleting")]
+    assert sorted(begun) == sorted(NAMES), "before AWS was told"
     assert delete(world.anna, aws) == []
+
+
+@pytest.mark.usefixtures("no_grace")
+def test_nothing_is_deleted_that_cannot_be_audited(db: Database, world: World, aws: WasteWorld) -> None:
+    schedule(world.anna, *NAMES)
+    before = waste()
+    with audit_impossible(db), pytest.raises(SpothiveError):
+        delete(world.anna, aws)
+    with pytest.raises(TenantMismatch):
+        delete(world.gina, aws, tenant_id=world.acme)
+    assert aws.removed == []
+    assert {name: row["status"] for name, row in waste().items()} == dict.fromkeys(before, "SCHEDULED_DELETE")
 
 
 CHANGES: list[tuple[Callable[[WasteWorld], Any], str, str]] = [

@@ -2797,9 +2797,13 @@ CREATE TABLE waste_resources (
     CONSTRAINT fk_waste_resources_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
 );
 
+CREATE INDEX ix_waste_resources_tenant_id_account_id_deletion_begun_at ON waste_resources (tenant_id, account_id, deletion_begun_at);
+
 CREATE INDEX ix_waste_resources_tenant_id_account_id_status ON waste_resources (tenant_id, account_id, status);
 
 CREATE INDEX ix_waste_resources_tenant_id_detected_at ON waste_resources (tenant_id, detected_at);
+
+CREATE INDEX ix_waste_resources_tenant_id_resource_id ON waste_resources (tenant_id, resource_id);
 
 CREATE INDEX ix_waste_resources_tenant_id_scan_run_id ON waste_resources (tenant_id, scan_run_id);
 

@@ -1823,9 +1823,13 @@ CREATE TABLE waste_resources (
 )
  STRICT;
 
+CREATE INDEX ix_waste_resources_tenant_id_account_id_deletion_begun_at ON waste_resources (tenant_id, account_id, deletion_begun_at);
+
 CREATE INDEX ix_waste_resources_tenant_id_account_id_status ON waste_resources (tenant_id, account_id, status);
 
 CREATE INDEX ix_waste_resources_tenant_id_detected_at ON waste_resources (tenant_id, detected_at);
+
+CREATE INDEX ix_waste_resources_tenant_id_resource_id ON waste_resources (tenant_id, resource_id);
 
 CREATE INDEX ix_waste_resources_tenant_id_scan_run_id ON waste_resources (tenant_id, scan_run_id);
 

@@ -17,7 +17,15 @@ from sqlalchemy import select, update
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
-from spothive.errors import ConfigurationError, Conflict, KeyMissing, NetworkInTransaction, NotAllowed, SpothiveError
+from spothive.errors import (
+    ConfigurationError,
+    Conflict,
+    KeyMissing,
+    NetworkInTransaction,
+    NotAllowed,
+    SpothiveError,
+    TenantMismatch,
+)
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_calls import ACTING_CALLS
 from spothive.gateways.aws_clients import Credentials
@@ -47,6 +55,9 @@ RENEW_BEFORE: Final = timedelta(minutes=5)
 """Credentials that end so soon are not used for another resource."""
 
 _DELETED: Final = "waste.deleted"
+_OURS: Final = (ConfigurationError, NetworkInTransaction, TenantMismatch)
+"""Errors that are not of one resource."""
+
 _PENDING: Final = frozenset({"pending", "recovering"})
 
 
@@ -168,8 +179,7 @@ class _Hand:
         try:
             return self._settle(due)
         except SpothiveError as error:
-            ours = isinstance(error, (ConfigurationError, NetworkInTransaction)) and not isinstance(error, KeyMissing)
-            if ours:
+            if isinstance(error, _OURS) and not isinstance(error, KeyMissing):
                 raise
             reason = _clearly(error, due.account_name)
             with self._sessions(tenant=self._tenant_id) as session:
@@ -247,12 +257,14 @@ class _Hand:
         return None if same_plan(plan, verdict) else self._step_back(session, due, row, verdict)
 
     def _begin(self, session: TenantSession, due: _Due, row: WasteResource, claim: Claim) -> Deletion | None:
-        """Remember that AWS is about to be told; None when that is so."""
+        """Remember that AWS is about to be told, in the audit trail too; None when that is so."""
         if stopped := self._stops(session, due, row):
             return stopped
         if due.resource_type is WasteType.AMI:
             row.undo_recipe = image_recipe(due.region, claim.metadata)
-            session.flush()  # before the row is changed by a statement of its own
+        after = {"approved": row.plan_hash, "undo": row.undo_recipe}
+        record(session, self._actor, "waste.deleting", row.resource_id, ResourceType.WASTE, after=after)
+        session.flush()  # before the row is changed by a statement of its own
         begin = update(WasteResource).where(
             WasteResource.id == row.id, WasteResource.deletion_begun_at.is_not_distinct_from(row.deletion_begun_at)
         )

@@ -84,6 +84,9 @@ def schedule_deletion(session: TenantSession, actor: Actor, *, request_id: UUID)
             f"the latest waste scan of {name} is not COMPLETE, so nothing can be scheduled: spothive waste scan {name}"
         )
         raise Conflict(msg)
+    if row.scan_run_id != scan.id:
+        msg = f"a waste scan is under way, or the latest did not see {row.resource_id}: try again after the next one"
+        raise Conflict(msg)
     ends = database_clock(session) + timedelta(seconds=get_settings().waste_grace)
     before = {"status": row.status}
     planned = {"scheduled_deletion_date": ends, "plan_hash": request.plan_hash, "undo_recipe": None}

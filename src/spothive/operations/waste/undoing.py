@@ -54,7 +54,8 @@ def image_recipe(region: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
     words += ["--architecture", str(metadata["architecture"]), "--root-device-name", str(metadata["root_device"])]
     words += ["--virtualization-type", "hvm", "--ena-support", "--block-device-mappings", json.dumps(devices)]
     command = " ".join([words[0], *map(quote, words[1:]), *_tags("image", metadata["tags"])])
-    return {"snapshots": sorted(metadata["snapshots"]), "command": command}
+    note = "AWS's list tells no boot mode: add --boot-mode if the image had one"
+    return {"snapshots": sorted(metadata["snapshots"]), "command": command, "note": note}
 
 
 def _tags(resource: str, tags: Mapping[str, str]) -> list[str]:

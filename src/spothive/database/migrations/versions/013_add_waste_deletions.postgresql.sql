@@ -12,6 +12,12 @@ COMMENT ON COLUMN waste_resources.deletion_begun_at IS 'when AWS was last about 
 CREATE INDEX ix_waste_resources_tenant_id_detected_at ON waste_resources (tenant_id, detected_at);
 
 -- squawk-ignore require-concurrent-index-creation
+CREATE INDEX ix_waste_resources_tenant_id_resource_id ON waste_resources (tenant_id, resource_id);
+
+-- squawk-ignore require-concurrent-index-creation
+CREATE INDEX ix_waste_resources_tenant_id_account_id_deletion_begun_at ON waste_resources (tenant_id, account_id, deletion_begun_at);
+
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX ix_scan_runs_tenant_id_account_id_kind_started_at ON scan_runs (tenant_id, account_id, kind, started_at);
 
 -- squawk-ignore require-concurrent-index-deletion

@@ -25,7 +25,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Put the former index back, and drop the columns."""
-    op.drop_index("ix_waste_resources_tenant_id_detected_at", "waste_resources")
+    for columns in ("detected_at", "resource_id", "account_id_deletion_begun_at"):
+        op.drop_index(f"ix_waste_resources_tenant_id_{columns}", "waste_resources")
     op.create_index("ix_scan_runs_tenant_id_account_id", "scan_runs", ["tenant_id", "account_id"])
     op.drop_index("ix_scan_runs_tenant_id_account_id_kind_started_at", "scan_runs")
     # The guards of these columns stand no longer than the columns; SQLite needs the table made anew without the CHECKs.

@@ -4,6 +4,10 @@ ALTER TABLE waste_resources ADD COLUMN deletion_begun_at TEXT CONSTRAINT ck_wast
 
 CREATE INDEX ix_waste_resources_tenant_id_detected_at ON waste_resources (tenant_id, detected_at);
 
+CREATE INDEX ix_waste_resources_tenant_id_resource_id ON waste_resources (tenant_id, resource_id);
+
+CREATE INDEX ix_waste_resources_tenant_id_account_id_deletion_begun_at ON waste_resources (tenant_id, account_id, deletion_begun_at);
+
 CREATE INDEX ix_scan_runs_tenant_id_account_id_kind_started_at ON scan_runs (tenant_id, account_id, kind, started_at);
 
 DROP INDEX ix_scan_runs_tenant_id_account_id;
