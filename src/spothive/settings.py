@@ -126,6 +126,26 @@ class Settings(BaseSettings):
     """Part of the present price that a switch must save: 0.05 is 5 %."""
     decision_most_risk: float = Field(default=0.85, gt=0, le=1)
     """Probability of an interruption within 24 hours that the pool to go to must stay below."""
+    waste_address_price: Decimal = Field(default=Decimal("3.60"), ge=0)
+    """USD that an elastic IP address costs a month,"""
+    waste_volume_price: Decimal = Field(default=Decimal("0.08"), ge=0)
+    """that a GB of a volume costs,"""
+    waste_snapshot_price: Decimal = Field(default=Decimal("0.05"), ge=0)
+    """that a GB of a snapshot costs,"""
+    waste_archive_price: Decimal = Field(default=Decimal("0.0125"), ge=0)
+    """and that a GB of an archived snapshot costs."""
+    waste_volume_days: int = Field(default=7, ge=1)
+    """Days after which a volume that no instance has counts as waste,"""
+    waste_snapshot_days: int = Field(default=30, ge=1)
+    """days after which a snapshot does that nothing stands on,"""
+    waste_image_days: int = Field(default=30, ge=1)
+    """days after which an image does that nothing uses, from when it was made or last launched,"""
+    waste_undo_days: int = Field(default=90, ge=1)
+    """and days for which a snapshot never does that is the undo of a volume's deletion."""
+    waste_grace: int = Field(default=7 * 24 * 3600, ge=0)
+    """How long a deletion can be taken back before it begins."""
+    waste_daily_share: Decimal = Field(default=Decimal("0.10"), gt=0, le=1)
+    """Part of an account's resources of a kind that may be deleted in 24 hours: 0.10 is 10 %, one at least."""
     dataset_cache: Path = Path("var/datasets/default.csv")
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 

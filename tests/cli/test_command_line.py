@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 import typer
 
-from spothive.cli import sla
+from spothive.cli import sla, waste
 from spothive.cli.app import STREETS, app
 from spothive.cli.clusters import hibernation, templates
 from spothive.cli.decisions import reading
@@ -29,7 +29,7 @@ from spothive.database import (
     Lifecycle,
     Role,
 )
-from spothive.models import Architecture, DiskType, NodeStrategy, SleepState
+from spothive.models import Architecture, DiskType, NodeStrategy, SleepState, WasteStatus, WasteType
 from spothive.settings import get_settings
 from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database
@@ -81,6 +81,7 @@ def test_every_command_of_the_house_is_there() -> None:
         *("replica list", "replica outcome", "replica expire"),
         *("approval list", "approval show", "approval request", "approval approve", "approval reject"),
         *("approval execute", "approval expire", "approval policy"),
+        *("waste scan", "waste list", "waste show", "waste schedule", "waste keep", "waste delete-due"),
         *("sla report", "sla outages", "sla record", "sla end"),
         *("cluster list", "cluster show", "cluster policy set", "cluster policy show"),
         *("cluster template create", "cluster template list", "cluster template default", "cluster template delete"),
@@ -204,6 +205,8 @@ def test_choices_are_those_of_the_models() -> None:
         (instances.Authorisation, AuthStatus),
         (reading.DecisionName, Decision),
         (reading.StatusName, DecisionStatus),
+        (waste.Status, WasteStatus),
+        (waste.Kind, WasteType),
         (sla.Cause, DowntimeCause),
         (templates.ArchitectureName, Architecture),
         (templates.StrategyName, NodeStrategy),

@@ -146,8 +146,9 @@ def test_taking_the_second_factor_back_takes_its_three_columns_and_nothing_else_
     downgrade("009")
     after = contents(empty_db)
     assert columns_of(before, "users") - columns_of(after, "users") == {"totp_secret", "totp_enabled", "totp_last_step"}
-    assert after["users"] == shared(before, after)["users"]
-    assert all(after[table] == before[table] for table in after.keys() - {"users"})
+    wider = {"users", "waste_resources"}  # the second got columns by a later revision
+    assert all(after[table] == shared(before, after)[table] for table in wider)
+    assert all(after[table] == before[table] for table in after.keys() - wider)
 
     assert run_migration("head") == head()
     again = contents(empty_db)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -70,15 +71,19 @@ class Graph:
             self._finish_unit(row_id or self.rows[table]["id"])
         if (table, state) == ("optimization_jobs", "COMPLETED"):  # while its sample action is open
             self.change("agent_actions", optimization_job_id=None)
+        if (table, state) == ("waste_resources", "FLAGGED"):
+            changes["claimed_since"] = NOW - timedelta(days=2)
+            self.complete_scan(changes["claimed_since"])
+            changes["scan_run_id"] = self.complete_scan(NOW - timedelta(days=1))
         if (table, state) == ("waste_resources", "SCHEDULED_DELETE"):
             changes["scan_run_id"] = self.complete_scan()
         if (table, state) == ("ml_models", "GRADUATED"):
             self._try_in_lab(row_id or self.rows[table]["id"])
         return self.change(table, row_id, **changes | values)
 
-    def complete_scan(self) -> UUID:
+    def complete_scan(self, started_at: datetime = NOW) -> UUID:
         """Add a COMPLETE waste scan of the sample account; return its id."""
-        run: UUID = self.add("scan_runs", 60)["id"]
+        run: UUID = self.add("scan_runs", 60, started_at=started_at)["id"]
         self._finish_unit(run)
         self.change("scan_runs", run, status="COMPLETE", finished_at=NOW)
         return run

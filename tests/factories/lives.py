@@ -68,6 +68,7 @@ TIED: dict[str, dict[str, Tied]] = {
         "scheduled_deletion_date": _in(NOW, "SCHEDULED_DELETE"),
         "plan_hash": _in("0" * 64, "SCHEDULED_DELETE DELETED"),
         "deleted_at": _in(NOW, "DELETED"),
+        "deletion_begun_at": _in(NOW, "DELETED"),
     },
     "webhook_logs": {"sent_at": _in(NOW, "sent"), "next_attempt_at": _in(NOW, "pending")},
 }

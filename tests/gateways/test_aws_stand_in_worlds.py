@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
@@ -65,3 +66,15 @@ def test_a_world_closes_although_answers_are_late() -> None:
         with pytest.raises(AwsUnavailable):
             gateway.caller_identity(account.credentials)
         gateway.close()
+
+
+def test_a_seed_makes_the_same_waste_and_an_account_without_instances_has_some_too() -> None:
+    made = []
+    for seed in (7, 7, 8):
+        with AwsStandIn() as aws:
+            held = aws.make_account(regions=["eu-west-1"]).hold_waste(
+                "eu-west-1", now=datetime(2026, 3, 1, tzinfo=UTC), seed=seed
+            )
+            made.append((held.addresses, held.volumes, held.snapshots, held.images))
+    assert made[0] == made[1] != made[2]
+    assert all(made[0])

@@ -32,6 +32,15 @@ ASKING: dict[Call, Callable[[AwsGateway, Credentials], object]] = {
     Call.DESCRIBE_CLUSTER: lambda gateway, who: gateway.clusters(who, "us-east-1"),
     Call.LIST_NODEGROUPS: lambda gateway, who: gateway.node_groups(who, "us-east-1", "shop-prod"),
     Call.DESCRIBE_NODEGROUP: lambda gateway, who: gateway.node_groups(who, "us-east-1", "shop-prod"),
+    Call.DESCRIBE_ADDRESSES: lambda gateway, who: gateway.addresses(who, "us-east-1"),
+    Call.DESCRIBE_VOLUMES: lambda gateway, who: list(gateway.volumes(who, "us-east-1")),
+    Call.DESCRIBE_SNAPSHOTS: lambda gateway, who: list(gateway.snapshots(who, "us-east-1")),
+    Call.DESCRIBE_SNAPSHOT_ATTRIBUTE: lambda gateway, who: gateway.snapshot_shared_with(who, "us-east-1", "snap-1"),
+    Call.DESCRIBE_IMAGES: lambda gateway, who: list(gateway.images(who, "us-east-1")),
+    Call.DESCRIBE_IMAGE_ATTRIBUTE: lambda gateway, who: gateway.image_shared_with(who, "us-east-1", "ami-1"),
+    Call.DESCRIBE_LAUNCH_TEMPLATES: lambda gateway, who: gateway.references(who, "us-east-1"),
+    Call.DESCRIBE_LAUNCH_TEMPLATE_VERSIONS: lambda gateway, who: gateway.references(who, "us-east-1"),
+    Call.DESCRIBE_LAUNCH_CONFIGURATIONS: lambda gateway, who: gateway.references(who, "us-east-1"),
 }
 
 
@@ -44,11 +53,14 @@ def _role(access: Access) -> dict[str, Any]:
 
 
 def _granted(access: Access) -> list[str]:
+    return [action for statement in _statements(access) for action in statement["Action"]]
+
+
+def _statements(access: Access) -> list[dict[str, Any]]:
     [policy] = _role(access)["Policies"]
-    [statement] = policy["PolicyDocument"]["Statement"]
-    assert statement["Effect"] == "Allow"
-    actions: list[str] = statement["Action"]
-    return actions
+    statements: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    assert {statement["Effect"] for statement in statements} == {"Allow"}
+    return statements
 
 
 def _calls_in_the_source() -> set[Call]:
@@ -90,6 +102,14 @@ def test_full_adds_the_acting_calls_and_nothing_is_granted_by_pattern() -> None:
     assert not set(READING) & set(ACTING)
     assert set(ACTING) >= ACTING_CALLS
     assert not [action for action in granted if "*" in action]
+
+
+def test_tags_are_set_on_a_snapshot_while_it_is_made_and_on_nothing_else() -> None:
+    [_, tagging] = _statements("full")
+    assert tagging["Action"] == ["ec2:CreateTags"]
+    assert tagging["Condition"] == {"StringEquals": {"ec2:CreateAction": "CreateSnapshot"}}
+    [reading] = _statements("read-only")
+    assert "Condition" not in reading
 
 
 def test_the_role_trusts_one_principal_on_condition_of_one_external_id() -> None:
@@ -140,6 +160,7 @@ def test_a_launched_template_makes_a_role_that_verifies_and_reads(
     aws: AwsStandIn, gateway: AwsGateway, access: Access
 ) -> None:
     account = aws.make_account(instances=60)
+    account.make_template("us-east-1", "web", "ami-1")
     template = onboarding_template(principal_arn=aws.platform_arn, external_id=EXTERNAL_ID, access=access)
     role_arn = account.launch_template(template)
     for wrong in (None, "somebody-elses-id"):
@@ -171,6 +192,7 @@ def test_full_lets_an_instance_be_terminated_and_read_only_does_not(aws: AwsStan
 @pytest.mark.parametrize("missing", READING)
 def test_the_gateway_needs_each_grant(aws: AwsStandIn, gateway: AwsGateway, missing: Call) -> None:
     account = aws.make_account(instances=60, regions=["us-east-1"])
+    account.make_template("us-east-1", "web", "ami-1")
     rest = tuple(action for action in READING if action != missing)
     _, credentials = account.make_user(actions=rest)
     with pytest.raises(AccessDenied, match=missing):

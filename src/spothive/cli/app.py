@@ -50,6 +50,7 @@ STREETS = {
     "risk": ("risk", "risk_commands", "Tell which spot pools are blocked, and why."),
     "replica": ("risk", "replica_commands", "See what stands by for instances, and tell what became of it."),
     "approval": ("approvals", "commands", "Ask for risky actions, decide about them, execute them."),
+    "waste": ("waste", "commands", "Find what nothing uses, and delete what was approved."),
     "savings": ("decisions", "savings_commands", "Show what decisions save."),
     "sla": ("sla", "commands", "Tell and show how long spothive kept clusters down."),
     "market": ("risk", "market_commands", "Import and list facts of the market, shared by every tenant."),

@@ -73,28 +73,36 @@ def show_request(call: Call, request: RequestId) -> None:
 @command(commands, "request")
 def make_request(
     call: Call,
-    action: Annotated[Literal["terminate", "switch"], typer.Argument(metavar="ACTION", help="terminate or switch.")],
+    action: Annotated[
+        Literal["terminate", "switch", "delete"],
+        typer.Argument(metavar="ACTION", help="terminate, switch or delete."),
+    ],
     target: Annotated[
-        str, typer.Argument(metavar="TARGET", help="EC2's id to terminate; the id of a decision to switch.")
+        str,
+        typer.Argument(metavar="TARGET", help="AWS's id to terminate or delete; the id of a decision to switch."),
     ],
     description: Annotated[
         str | None, typer.Option(metavar="TEXT", help="What a termination is good for, for those who decide.")
     ] = None,
 ) -> None:
-    """Ask that something be done to an instance.
+    """Ask that something be done to an instance or to waste.
 
     Who asks again for the same gets the request that stands.
     """
     from spothive.models import ApprovalAction
     from spothive.operations.approvals import find_approval, request_approval, request_switch
     from spothive.operations.fleet import find_instance
+    from spothive.operations.waste import request_deletion
 
-    if action == "switch" and description is not None:
-        msg = "--description is for terminate: a switch is described by its decision"
+    if action != "terminate" and description is not None:
+        described = "a switch is described by its decision" if action == "switch" else "waste describes itself"
+        msg = f"--description is for terminate: {described}"
         raise InvalidInput(msg)
     with call.writing() as session:
         if action == "switch":
             made = request_switch(session, call.actor, decision_id=_id(target))
+        elif action == "delete":
+            made = request_deletion(session, call.actor, resource=target)
         else:
             made = request_approval(
                 session,
@@ -110,7 +118,7 @@ def make_request(
     if facts["stands"] == "PENDING":
         call.out.line(f"somebody else approves it until {until}: spothive approval approve {facts['id']}")
     else:
-        call.out.line(f"execute it until {until}: spothive approval execute {facts['id']}")
+        call.out.line(f"execute it until {until}: {_executes(facts)}")
 
 
 @command(commands, "approve")
@@ -122,6 +130,8 @@ def approve_request(call: Call, request: RequestId) -> None:
         facts = _facts(approve(session, call.actor, _id(request)))
     call.out.json(facts)
     call.out.line(f"{facts['action']} of {facts['target']} is approved until {to_the_second(facts['expires_at'])}")
+    if facts["action"] == "DELETE_WASTE":
+        call.out.line(f"next: {_executes(facts)}")
 
 
 @command(commands, "reject")
@@ -199,6 +209,12 @@ def set_policy(
     call.out.json({"auto_approve_low": auto_approve, "changed": changed})
     how = "are approved at once" if auto_approve else "wait for somebody who approves them"
     call.out.line(f"requests that are LOW or about a LAB account {how}")
+
+
+def _executes(facts: dict[str, Any]) -> str:
+    """Return the command that does what was approved."""
+    how = "waste schedule" if facts["action"] == "DELETE_WASTE" else "approval execute"
+    return f"spothive {how} {facts['id']}"
 
 
 def _id(text: str) -> UUID:

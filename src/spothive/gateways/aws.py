@@ -14,6 +14,7 @@ from spothive.gateways.aws_calls import Call, CallerIdentity
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_errors import AwsCallFailed
 from spothive.gateways.aws_scaling import ScalingCalls
+from spothive.gateways.aws_waste import WasteCalls
 from spothive.gateways.ec2_answer import FleetAnswer, read_answer
 
 SESSION_NAME: Final = "spothive"
@@ -42,7 +43,7 @@ class ObservedCluster:
     vpc_id: str | None
 
 
-class AwsGateway(ScalingCalls):
+class AwsGateway(ScalingCalls, WasteCalls):
     """Asks AWS, as spothive itself or with the credentials of an account. Safe to share between threads.
 
     Every method that asks raises

@@ -38,6 +38,20 @@ class Call(StrEnum):
     DESCRIBE_NODEGROUP = "eks:DescribeNodegroup"
     UPDATE_AUTO_SCALING_GROUP = "autoscaling:UpdateAutoScalingGroup"
     UPDATE_NODEGROUP_CONFIG = "eks:UpdateNodegroupConfig"
+    DESCRIBE_ADDRESSES = "ec2:DescribeAddresses"
+    DESCRIBE_VOLUMES = "ec2:DescribeVolumes"
+    DESCRIBE_SNAPSHOTS = "ec2:DescribeSnapshots"
+    DESCRIBE_SNAPSHOT_ATTRIBUTE = "ec2:DescribeSnapshotAttribute"
+    DESCRIBE_IMAGES = "ec2:DescribeImages"
+    DESCRIBE_IMAGE_ATTRIBUTE = "ec2:DescribeImageAttribute"
+    DESCRIBE_LAUNCH_TEMPLATES = "ec2:DescribeLaunchTemplates"
+    DESCRIBE_LAUNCH_TEMPLATE_VERSIONS = "ec2:DescribeLaunchTemplateVersions"
+    DESCRIBE_LAUNCH_CONFIGURATIONS = "autoscaling:DescribeLaunchConfigurations"
+    CREATE_SNAPSHOT = "ec2:CreateSnapshot"
+    RELEASE_ADDRESS = "ec2:ReleaseAddress"
+    DELETE_VOLUME = "ec2:DeleteVolume"
+    DELETE_SNAPSHOT = "ec2:DeleteSnapshot"
+    DEREGISTER_IMAGE = "ec2:DeregisterImage"
 
     @property
     def service(self) -> str:
@@ -58,7 +72,16 @@ market is the same for every account.
 """
 
 ACTING_CALLS: Final = frozenset(
-    {Call.TERMINATE_INSTANCES, Call.UPDATE_AUTO_SCALING_GROUP, Call.UPDATE_NODEGROUP_CONFIG}
+    {
+        Call.TERMINATE_INSTANCES,
+        Call.UPDATE_AUTO_SCALING_GROUP,
+        Call.UPDATE_NODEGROUP_CONFIG,
+        Call.CREATE_SNAPSHOT,
+        Call.RELEASE_ADDRESS,
+        Call.DELETE_VOLUME,
+        Call.DELETE_SNAPSHOT,
+        Call.DEREGISTER_IMAGE,
+    }
 )
 """Calls that change something at AWS: an account grants them with the access ``full`` alone."""
 
@@ -68,6 +91,12 @@ _PAGE_LIMITS: Final = {
     Call.LIST_CLUSTERS: 100,
     Call.LIST_NODEGROUPS: 100,
     Call.DESCRIBE_SPOT_PRICE_HISTORY: 1000,
+    Call.DESCRIBE_VOLUMES: 500,
+    Call.DESCRIBE_SNAPSHOTS: 1000,
+    Call.DESCRIBE_IMAGES: 1000,
+    Call.DESCRIBE_LAUNCH_TEMPLATES: 200,
+    Call.DESCRIBE_LAUNCH_TEMPLATE_VERSIONS: 200,
+    Call.DESCRIBE_LAUNCH_CONFIGURATIONS: 100,
 }
 
 Who: TypeAlias = Credentials | None  # None: spothive itself
@@ -108,7 +137,7 @@ class AwsCaller:
             platform: spothive's own credentials; when None, boto3 looks for them (environment, profile, role of
                 the machine).
             home_region: where questions are asked that belong to no region; it must be enabled everywhere.
-            page_size: the most instances, groups or clusters in one answer; AWS's own limits apply.
+            page_size: the most things in one answer, such as instances or volumes; AWS's own limits apply.
         """
         self._clients = AwsClients(options or ConnectionOptions(), platform=platform)
         self._home_region = home_region

@@ -127,6 +127,11 @@ def not_enabled(refusal: AwsError) -> RegionNotEnabled:
     return _made(RegionNotEnabled, refusal.action, refusal.region, refusal.code)
 
 
+def kept_in_use(action: str, region: str, code: str) -> AwsCallFailed:
+    """Return the refusal that AWS gives elsewhere, for a call that would take from its user what is in use."""
+    return _made(AwsCallFailed, action, region, code)
+
+
 def _kind(code: str, status: int) -> type[AwsError]:
     if code in THROTTLING_CODES or status == _TOO_MANY_REQUESTS:
         return AwsThrottled

@@ -32,6 +32,7 @@ from spothive.errors import AlreadyRunning
 from spothive.gateways.aws_stand_in_accounts import StandInIdentities
 from spothive.gateways.aws_stand_in_fleet import hold_fleet
 from spothive.gateways.aws_stand_in_gate import Fault, Gate
+from spothive.gateways.aws_stand_in_waste import StandInWaste
 from spothive.gateways.fleet_stand_in import (
     STAND_IN_NOW,
     STAND_IN_REGIONS,
@@ -80,8 +81,8 @@ class FleetChange:
     retyped: frozenset[str]
 
 
-class StandInAccount(StandInIdentities):
-    """A made-up AWS account with a fleet.
+class StandInAccount(StandInWaste, StandInIdentities):
+    """A made-up AWS account with a fleet, and waste if it is made.
 
     Attributes:
         account_id: 12 digits.

@@ -32,6 +32,8 @@ class StandInIdentities:
         """Open the account with these regions enabled besides the home region."""
         self.account_id = account_id
         self.regions = frozenset(regions) | {HOME_REGION}
+        self.image_parameters: dict[str, str] = {}
+        """Image by Systems Manager parameter, spelled as a launch template does: ``resolve:ssm:/name``."""
         self._numbers = count(1)
         backend = ec2_backends[account_id][HOME_REGION]
         backend.regions = [Region(name, f"ec2.{name}.amazonaws.com", "opted-in") for name in sorted(self.regions)]
@@ -95,10 +97,11 @@ class StandInIdentities:
         """Return the ARN of the user or role behind a key of the account."""
         return str(self._holder(access_key_id).arn)
 
-    def may(self, access_key_id: str, action: str) -> bool:
-        """Tell whether the user or role behind a key may call ``action``."""
+    def may(self, access_key_id: str, action: str, *, while_calling: str | None = None) -> bool:
+        """Tell whether the user or role behind a key may call ``action``, by itself or as a part of another call."""
         policies = map(_document, self._holder(access_key_id).policies.values())
-        allowed = {allowed for policy in policies for each in policy["Statement"] for allowed in each["Action"]}
+        statements = [each for policy in policies for each in policy["Statement"] if _is_met(each, while_calling)]
+        allowed = {allowed for each in statements for allowed in each["Action"]}
         return action in allowed | _ALWAYS_ALLOWED
 
     def has_cluster(self, region: str, name: str) -> bool:
@@ -143,6 +146,12 @@ def _document(policy: str | dict[str, Any]) -> dict[str, Any]:
     """Return a policy that moto keeps as text, or as an object when CloudFormation made it."""
     document: dict[str, Any] = json.loads(policy) if isinstance(policy, str) else policy
     return document
+
+
+def _is_met(statement: dict[str, Any], while_calling: str | None) -> bool:
+    """Tell whether the condition of a statement is met: none, or the one on the call that makes what is tagged."""
+    condition = statement.get("Condition")
+    return condition is None or condition == {"StringEquals": {"ec2:CreateAction": while_calling}}
 
 
 def _allows(statement: dict[str, Any], caller_arn: str, external_id: str | None) -> bool:

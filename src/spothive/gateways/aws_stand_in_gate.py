@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
-from spothive.gateways import aws_stand_in_market
+from spothive.gateways import aws_stand_in_ec2, aws_stand_in_market
 from spothive.gateways.aws_stand_in_accounts import StandInIdentities
 from spothive.gateways.aws_stand_in_signature import is_signed
 
@@ -184,7 +184,18 @@ class Gate:
         if operation == "ListNodegroups" and account and not account.has_cluster(region, _cluster_of(environ)):
             return _refuse(start_response, _NO_SUCH_CLUSTER, service)  # moto breaks
         with self.busy:
+            return self._answer(environ, start_response, form, request)
+
+    def _answer(
+        self, environ: WSGIEnvironment, start_response: StartResponse, form: dict[str, str], request: Received
+    ) -> list[bytes]:
+        """Let moto answer, corrected where EC2 does otherwise."""
+        account = self._accounts[str(request.account_id)]
+        if request.service != "ec2":
             return list(self._behind(environ, start_response))
+        if code := aws_stand_in_ec2.refusal(account, request.region, form):
+            return _refuse(start_response, _Refusal("400 No", code, code, code), request.service)
+        return aws_stand_in_ec2.answer(self._behind, environ, start_response, form, account)
 
     def _met(self, request: Received) -> Trouble | None:
         """Count a request and let it meet what was ordered for it; return what it is refused for."""
@@ -208,6 +219,8 @@ class Gate:
         """Ask the policies of whoever holds the key, and those of a role that is to be assumed."""
         if not account.may(key_id, f"{request.service}:{request.operation}"):
             return False
+        if request.operation == "CreateSnapshot" and "TagSpecification.1.ResourceType" in form:
+            return account.may(key_id, "ec2:CreateTags", while_calling=request.operation)
         if request.operation != "AssumeRole":
             return True
         role_arn = form["RoleArn"]

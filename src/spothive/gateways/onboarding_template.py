@@ -22,6 +22,8 @@ READING: Final = tuple(sorted(set(Call) - UNGRANTED_CALLS - ACTING_CALLS))
 
 ACTING: Final = (
     "autoscaling:UpdateAutoScalingGroup",
+    "ec2:CreateSnapshot",
+    "ec2:CreateTags",
     "ec2:DeleteSnapshot",
     "ec2:DeleteVolume",
     "ec2:DeregisterImage",
@@ -29,7 +31,13 @@ ACTING: Final = (
     "ec2:TerminateInstances",
     "eks:UpdateNodegroupConfig",
 )
-"""What ``full`` grants besides: removing waste and rogue instances, scaling groups for hibernation."""
+"""What ``full`` grants besides: removing waste and rogue instances, scaling groups for hibernation.
+
+Tags may be set on a snapshot while it is made, and on nothing else.
+"""
+
+CONDITIONS: Final = {"ec2:CreateTags": {"StringEquals": {"ec2:CreateAction": "CreateSnapshot"}}}
+"""Actions that are allowed on a condition alone."""
 
 ROLE_OUTPUT: Final = "RoleArn"
 """Output of the stack that holds the ARN of the role."""
@@ -91,11 +99,15 @@ def trust_policy(principal_arn: str, external_id: str | None) -> dict[str, Any]:
 
 
 def permissions(actions: tuple[str, ...]) -> dict[str, Any]:
-    """Return the policy that allows these actions on everything in the account."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}],
-    }
+    """Return the policy that allows these actions on everything in the account, some on a condition."""
+    plain = [action for action in actions if action not in CONDITIONS]
+    statements: list[dict[str, Any]] = [{"Effect": "Allow", "Action": plain, "Resource": "*"}]
+    statements += [
+        {"Effect": "Allow", "Action": [action], "Resource": "*", "Condition": CONDITIONS[action]}
+        for action in actions
+        if action in CONDITIONS
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _role(principal_arn: str, external_id: str, access: Access) -> dict[str, Any]:

@@ -14,7 +14,7 @@ class ObservedAddress:
     Attributes:
         allocation_id: AWS's id, ``eipalloc-...``.
         public_ip: the address itself.
-        used_by: association, network interface or instance it belongs to; None while nothing has it.
+        used_by: association, network interface, instance or service it belongs to; None while nothing has it.
     """
 
     allocation_id: str
@@ -79,6 +79,10 @@ class ObservedImage:
         snapshots: size in GiB of each EBS snapshot the image stands on, by its id.
         created_at: UTC.
         is_public: whether everybody may launch it.
+        last_launched_at: when anybody last launched an instance from it, UTC, a day late; None if not since April 2017.
+        architecture: such as x86_64.
+        root_device: name of the device it boots from, such as /dev/xvda.
+        devices: snapshot of each EBS device, by the name of the device.
     """
 
     image_id: str
@@ -89,6 +93,10 @@ class ObservedImage:
     created_at: datetime
     is_public: bool
     tags: Mapping[str, str] = field(default_factory=dict)
+    last_launched_at: datetime | None = None
+    architecture: str = ""
+    root_device: str = ""
+    devices: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +107,12 @@ class References:
         images: for example ``{"ami-1": ("instance i-1", "launch template lt-1 version 3", "Auto Scaling group web")}``.
         snapshots: those that block devices of templates and configurations name; not those behind images.
         looked_at: how many of each were read, such as ``{"instances": 12, "launch template versions": 4}``.
+        unresolved: what is named in the place of an image, or for one, and could not be followed to an image's id:
+            ``{"resolve:ssm:/golden": ("launch template lt-1 version 2",)}``. Unless it is empty, an image that stands
+            nowhere in ``images`` may be used all the same, and a snapshot likewise.
     """
 
     images: Mapping[str, tuple[str, ...]]
     snapshots: Mapping[str, tuple[str, ...]]
     looked_at: Mapping[str, int]
+    unresolved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

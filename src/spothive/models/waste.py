@@ -14,10 +14,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.models.base import Base, Timestamped, check, json_object, unique_where
 from spothive.models.fleet import Account, ScanKind, ScanRun, ScanStatus
-from spothive.schema.refusal import HasColumns, Refusal
+from spothive.schema.refusal import HasColumns, Refusal, older_than
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, owned
-from spothive.schema.types import AsciiText, Money, Text, TextEnum, Whole
+from spothive.schema.types import AsciiText, Money, Text, TextEnum, Whole, a_day_after
 
 
 class WasteType(enum.StrEnum):
@@ -50,17 +50,50 @@ WASTE_LIFE = StateMachine(
 )
 
 
-def _complete_scan_of(waste: HasColumns) -> sa.Exists:
-    runs = ScanRun.__table__
-    return sa.exists(
-        sa.select(runs.c.id).where(
-            runs.c.tenant_id == waste.c.tenant_id,
-            runs.c.id == waste.c.scan_run_id,
-            runs.c.account_id == waste.c.account_id,
-            runs.c.kind == ScanKind.WASTE,
-            runs.c.status == ScanStatus.COMPLETE,
-        )
+def _scans(waste: HasColumns, runs: Any) -> sa.Select[Any]:
+    """Return the waste scans of the account of a resource that have ended."""
+    return sa.select(runs.c.id).where(
+        runs.c.tenant_id == waste.c.tenant_id,
+        runs.c.account_id == waste.c.account_id,
+        runs.c.kind == ScanKind.WASTE,
+        runs.c.status != ScanStatus.RUNNING,
     )
+
+
+def _seen_by_the_latest(waste: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that the latest scan of the account that has ended saw the resource, and is COMPLETE."""
+    run, later = ScanRun.__table__.alias("run"), ScanRun.__table__.alias("later")
+    complete = _scans(waste, run).where(run.c.id == waste.c.scan_run_id, run.c.status == ScanStatus.COMPLETE)
+    return complete.where(sa.not_(_scans(waste, later).where(later.c.started_at > run.c.started_at).exists())).exists()
+
+
+def _seen_twice(waste: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that two COMPLETE scans, at least 24 hours apart, saw the resource."""
+    first, last = ScanRun.__table__.alias("first"), ScanRun.__table__.alias("last")
+    since = waste.c.claimed_since
+    began = _scans(waste, first).where(first.c.status == ScanStatus.COMPLETE, first.c.started_at == since)
+    again = _scans(waste, last).where(last.c.status == ScanStatus.COMPLETE, last.c.id == waste.c.scan_run_id)
+    return sa.and_(began.exists(), again.where(a_day_after(since) <= last.c.started_at).exists())
+
+
+def _in_haste(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that a deletion begins before its grace has ended, or ends without having begun.
+
+    What is DELETED without having been scheduled is left to the moves.
+    """
+    was, now, begun = old.c.status, new.c.status, new.c.deletion_begun_at
+    over = sa.and_(was == WasteStatus.SCHEDULED_DELETE, older_than(old.c.scheduled_deletion_date, 0))
+    begins = sa.and_(begun.is_not(None), old.c.deletion_begun_at.is_distinct_from(begun))
+    ends = sa.and_(now == WasteStatus.DELETED, was == WasteStatus.SCHEDULED_DELETE)
+    hasty = sa.or_(sa.and_(sa.or_(begins, ends), over.is_not(sa.true())), sa.and_(ends, begun.is_(None)))
+    return sa.and_(sa.or_(now != WasteStatus.DELETED, was == WasteStatus.SCHEDULED_DELETE), hasty)
+
+
+def _other_plan(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    sooner = new.c.scheduled_deletion_date < old.c.scheduled_deletion_date
+    other = sa.or_(sooner, old.c.plan_hash.is_distinct_from(new.c.plan_hash))
+    scheduled = WasteStatus.SCHEDULED_DELETE
+    return sa.and_(old.c.status == scheduled, new.c.status == scheduled, other)
 
 
 class WasteResource(TenantOwned, Timestamped, Base):
@@ -94,6 +127,10 @@ class WasteResource(TenantOwned, Timestamped, Base):
     evidence: Mapped[dict[str, Any]] = json_object(comment="references that were looked for, and not found")
     resource_metadata: Mapped[dict[str, Any]] = json_object(comment="the resource as AWS described it")
     reason: Mapped[str] = mapped_column(Text(4000, 1), comment="why it counts as waste, for people")
+    claimed_since: Mapped[datetime | None] = mapped_column(
+        comment="when the first COMPLETE scan began that saw it unused in this way, UTC"
+    )
+    deletion_begun_at: Mapped[datetime | None] = mapped_column(comment="when AWS was last about to be told, UTC")
 
     account: Mapped[Account] = belongs_to("WasteResource.account_id", back_populates="waste_resources")
     scan_run: Mapped[ScanRun | None] = belongs_to("WasteResource.scan_run_id")
@@ -109,6 +146,9 @@ class WasteResource(TenantOwned, Timestamped, Base):
         ),
         Index(None, "tenant_id", "account_id", "status"),
         Index(None, "tenant_id", "status", "scheduled_deletion_date"),
+        Index(None, "tenant_id", "detected_at"),
+        Index(None, "tenant_id", "resource_id"),
+        Index(None, "tenant_id", "account_id", "deletion_begun_at"),
         check(
             "scheduled",
             "(status = 'SCHEDULED_DELETE') = (scheduled_deletion_date IS NOT NULL)",
@@ -124,6 +164,11 @@ class WasteResource(TenantOwned, Timestamped, Base):
             "(status = 'DELETED') = (deleted_at IS NOT NULL)",
             "deleted_at is set exactly when the resource is DELETED",
         ),
+        check(
+            "begun",
+            "deletion_begun_at IS NULL OR status IN ('SCHEDULED_DELETE', 'DELETED')",
+            "only a deletion that is scheduled begins",
+        ),
         check("seen", "last_seen_at >= detected_at", "a resource is not last seen before it is first seen"),
         {
             "info": {
@@ -132,11 +177,37 @@ class WasteResource(TenantOwned, Timestamped, Base):
                         rule="lc_waste_resources_complete",
                         events=("update",),
                         columns=("status", "scan_run_id", "account_id"),
-                        when=lambda _, new: sa.and_(
-                            new.c.status == WasteStatus.SCHEDULED_DELETE, sa.not_(_complete_scan_of(new))
+                        only=lambda _, new: new.c.status == WasteStatus.SCHEDULED_DELETE,
+                        when=lambda _, new: sa.not_(_seen_by_the_latest(new)),
+                        message=(
+                            "only what the account's latest waste scan saw can be scheduled for deletion, and only if "
+                            "that scan is COMPLETE"
                         ),
-                        message="only what a COMPLETE waste scan of the account saw can be scheduled for deletion",
-                    )
+                    ),
+                    Refusal(
+                        rule="lc_waste_resources_flagged",
+                        events=("update",),
+                        columns=("status",),
+                        only=lambda old, new: sa.and_(
+                            old.c.status == WasteStatus.DETECTED, new.c.status == WasteStatus.FLAGGED
+                        ),
+                        when=lambda _, new: sa.not_(_seen_twice(new)),
+                        message="only what two COMPLETE waste scans saw, at least 24 hours apart, is flagged",
+                    ),
+                    Refusal(
+                        rule="lc_waste_resources_grace",
+                        events=("update",),
+                        columns=("status", "deletion_begun_at"),
+                        when=_in_haste,
+                        message="a deletion begins when its grace has ended, and ends when it has begun",
+                    ),
+                    Refusal(
+                        rule="lc_waste_resources_plan",
+                        events=("update",),
+                        columns=("plan_hash", "scheduled_deletion_date"),
+                        when=_other_plan,
+                        message="what is scheduled keeps its plan, and its grace is not shortened",
+                    ),
                 ]
             }
         },

@@ -191,6 +191,13 @@ def _execute_twice(graph: Graph) -> None:
     graph.walk("approval_requests", "APPROVED", executed_at=NOW).change("approval_requests", executed_at=None)
 
 
+def _schedule_after_a_failed_scan(graph: Graph) -> None:
+    graph.walk("waste_resources", "FLAGGED")  # seen by two that are COMPLETE
+    later = graph.add("scan_runs", 60, started_at=NOW)["id"]
+    graph.change("scan_runs", later, **entering("scan_runs", "FAILED"))
+    graph.change("waste_resources", **entering("waste_resources", "SCHEDULED_DELETE"))
+
+
 WASTE_AND_APPROVALS: dict[str, Act] = {
     "ck_approval_requests_approver": walk("approval_requests", "APPROVED", decided_by="person"),
     "ck_approval_requests_decided": change("approval_requests", decided_at=NOW, decided_by="policy"),
@@ -215,13 +222,21 @@ WASTE_AND_APPROVALS: dict[str, Act] = {
     "lc_backup_codes_used_at_once": _use_twice("backup_codes", "used_at"),
     "lc_api_keys_revoked_at_once": _use_twice("api_keys", "revoked_at"),
     "lc_session_logs_logged_out_at_once": _use_twice("session_logs", "logged_out_at"),
+    "ck_waste_resources_begun": lambda g: g.walk("waste_resources", "SCHEDULED_DELETE").change(
+        "waste_resources", status="FLAGGED", scheduled_deletion_date=None, deletion_begun_at=NOW
+    ),
     "ck_waste_resources_deleted": change("waste_resources", deleted_at=NOW),
     "ck_waste_resources_planned": walk("waste_resources", "SCHEDULED_DELETE", plan_hash=None),
     "ck_waste_resources_scheduled": change("waste_resources", scheduled_deletion_date=NOW),
     "ck_waste_resources_seen": change("waste_resources", detected_at=SOON, last_seen_at=NOW),
     "uq_waste_resources_live": lambda g: g.add("waste_resources", resource_id=g.rows["waste_resources"]["resource_id"]),
-    "lc_waste_resources_complete": lambda g: g.walk("waste_resources", "FLAGGED").change(
-        "waste_resources", **entering("waste_resources", "SCHEDULED_DELETE")
+    "lc_waste_resources_complete": _schedule_after_a_failed_scan,
+    "lc_waste_resources_flagged": change("waste_resources", status="FLAGGED"),
+    "lc_waste_resources_grace": lambda g: g.walk(
+        "waste_resources", "SCHEDULED_DELETE", scheduled_deletion_date=utc_now() + timedelta(hours=1)
+    ).change("waste_resources", **entering("waste_resources", "DELETED")),
+    "lc_waste_resources_plan": lambda g: g.walk("waste_resources", "SCHEDULED_DELETE").change(
+        "waste_resources", scheduled_deletion_date=NOW - timedelta(seconds=1)
     ),
 }
 

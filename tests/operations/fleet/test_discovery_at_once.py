@@ -27,7 +27,7 @@ from spothive.errors import AlreadyRunning, Conflict, NetworkInTransaction
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
 from spothive.gateways.ec2_answer import FleetAnswer, RefusedInstance
-from spothive.operations.fleet import ScanResult, disconnect_account, discovery, import_fleet, reconcile
+from spothive.operations.fleet import ScanResult, disconnect_account, discovery, import_fleet, reconcile, scanning
 from tests.conftest import Database
 from tests.factories.fleets import answer_of, observed
 from tests.operations.conftest import World, audited
@@ -86,7 +86,7 @@ def test_a_run_without_a_word_is_taken_over_and_writes_nothing_more(
     db: Database, desk: Desk, shop: StandInAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lease of the first runs out while it is at work: the second takes over, the first learns it."""
-    monkeypatch.setattr(discovery, "REGIONS_AT_ONCE", 1)
+    monkeypatch.setattr(scanning, "REGIONS_AT_ONCE", 1)
     second: list[ScanResult] = []
     kept: list[dict[str, Any]] = []
 
@@ -119,7 +119,7 @@ def test_the_run_of_another_process_is_not_written_to(
         as_owner(db, "UPDATE scan_runs SET status = 'FAILED', finished_at = started_at WHERE status = 'RUNNING'")
         facts = {"account_id": rows_of(Account)[0]["id"], "kind": ScanKind.DISCOVERY, "units_expected": 3}
         with get_db_session(tenant=world.acme) as session:
-            session.add(ScanRun(**facts, lease_token=uuid4(), leased_until=utc_now() + discovery.LEASE))
+            session.add(ScanRun(**facts, lease_token=uuid4(), leased_until=utc_now() + scanning.LEASE))
         theirs.append(last_run())
 
     with pytest.raises(AlreadyRunning, match="took this one over"):

@@ -28,7 +28,7 @@ from spothive.gateways.aws_errors import AwsRefused, AwsUnavailable
 from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
 from spothive.gateways.aws_stand_in_gate import Fault, Trouble
 from spothive.gateways.ec2_answer import FleetAnswer, RefusedInstance
-from spothive.operations.fleet import discovery
+from spothive.operations.fleet import scanning
 from tests.conftest import Database
 from tests.factories.fleets import observed
 from tests.operations.conftest import audited, versions
@@ -250,7 +250,7 @@ def test_access_that_is_withdrawn_half_way_fails_the_account_and_ends_nothing_un
             customer.withdraw_permissions()
         return read(credentials, region)
 
-    monkeypatch.setattr(discovery, "REGIONS_AT_ONCE", 1)
+    monkeypatch.setattr(scanning, "REGIONS_AT_ONCE", 1)
     monkeypatch.setattr(desk.gateway, "instance_pages", pages)
     result = desk.discover()
     assert (result.status, sorted(result.failed)) == (ScanStatus.PARTIAL, [AWAY, HOME])

@@ -75,7 +75,7 @@ def test_only_admins_of_platform_are_staff(role: Role) -> None:
 
 
 def test_a_refusal_names_the_roles_that_may() -> None:
-    named = "accounts, decisions, replicas, spot events, outages, "
+    named = "accounts, decisions, replicas, spot events, outages, waste, "
     able = "super_admin, admin, client"
     with pytest.raises(Denied, match=rf"^somebody \(user\) may not manage {named}.*: ask {able}$"):
         require(an_actor(Role.USER), Action.MANAGE, attempt="x", resource="y", resource_type=ResourceType.ACCOUNT)

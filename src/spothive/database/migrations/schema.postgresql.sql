@@ -2206,7 +2206,7 @@ CREATE TABLE scan_runs (
     CONSTRAINT fk_scan_runs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
 );
 
-CREATE INDEX ix_scan_runs_tenant_id_account_id ON scan_runs (tenant_id, account_id);
+CREATE INDEX ix_scan_runs_tenant_id_account_id_kind_started_at ON scan_runs (tenant_id, account_id, kind, started_at);
 
 CREATE INDEX ix_scan_runs_tenant_id_started_at ON scan_runs (tenant_id, started_at);
 
@@ -2776,12 +2776,15 @@ CREATE TABLE waste_resources (
     evidence JSONB DEFAULT '{}' NOT NULL,
     resource_metadata JSONB DEFAULT '{}' NOT NULL,
     reason TEXT NOT NULL,
+    claimed_since TIMESTAMP WITH TIME ZONE,
+    deletion_begun_at TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_waste_resources PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_waste_resources_scheduled CHECK ((status = 'SCHEDULED_DELETE') = (scheduled_deletion_date IS NOT NULL)),
     CONSTRAINT ck_waste_resources_planned CHECK (status NOT IN ('SCHEDULED_DELETE', 'DELETED') OR plan_hash IS NOT NULL),
     CONSTRAINT ck_waste_resources_deleted CHECK ((status = 'DELETED') = (deleted_at IS NOT NULL)),
+    CONSTRAINT ck_waste_resources_begun CHECK (deletion_begun_at IS NULL OR status IN ('SCHEDULED_DELETE', 'DELETED')),
     CONSTRAINT ck_waste_resources_seen CHECK (last_seen_at >= detected_at),
     CONSTRAINT ck_waste_resources_resource_type_values CHECK (resource_type IN ('elastic_ip', 'ebs_volume', 'ebs_snapshot', 'ami')),
     CONSTRAINT ck_waste_resources_resource_id_length CHECK (length(resource_id) >= 1 AND length(resource_id) <= 100),
@@ -2801,6 +2804,8 @@ CREATE TABLE waste_resources (
     CONSTRAINT ck_waste_resources_evidence_json CHECK (jsonb_typeof(evidence) = 'object' AND octet_length(evidence::text) <= 262144),
     CONSTRAINT ck_waste_resources_resource_metadata_json CHECK (jsonb_typeof(resource_metadata) = 'object' AND octet_length(resource_metadata::text) <= 262144),
     CONSTRAINT ck_waste_resources_reason_length CHECK (length(reason) >= 1 AND length(reason) <= 4000),
+    CONSTRAINT ck_waste_resources_claimed_since_utc CHECK (claimed_since >= '0001-01-01 00:00:00+00' AND claimed_since < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_waste_resources_deletion_begun_at_utc CHECK (deletion_begun_at >= '0001-01-01 00:00:00+00' AND deletion_begun_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_waste_resources_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_waste_resources_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT uq_waste_resources_id UNIQUE (id),
@@ -2809,7 +2814,13 @@ CREATE TABLE waste_resources (
     CONSTRAINT fk_waste_resources_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
 );
 
+CREATE INDEX ix_waste_resources_tenant_id_account_id_deletion_begun_at ON waste_resources (tenant_id, account_id, deletion_begun_at);
+
 CREATE INDEX ix_waste_resources_tenant_id_account_id_status ON waste_resources (tenant_id, account_id, status);
+
+CREATE INDEX ix_waste_resources_tenant_id_detected_at ON waste_resources (tenant_id, detected_at);
+
+CREATE INDEX ix_waste_resources_tenant_id_resource_id ON waste_resources (tenant_id, resource_id);
 
 CREATE INDEX ix_waste_resources_tenant_id_scan_run_id ON waste_resources (tenant_id, scan_run_id);
 
@@ -2856,6 +2867,10 @@ COMMENT ON COLUMN waste_resources.evidence IS 'references that were looked for, 
 COMMENT ON COLUMN waste_resources.resource_metadata IS 'the resource as AWS described it';
 
 COMMENT ON COLUMN waste_resources.reason IS 'why it counts as waste, for people';
+
+COMMENT ON COLUMN waste_resources.claimed_since IS 'when the first COMPLETE scan began that saw it unused in this way, UTC';
+
+COMMENT ON COLUMN waste_resources.deletion_begun_at IS 'when AWS was last about to be told, UTC';
 
 COMMENT ON COLUMN waste_resources.created_at IS 'UTC';
 
@@ -4663,9 +4678,11 @@ EXECUTE FUNCTION spothive_refuse('lc_waste_resources_key');
 CREATE OR REPLACE FUNCTION guard_lc_waste_resources_complete() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$
 BEGIN
-  IF new.status = 'SCHEDULED_DELETE' AND NOT (EXISTS (SELECT scan_runs.id 
-FROM scan_runs 
-WHERE scan_runs.tenant_id = new.tenant_id AND scan_runs.id = new.scan_run_id AND scan_runs.account_id = new.account_id AND scan_runs.kind = 'waste' AND scan_runs.status = 'COMPLETE')) THEN
+  IF NOT (EXISTS (SELECT run.id 
+FROM scan_runs AS run 
+WHERE run.tenant_id = new.tenant_id AND run.account_id = new.account_id AND run.kind = 'waste' AND run.status != 'RUNNING' AND run.id = new.scan_run_id AND run.status = 'COMPLETE' AND NOT (EXISTS (SELECT later.id 
+FROM scan_runs AS later 
+WHERE later.tenant_id = new.tenant_id AND later.account_id = new.account_id AND later.kind = 'waste' AND later.status != 'RUNNING' AND later.started_at > run.started_at)))) THEN
     RAISE EXCEPTION 'lc_waste_resources_complete' USING ERRCODE = '23514', CONSTRAINT = 'lc_waste_resources_complete', TABLE = TG_TABLE_NAME;
   END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
@@ -4674,7 +4691,35 @@ END
 $guard$;
 
 CREATE TRIGGER lc_waste_resources_complete BEFORE UPDATE OF status, scan_run_id, account_id ON waste_resources FOR EACH ROW
+WHEN (new.status = 'SCHEDULED_DELETE')
 EXECUTE FUNCTION guard_lc_waste_resources_complete();
+
+CREATE OR REPLACE FUNCTION guard_lc_waste_resources_flagged() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF NOT ((EXISTS (SELECT first.id 
+FROM scan_runs AS first 
+WHERE first.tenant_id = new.tenant_id AND first.account_id = new.account_id AND first.kind = 'waste' AND first.status != 'RUNNING' AND first.status = 'COMPLETE' AND first.started_at = new.claimed_since)) AND (EXISTS (SELECT last.id 
+FROM scan_runs AS last 
+WHERE last.tenant_id = new.tenant_id AND last.account_id = new.account_id AND last.kind = 'waste' AND last.status != 'RUNNING' AND last.status = 'COMPLETE' AND last.id = new.scan_run_id AND (new.claimed_since + interval '24 hours') <= last.started_at))) THEN
+    RAISE EXCEPTION 'lc_waste_resources_flagged' USING ERRCODE = '23514', CONSTRAINT = 'lc_waste_resources_flagged', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_waste_resources_flagged BEFORE UPDATE OF status ON waste_resources FOR EACH ROW
+WHEN (old.status = 'DETECTED' AND new.status = 'FLAGGED')
+EXECUTE FUNCTION guard_lc_waste_resources_flagged();
+
+CREATE TRIGGER lc_waste_resources_grace BEFORE UPDATE OF status, deletion_begun_at ON waste_resources FOR EACH ROW
+WHEN ((new.status != 'DELETED' OR old.status = 'SCHEDULED_DELETE') AND ((new.deletion_begun_at IS NOT NULL AND old.deletion_begun_at IS DISTINCT FROM new.deletion_begun_at OR new.status = 'DELETED' AND old.status = 'SCHEDULED_DELETE') AND (old.status = 'SCHEDULED_DELETE' AND (old.scheduled_deletion_date < clock_timestamp() - interval '0 hours')) IS NOT true OR new.status = 'DELETED' AND old.status = 'SCHEDULED_DELETE' AND new.deletion_begun_at IS NULL))
+EXECUTE FUNCTION spothive_refuse('lc_waste_resources_grace');
+
+CREATE TRIGGER lc_waste_resources_plan BEFORE UPDATE OF plan_hash, scheduled_deletion_date ON waste_resources FOR EACH ROW
+WHEN (old.status = 'SCHEDULED_DELETE' AND new.status = 'SCHEDULED_DELETE' AND (new.scheduled_deletion_date < old.scheduled_deletion_date OR old.plan_hash IS DISTINCT FROM new.plan_hash))
+EXECUTE FUNCTION spothive_refuse('lc_waste_resources_plan');
 
 REVOKE ALL ON waste_resources FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

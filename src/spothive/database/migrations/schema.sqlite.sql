@@ -1434,7 +1434,7 @@ CREATE TABLE scan_runs (
 )
  STRICT;
 
-CREATE INDEX ix_scan_runs_tenant_id_account_id ON scan_runs (tenant_id, account_id);
+CREATE INDEX ix_scan_runs_tenant_id_account_id_kind_started_at ON scan_runs (tenant_id, account_id, kind, started_at);
 
 CREATE INDEX ix_scan_runs_tenant_id_started_at ON scan_runs (tenant_id, started_at);
 
@@ -1791,12 +1791,15 @@ CREATE TABLE waste_resources (
     evidence TEXT DEFAULT '{}' NOT NULL,
     resource_metadata TEXT DEFAULT '{}' NOT NULL,
     reason TEXT NOT NULL,
+    claimed_since TEXT,
+    deletion_begun_at TEXT,
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_waste_resources PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_waste_resources_scheduled CHECK ((status = 'SCHEDULED_DELETE') = (scheduled_deletion_date IS NOT NULL)),
     CONSTRAINT ck_waste_resources_planned CHECK (status NOT IN ('SCHEDULED_DELETE', 'DELETED') OR plan_hash IS NOT NULL),
     CONSTRAINT ck_waste_resources_deleted CHECK ((status = 'DELETED') = (deleted_at IS NOT NULL)),
+    CONSTRAINT ck_waste_resources_begun CHECK (deletion_begun_at IS NULL OR status IN ('SCHEDULED_DELETE', 'DELETED')),
     CONSTRAINT ck_waste_resources_seen CHECK (last_seen_at >= detected_at),
     CONSTRAINT ck_waste_resources_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_waste_resources_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
@@ -1820,6 +1823,8 @@ CREATE TABLE waste_resources (
     CONSTRAINT ck_waste_resources_evidence_json CHECK (CASE WHEN json_valid(evidence) THEN json_type(evidence) = 'object' AND length(CAST(evidence AS BLOB)) <= 262144 ELSE evidence IS NULL END),
     CONSTRAINT ck_waste_resources_resource_metadata_json CHECK (CASE WHEN json_valid(resource_metadata) THEN json_type(resource_metadata) = 'object' AND length(CAST(resource_metadata AS BLOB)) <= 262144 ELSE resource_metadata IS NULL END),
     CONSTRAINT ck_waste_resources_reason_length CHECK (length(reason) >= 1 AND length(reason) <= 4000 AND instr(reason, char(0)) = 0),
+    CONSTRAINT ck_waste_resources_claimed_since_utc CHECK (claimed_since GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(claimed_since, 1, 10), '+0 days') IS substr(claimed_since, 1, 10) AND substr(claimed_since, 1, 4) > '0000' AND substr(claimed_since, 12, 2) < '24' AND substr(claimed_since, 15, 2) < '60' AND substr(claimed_since, 18, 2) < '60' OR claimed_since IS NULL),
+    CONSTRAINT ck_waste_resources_deletion_begun_at_utc CHECK (deletion_begun_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(deletion_begun_at, 1, 10), '+0 days') IS substr(deletion_begun_at, 1, 10) AND substr(deletion_begun_at, 1, 4) > '0000' AND substr(deletion_begun_at, 12, 2) < '24' AND substr(deletion_begun_at, 15, 2) < '60' AND substr(deletion_begun_at, 18, 2) < '60' OR deletion_begun_at IS NULL),
     CONSTRAINT ck_waste_resources_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
     CONSTRAINT ck_waste_resources_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
     CONSTRAINT uq_waste_resources_id UNIQUE (id),
@@ -1829,7 +1834,13 @@ CREATE TABLE waste_resources (
 )
  STRICT;
 
+CREATE INDEX ix_waste_resources_tenant_id_account_id_deletion_begun_at ON waste_resources (tenant_id, account_id, deletion_begun_at);
+
 CREATE INDEX ix_waste_resources_tenant_id_account_id_status ON waste_resources (tenant_id, account_id, status);
+
+CREATE INDEX ix_waste_resources_tenant_id_detected_at ON waste_resources (tenant_id, detected_at);
+
+CREATE INDEX ix_waste_resources_tenant_id_resource_id ON waste_resources (tenant_id, resource_id);
 
 CREATE INDEX ix_waste_resources_tenant_id_scan_run_id ON waste_resources (tenant_id, scan_run_id);
 
@@ -3007,10 +3018,28 @@ WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_waste_resources_key'); END;
 
 CREATE TRIGGER lc_waste_resources_complete BEFORE UPDATE OF status, scan_run_id, account_id ON waste_resources FOR EACH ROW
-WHEN new.status = 'SCHEDULED_DELETE' AND NOT (EXISTS (SELECT scan_runs.id 
-FROM scan_runs 
-WHERE scan_runs.tenant_id = new.tenant_id AND scan_runs.id = new.scan_run_id AND scan_runs.account_id = new.account_id AND scan_runs.kind = 'waste' AND scan_runs.status = 'COMPLETE'))
+WHEN CASE WHEN new.status = 'SCHEDULED_DELETE' THEN NOT (EXISTS (SELECT run.id 
+FROM scan_runs AS run 
+WHERE run.tenant_id = new.tenant_id AND run.account_id = new.account_id AND run.kind = 'waste' AND run.status != 'RUNNING' AND run.id = new.scan_run_id AND run.status = 'COMPLETE' AND NOT (EXISTS (SELECT later.id 
+FROM scan_runs AS later 
+WHERE later.tenant_id = new.tenant_id AND later.account_id = new.account_id AND later.kind = 'waste' AND later.status != 'RUNNING' AND later.started_at > run.started_at)))) ELSE 0 END
 BEGIN SELECT RAISE(ABORT, 'lc_waste_resources_complete'); END;
+
+CREATE TRIGGER lc_waste_resources_flagged BEFORE UPDATE OF status ON waste_resources FOR EACH ROW
+WHEN CASE WHEN old.status = 'DETECTED' AND new.status = 'FLAGGED' THEN NOT ((EXISTS (SELECT first.id 
+FROM scan_runs AS first 
+WHERE first.tenant_id = new.tenant_id AND first.account_id = new.account_id AND first.kind = 'waste' AND first.status != 'RUNNING' AND first.status = 'COMPLETE' AND first.started_at = new.claimed_since)) AND (EXISTS (SELECT last.id 
+FROM scan_runs AS last 
+WHERE last.tenant_id = new.tenant_id AND last.account_id = new.account_id AND last.kind = 'waste' AND last.status != 'RUNNING' AND last.status = 'COMPLETE' AND last.id = new.scan_run_id AND (strftime('%Y-%m-%d %H:%M:%S', substr(new.claimed_since, 1, 19), '+24 hours') || substr(new.claimed_since, 20)) <= last.started_at))) ELSE 0 END
+BEGIN SELECT RAISE(ABORT, 'lc_waste_resources_flagged'); END;
+
+CREATE TRIGGER lc_waste_resources_grace BEFORE UPDATE OF status, deletion_begun_at ON waste_resources FOR EACH ROW
+WHEN (new.status != 'DELETED' OR old.status = 'SCHEDULED_DELETE') AND ((new.deletion_begun_at IS NOT NULL AND old.deletion_begun_at IS NOT new.deletion_begun_at OR new.status = 'DELETED' AND old.status = 'SCHEDULED_DELETE') AND (old.status = 'SCHEDULED_DELETE' AND (old.scheduled_deletion_date < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-0 hours')) = 1) IS NOT 1 OR new.status = 'DELETED' AND old.status = 'SCHEDULED_DELETE' AND new.deletion_begun_at IS NULL)
+BEGIN SELECT RAISE(ABORT, 'lc_waste_resources_grace'); END;
+
+CREATE TRIGGER lc_waste_resources_plan BEFORE UPDATE OF plan_hash, scheduled_deletion_date ON waste_resources FOR EACH ROW
+WHEN old.status = 'SCHEDULED_DELETE' AND new.status = 'SCHEDULED_DELETE' AND (new.scheduled_deletion_date < old.scheduled_deletion_date OR old.plan_hash IS NOT new.plan_hash)
+BEGIN SELECT RAISE(ABORT, 'lc_waste_resources_plan'); END;
 
 CREATE TRIGGER lc_agent_actions_status_first BEFORE INSERT ON agent_actions FOR EACH ROW
 WHEN (new.status NOT IN ('PENDING'))

@@ -99,6 +99,7 @@ def _live(dice: Dice, period: Period, life: Life, ending: WasteStatus, scans: li
     """Tell the life of a resource: flagged by the second scan that saw it, and what was done with it then."""
     first = _seen_in(ending)
     life.born["scan_run_id"] = scans[first]
+    life.born["claimed_since"] = life.born["detected_at"]
     if ending == WasteStatus.DETECTED:
         return
     again = period.until - WASTE_SCANS[first + 1]
@@ -106,10 +107,12 @@ def _live(dice: Dice, period: Period, life: Life, ending: WasteStatus, scans: li
     approved = again + timedelta(hours=2)
     if ending in {_SCHEDULED, WasteStatus.DELETED}:
         scheduled = {"scheduled_deletion_date": approved + _GRACE, "plan_hash": dice.hash()}
-        life.then(step(approved, status=_SCHEDULED, **scheduled))
+        # The rule asks for the latest scan, and in here all have ended: what is gone tells its own scan again below.
+        life.then(step(approved, status=_SCHEDULED, scan_run_id=scans[-1], **scheduled))
     if ending == WasteStatus.DELETED:
         gone = approved + _GRACE + timedelta(minutes=1)
         facts: Row = {"scheduled_deletion_date": None, "deleted_at": gone, "undo_recipe": _undo(dice, life.born)}
+        facts |= {"deletion_begun_at": gone, "scan_run_id": scans[first + 1]}
         life.then(step(gone, status=ending, **facts))
     if ending == WasteStatus.RESOLVED:
         life.then(step(again + timedelta(days=1), status=ending))

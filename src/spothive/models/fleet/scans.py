@@ -116,6 +116,7 @@ class ScanRun(TenantOwned, Timestamped, Base):
             "finished_at is set exactly when the run has ended",
         ),
         Index(None, "tenant_id", "started_at"),
+        Index(None, "tenant_id", "account_id", "kind", "started_at"),
         unique_where("uq_scan_runs_running", "tenant_id", "account_id", "kind", where="status = 'RUNNING'"),
         {
             "info": {

@@ -47,7 +47,7 @@ _EXECUTED: Final = "approval.executed"
 _TERMINATED: Final = "instance.terminated"
 _ENDING: Final = frozenset({InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED})
 _ELSEWHERE: Final = {
-    ApprovalAction.DELETE_WASTE: "scheduling the deletion of the resource",
+    ApprovalAction.DELETE_WASTE: "`spothive waste schedule`",
     ApprovalAction.HIBERNATE_CLUSTER: "the cluster's hibernation",
 }
 

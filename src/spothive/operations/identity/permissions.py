@@ -17,8 +17,8 @@ class Action(enum.StrEnum):
     READ = "read the own tenant, set own preferences, request an approval"
     EXPERIMENT = "run lab experiments, assign models to LAB instances and decide about those"
     MANAGE = (
-        "manage accounts, decisions, replicas, spot events, outages, schedules, policies, templates, webhooks, "
-        "API keys, datasets; approve LOW and MEDIUM"
+        "manage accounts, decisions, replicas, spot events, outages, waste, schedules, policies, templates, "
+        "webhooks, API keys, datasets; approve LOW and MEDIUM"
     )
     MANAGE_USERS = "invite and disable users"
     APPROVE_HIGH = "approve HIGH"
