@@ -179,6 +179,8 @@ def test_images_are_told_disabled_ones_too(gateway: AwsGateway, account: StandIn
         snapshots={disks[0]: 8, disks[1]: 200},
         created_at=NOW - timedelta(days=9),
         is_public=False,
+        root_device="/dev/sda1",
+        devices={"/dev/sda1": disks[0], "/dev/sdb": disks[1]},
         tags={"Team": "shop"},
     )
     assert seen[disabled].state == "disabled"

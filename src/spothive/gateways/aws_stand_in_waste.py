@@ -321,11 +321,12 @@ class _Image(Ami):
 
     @property
     def block_device_mappings(self) -> list[dict[str, Any]]:
-        """Return a device for each snapshot."""
+        """Return a device for each snapshot: the one it boots from first."""
         disks = getattr(self, "disks", {})
+        names = [self.root_device_name, *(f"/dev/sd{letter}" for letter in "bcdefghijklmnop")]
         return [
-            {"DeviceName": f"/dev/sd{chr(ord('a') + number)}", "Ebs": {"SnapshotId": each, "VolumeSize": size}}
-            for number, (each, size) in enumerate(disks.items())
+            {"DeviceName": name, "Ebs": {"SnapshotId": each, "VolumeSize": size}}
+            for name, (each, size) in zip(names, disks.items(), strict=False)
         ]
 
 
