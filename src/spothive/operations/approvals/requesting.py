@@ -95,7 +95,7 @@ def request_approval(
         return before
     now = database_clock(session)
     request = ApprovalRequest(
-        requester_id=actor.user_id,
+        requester_id=actor.actor_id,
         requester_name=actor.username,
         action_type=action,
         action_description=description,

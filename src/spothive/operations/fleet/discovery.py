@@ -41,6 +41,7 @@ from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.fleet.access import Access, fail_account, locked, read_access, require_manage
 from spothive.operations.fleet.accounts import Progress, log_account
+from spothive.operations.fleet.dead_runs import fail_dead_runs
 from spothive.operations.fleet.listing import check_region
 from spothive.operations.fleet.reconcile import ScanResult, is_whole, reconcile
 from spothive.operations.sessions import Sessions
@@ -145,8 +146,7 @@ def _start(session: TenantSession, access: Access, units: int) -> ScanRun:
                 f"process have died, another may start at {other.leased_until:%H:%M:%S}"
             )
             raise AlreadyRunning(msg)
-        reason = "its process stopped without a word; another run took over"
-        move(session, other, ScanRun.status, ScanStatus.FAILED, finished_at=now, error=reason)
+        fail_dead_runs(session, now, ScanRun.id == other.id, found_by="another run took over")
     run = ScanRun(
         account_id=account.id,
         kind=ScanKind.DISCOVERY,

@@ -99,7 +99,7 @@ def denied(actor: Actor, reason: str, *, attempt: str, resource: str, resource_t
         resource=storable(resource),
         resource_type=resource_type,
         actor_name=actor.label,
-        actor_id=actor.user_id,
+        actor_id=actor.actor_id,
     )
     return Denied(reason, note=note)
 
