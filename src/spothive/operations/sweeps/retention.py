@@ -80,9 +80,7 @@ def delete_old_rows(work: Work) -> None:
 
     What a run that was killed has not deleted is found by the next one in the same way.
     """
-    slugs, settings = work.slugs(), get_settings()
-    with work.sessions(tenant=PLATFORM_TENANT_ID) as session:
-        now = session.scalars(select(clock_timestamp())).one()
+    slugs, settings, now = work.slugs(), get_settings(), _clock(work)
     for shelf in SHELVES:
         before = now - timedelta(days=getattr(settings, shelf.days))
         for tenant_id in _owners(work, shelf):
@@ -90,6 +88,12 @@ def delete_old_rows(work: Work) -> None:
             owner = "all tenants" if shelf.is_shared else slugs.get(tenant_id, str(tenant_id))
             with work.part(f"{owner}/{table}"):
                 _clear(work, shelf, tenant_id, before)
+
+
+def _clock(work: Work) -> datetime:
+    """Return the database's time of day (UTC), by which its guards refuse to delete what is younger."""
+    with work.sessions(tenant=PLATFORM_TENANT_ID) as session:
+        return session.scalars(select(clock_timestamp())).one()
 
 
 def _owners(work: Work, shelf: Shelf) -> list[UUID]:
