@@ -77,7 +77,7 @@ def test_every_command_of_the_house_is_there() -> None:
         *("cluster template create", "cluster template list", "cluster template default", "cluster template delete"),
         *("hibernation set", "hibernation show", "hibernation plan", "hibernation override", "hibernation cancel"),
         *("hibernation list", "hibernation enable", "hibernation disable", "hibernation preview"),
-        *("instance list", "instance show", "doctor", "health", "logs", "demo"),
+        *("instance list", "instance show", "doctor", "health", "sweep", "logs", "demo"),
         *("market import", "market list", "market status", "market refresh"),
     }
 

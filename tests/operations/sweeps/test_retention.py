@@ -54,7 +54,7 @@ DAYS = {
 @pytest.fixture(autouse=True)
 def at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let all runs happen at NOW, to the microsecond."""
-    monkeypatch.setattr(retention, "_clock", lambda _: NOW)
+    monkeypatch.setattr(retention, "_clock", lambda: NOW)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from typing import Final
 
-from spothive.database import PLATFORM_TENANT_ID
+from spothive.database import PLATFORM_TENANT_ID, read_session
 from spothive.errors import SpothiveError
 from spothive.operations.actor import Actor
 from spothive.operations.sessions import Sessions
@@ -59,12 +59,12 @@ def keep_sweeping(
         pause = FIRST_PAUSE
         while not stop.is_set():
             try:
-                wait = _seconds_until_due(sessions, duty)
+                wait = _seconds_until_due(duty)
                 if wait <= 0:
                     run = run_duty(sessions, duty, tools, by=actor, period=duty.period, is_to_stop=stop.is_set)
                     if run is not None:
                         tell(run)
-                    wait = _seconds_until_due(sessions, duty)
+                    wait = _seconds_until_due(duty)
                 pause = FIRST_PAUSE
             except SpothiveError as error:
                 complain(duty.name, str(error))
@@ -81,7 +81,7 @@ def keep_sweeping(
         thread.join()
 
 
-def _seconds_until_due(sessions: Sessions, duty: Duty) -> float:
-    with sessions(tenant=PLATFORM_TENANT_ID) as session:
+def _seconds_until_due(duty: Duty) -> float:
+    with read_session() as session:
         standing = read_standings(session, duty.name)[duty.name]
     return (standing.due_at(duty.period) - standing.now).total_seconds()

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, select
 
-from spothive.database import PLATFORM_TENANT_ID, TenantSession, system_scope
+from spothive.database import PLATFORM_TENANT_ID, TenantSession, read_session, system_scope
 from spothive.models import (
     AccountLog,
     ApiUsage,
@@ -80,28 +80,28 @@ def delete_old_rows(work: Work) -> None:
 
     What a run that was killed has not deleted is found by the next one in the same way.
     """
-    slugs, settings, now = work.slugs(), get_settings(), _clock(work)
+    slugs, settings, now = work.slugs(), get_settings(), _clock()
     for shelf in SHELVES:
         before = now - timedelta(days=getattr(settings, shelf.days))
-        for tenant_id in _owners(work, shelf):
+        for tenant_id in _owners(shelf):
             table = shelf.model.__tablename__
             owner = "all tenants" if shelf.is_shared else slugs.get(tenant_id, str(tenant_id))
             with work.part(f"{owner}/{table}"):
                 _clear(work, shelf, tenant_id, before)
 
 
-def _clock(work: Work) -> datetime:
+def _clock() -> datetime:
     """Return the database's time of day (UTC), by which its guards refuse to delete what is younger."""
-    with work.sessions(tenant=PLATFORM_TENANT_ID) as session:
+    with read_session() as session:
         return session.scalars(select(clock_timestamp())).one()
 
 
-def _owners(work: Work, shelf: Shelf) -> list[UUID]:
+def _owners(shelf: Shelf) -> list[UUID]:
     """Return the tenants that have rows on the shelf, by id; of what is shared, platform does it for all."""
     if shelf.is_shared:
         return [PLATFORM_TENANT_ID]
     reason = f"the sweep looks for the owners of {shelf.model.__tablename__}"
-    with work.sessions(tenant=PLATFORM_TENANT_ID) as session, system_scope(session, reason):
+    with read_session() as session, system_scope(session, reason):
         return list(tenants_with(session, shelf.model.tenant_id))
 
 

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Final
 
 from spothive.clock import utc_now
-from spothive.database import PLATFORM_TENANT_ID, TenantSession, system_scope
+from spothive.database import PLATFORM_TENANT_ID, TenantSession, read_session, system_scope
 from spothive.database.system_logs import log_user_action
 from spothive.errors import AlreadyRunning, DatabaseUnavailable, SpothiveError
 from spothive.models import LogLevel, ResourceType
@@ -155,7 +155,7 @@ def sweep(
             tell(run)
             runs.append(run)
         elif only:
-            raise _held(sessions, duty)
+            raise _held(duty)
     return runs
 
 
@@ -168,8 +168,8 @@ def require_staff(actor: Actor) -> None:
     require(actor, Action.MANAGE_PLATFORM, attempt="sweep.run", resource=_CALLED, resource_type=ResourceType.SYSTEM)
 
 
-def _held(sessions: Sessions, duty: Duty) -> AlreadyRunning:
-    with sessions(tenant=PLATFORM_TENANT_ID) as session:
+def _held(duty: Duty) -> AlreadyRunning:
+    with read_session() as session:
         standing = read_standings(session, duty.name)[duty.name]
     if standing.leased_until is None:  # it was let go since
         return AlreadyRunning(f"another process has just done the duty {duty.name}: try again")

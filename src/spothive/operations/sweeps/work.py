@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from spothive.anchor import Anchor
-from spothive.database import PLATFORM_TENANT_ID, TenantSession, system_scope
+from spothive.database import TenantSession, read_session, system_scope
 from spothive.errors import DatabaseUnavailable, SpothiveError
 from spothive.gateways.aws import AwsGateway
 from spothive.keyring import Keys
@@ -144,5 +144,5 @@ class Work:
         return dict(self._read(select(Tenant.id, Tenant.slug)))
 
     def _read(self, query: Any) -> list[Any]:
-        with self.sessions(tenant=PLATFORM_TENANT_ID) as session, system_scope(session, "the sweep looks for tenants"):
+        with read_session() as session, system_scope(session, "the sweep looks for tenants"):
             return [tuple(row) for row in session.execute(query)]
