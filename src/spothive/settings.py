@@ -140,11 +140,11 @@ class Settings(BaseSettings):
     """tidies pools whose block is over;"""
     sweep_rollups: int = Field(default=3600, ge=0)
     """counts the decisions of finished days;"""
-    sweep_sealing: int = Field(default=3600, ge=0)
+    sweep_sealing: int = Field(default=5 * 60, ge=0)
     """seals the audit trails;"""
     sweep_retention: int = Field(default=24 * 3600, ge=0)
     """deletes what was kept long enough;"""
-    sweep_health: int = Field(default=5 * 60, ge=0)
+    sweep_health: int = Field(default=60, ge=0)
     """checks the parts of spothive."""
     discovery_age: int = Field(default=3600, ge=60)
     """The sweep discovers an account again when it was last tried so long ago."""

@@ -53,7 +53,7 @@ def test_duties_are_listed_with_how_they_stand(people: Database, done: Spothive)
     assert lease.claim(None)
     rows = {row["duty"]: row for row in done("sweep", "--list", "--json").json}
     assert list(rows) == NAMES
-    assert (rows["health"]["holder"], rows["health"]["period"]) == (lease.holder, 300)
+    assert (rows["health"]["holder"], rows["health"]["period"]) == (lease.holder, 60)
     assert rows["risk"]["last_result"].startswith("done in ")
     assert rows["leases"]["last_run_at"] is None
     shown = done("sweep", "--list").words

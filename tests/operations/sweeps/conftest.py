@@ -12,7 +12,7 @@ from spothive.database import LogLevel, SweepLease, SystemLog, get_db_session
 from spothive.errors import KeyMissing
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
-from spothive.operations.sweeps import Duty, Run, Tools, sweep
+from spothive.operations.sweeps import DUTIES, Duty, Run, Tools, sweep
 from spothive.operations.sweeps.leases import Lease
 from spothive.operations.sweeps.work import Work
 from tests.conftest import Database
@@ -40,7 +40,7 @@ def duty(do: Callable[[Work], None], name: str = "risk") -> Duty:
 
 
 def swept(world: World, tools: Tools, *duties: Duty, **how: Any) -> list[Run]:
-    return sweep(get_db_session, world.admin, tools, **({"duties": duties} if duties else {}), **how)
+    return sweep(get_db_session, world.admin, tools, duties=duties or DUTIES, **how)
 
 
 def did(world: World, tools: Tools, name: str) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
+from time import monotonic
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_one_that_is_silent_loses_its_duty_and_learns_it(db: Database, monkeypat
     set_back(db, "leased_until")
     assert next_one.claim(MINUTE)
     silent.keep()  # by its own clock it said something just now
-    later = leases.monotonic() + 21  # a third of the lease
+    later = monotonic() + 21  # a third of the lease
     monkeypatch.setattr(leases, "monotonic", lambda: later)
     with pytest.raises(
         LeaseLost, match=r"^the duty risk was taken over by another process: see `spothive sweep --list`"
@@ -113,5 +114,7 @@ def test_how_duties_stand_is_read_at_once_and_without_a_lock(db: Database) -> No
     assert (found["risk"].holder, found["risk"].last_result) == (held.holder, None)
     assert found["risk"].due_at(MINUTE) == found["risk"].leased_until
     assert (found["health"].holder, found["health"].last_result) == (None, "all is well")
-    assert found["health"].due_at(MINUTE) == found["health"].last_run_at + timedelta(minutes=1)
+    last_run_at = found["health"].last_run_at
+    assert last_run_at is not None
+    assert found["health"].due_at(MINUTE) == last_run_at + timedelta(minutes=1)
     assert found["never"].due_at(MINUTE) == found["never"].now

@@ -13,7 +13,7 @@ from spothive.database import AuditLog, LogLevel, Tenant, get_db_session
 from spothive.errors import AlreadyRunning, Conflict, DatabaseUnavailable, Denied, InvalidInput
 from spothive.operations.identity import set_tenant_active
 from spothive.operations.sweeps import Outcome, Run, Tools, list_duties, running, work
-from spothive.operations.sweeps.work import Work
+from spothive.operations.sweeps.work import ForTenant, Work
 from tests.conftest import Database, settings
 from tests.operations.conftest import World
 from tests.operations.sweeps.conftest import a_lease, duty, lease_of, logged, set_back, swept
@@ -87,7 +87,7 @@ def test_what_is_not_due_is_left_and_what_is_off_is_never_due(db: Database, worl
     set_back(db, "last_run_at", minutes=6)
     told: list[Run] = []
     swept(world, tools, *duties, tell=told.append)
-    assert runs == ["risk", "health", "health"], "health is due each 5 minutes, risk each hour"
+    assert runs == ["risk", "health", "health"], "health is due each minute, risk each hour"
     assert [run.duty for run in told] == ["health"]
     set_back(db, "last_run_at", minutes=120)
     with settings(SPOTHIVE_SWEEP_RISK="0"):
@@ -175,7 +175,8 @@ def test_tenants_come_page_by_page_with_those_that_are_suspended_unless_told_oth
     monkeypatch.setattr(work, "TENANTS_AT_ONCE", 2)
     with get_db_session(tenant=world.acme) as session:
         set_tenant_active(session, world.admin, slug="acme", active=False)
-    every, active = [], []
+    every: list[ForTenant] = []
+    active: list[ForTenant] = []
 
     def do(work: Work) -> None:
         every.extend(work.tenants())
