@@ -197,7 +197,7 @@ def test_spothive_itself_acts_in_every_tenant_and_is_no_user(world: World) -> No
 
 def test_spothive_itself_may_not_do_what_takes_a_person(world: World) -> None:
     called: Any = {"attempt": "a.test", "resource": "thing", "resource_type": ResourceType.APPROVAL}
-    with pytest.raises(Denied, match="^spothive itself may not do this: it takes a person$"):
+    with pytest.raises(Denied, match=r"^spothive itself may not do this: it takes a person$"):
         require_person(spothive_itself("sweep"), **called)
-    with pytest.raises(Denied, match="^spothive itself"):
+    with pytest.raises(Denied, match=r"^spothive itself"):
         require(spothive_itself("sweep"), Action.MANAGE_USERS, **called)
