@@ -146,6 +146,50 @@ class Settings(BaseSettings):
     """How long a deletion can be taken back before it begins."""
     waste_daily_share: Decimal = Field(default=Decimal("0.10"), gt=0, le=1)
     """Part of an account's resources of a kind that may be deleted in 24 hours: 0.10 is 10 %, one at least."""
+    sweep_lease: int = Field(default=60, ge=1)
+    """How long a duty of the sweep is held without a word; when its process dies another takes it over after this."""
+    sweep_expiries: int = Field(default=60, ge=0)
+    """How often the sweep does a duty; 0 switches one off. Ends what is past its time,"""
+    sweep_leases: int = Field(default=60, ge=0)
+    """and what dead processes have left under way;"""
+    sweep_discovery: int = Field(default=5 * 60, ge=0)
+    """looks for accounts whose last discovery is older than ``discovery_age``;"""
+    sweep_hibernation: int = Field(default=60, ge=0)
+    """puts clusters to sleep and wakes them;"""
+    sweep_waste: int = Field(default=3600, ge=0)
+    """scans accounts for waste whose last scan is older than ``waste_scan_age``, and deletes what is due;"""
+    sweep_market: int = Field(default=6 * 3600, ge=0)
+    """asks AWS for spot prices, of which none older than 24 hours is decided upon;"""
+    sweep_risk: int = Field(default=3600, ge=0)
+    """tidies pools whose block is over;"""
+    sweep_rollups: int = Field(default=3600, ge=0)
+    """counts the decisions of finished days;"""
+    sweep_sealing: int = Field(default=5 * 60, ge=0)
+    """seals the audit trails;"""
+    sweep_retention: int = Field(default=24 * 3600, ge=0)
+    """deletes what was kept long enough;"""
+    sweep_health: int = Field(default=60, ge=0)
+    """checks the parts of spothive."""
+    discovery_age: int = Field(default=3600, ge=60)
+    """The sweep discovers an account again when it was last tried so long ago."""
+    waste_scan_age: int = Field(default=24 * 3600, ge=60)
+    """The sweep looks for waste in an account again when that was last tried so long ago."""
+    keep_api_usage: int = Field(default=90, ge=1)
+    """Days for which requests made with API keys are kept,"""
+    keep_deliveries: int = Field(default=90, ge=1)
+    """mails and webhooks that were sent or given up,"""
+    keep_system_logs: int = Field(default=30, ge=2)
+    """the system's log, of which health counts the last day,"""
+    keep_sessions: int = Field(default=30, ge=1)
+    """sessions that have ended,"""
+    keep_scan_units: int = Field(default=90, ge=90)
+    """what was seen of each region (the database keeps it for 90 days at least),"""
+    keep_spot_prices: int = Field(default=400, ge=2)
+    """spot prices,"""
+    keep_login_history: int = Field(default=365, ge=365)
+    """attempts to sign in, and"""
+    keep_account_logs: int = Field(default=365, ge=365)
+    """what happened to accounts (of both, the database keeps 365 days at least)."""
     dataset_cache: Path = Path("var/datasets/default.csv")
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 

@@ -88,7 +88,7 @@ def test_every_command_of_the_house_is_there() -> None:
         *("hibernation set", "hibernation show", "hibernation plan", "hibernation override", "hibernation cancel"),
         *("hibernation list", "hibernation enable", "hibernation disable", "hibernation preview"),
         "hibernation apply",
-        *("instance list", "instance show", "doctor", "health", "logs", "demo"),
+        *("instance list", "instance show", "doctor", "health", "sweep", "logs", "demo"),
         *("market import", "market list", "market status", "market refresh"),
     }
 

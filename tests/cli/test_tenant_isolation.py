@@ -53,6 +53,10 @@ COMMANDS = [
     ["market", "status"],
     ["savings", "report"],
     ["decision", "fold"],
+    ["sweep"],
+    ["sweep", "--only", "risk"],
+    ["sweep", "--list"],
+    ["sweep", "--loop"],
     ["market", "refresh", "--region", "us-east-1"],
 ]
 

@@ -174,7 +174,7 @@ def test_a_new_revision_is_called_by_number_and_message(db: Database, folder: Re
     former = revisions()
     revision(config, "Add more keys!")
     revision(config, "and more", autogenerate=False, rev_id="900_chosen")
-    assert revisions() == [*former, f"{len(former):03d}_add_more_keys", "900_chosen"]
+    assert revisions() == [*former, f"{int(former[-1][:3]) + 1:03d}_add_more_keys", "900_chosen"]
     assert run_all_migrations() == "900_chosen"
 
 

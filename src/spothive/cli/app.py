@@ -152,6 +152,26 @@ def show_health(
     show(call, stored=stored)
 
 
+@command(app, "sweep")
+def do_duties(
+    call: Call,
+    only: Annotated[
+        str | None, typer.Option(metavar="NAME", help="This duty alone, and now, whether it is due or not.")
+    ] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Go on until SIGTERM: each duty whenever it is due.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Show the duties and how they stand; do none.")] = False,
+) -> None:
+    """Do what is due: expire, discover, seal, delete ..
+
+    One process at a time does a duty. What cannot be done for one tenant stops
+    no other. Exits 1 if anything was left out. With --loop and --json, a line
+    for each run. For staff of platform.
+    """
+    from spothive.cli.sweep import sweep
+
+    sweep(call, only=only, loop=loop, listed=listed)
+
+
 @command(app, "logs")
 def show_logs(
     call: Call,

@@ -121,6 +121,17 @@ class Output:
 
             print(json.dumps(document, indent=2, default=_plain, allow_nan=False))  # noqa: T201 - this is the output
 
+    def json_line(self, document: Any) -> None:
+        """Print one of many documents, on a line of its own."""
+        if self.as_json:
+            import json
+
+            print(json.dumps(document, default=_plain, allow_nan=False))  # noqa: T201 - this is the output
+
+    def flush(self) -> None:
+        """Hand on what was printed, to whoever reads while the command goes on."""
+        sys.stdout.flush()
+
     def line(self, text: str = "") -> None:
         """Print one line for people."""
         if not self.as_json:

@@ -11,6 +11,7 @@ import pytest
 
 from spothive.database import (
     PLATFORM_TENANT_ID,
+    AuditLog,
     ResourceType,
     Role,
     TenantSession,
@@ -19,7 +20,8 @@ from spothive.database import (
     read_session,
 )
 from spothive.errors import Denied, NotAllowed, NotFound, TenantMismatch
-from spothive.operations.actor import Actor
+from spothive.operations.actor import Actor, spothive_itself
+from spothive.operations.audit import record
 from spothive.operations.identity import (
     Action,
     create_user,
@@ -32,6 +34,7 @@ from spothive.operations.identity import (
     set_tenant_active,
     set_user_active,
 )
+from spothive.operations.identity.permissions import require_person
 from tests.operations.conftest import World, audited
 from tests.watching import everything, rows_of
 
@@ -181,3 +184,20 @@ def test_users_of_other_tenants_do_not_exist(world: World) -> None:
     ):
         set_password(session, world.anna, username="gina", password_hash="stolen")
     assert {row["password_hash"] for row in rows_of(User, username="gina")} == {"h"}
+
+
+def test_spothive_itself_acts_in_every_tenant_and_is_no_user(world: World) -> None:
+    itself = spothive_itself("sweep")
+    assert (itself.label, itself.actor_id, itself.is_staff) == ("spothive (sweep)", None, True)
+    with get_db_session(tenant=world.globex) as session:
+        record(session, itself, "a.test", "thing", ResourceType.SYSTEM)
+    [row] = rows_of(AuditLog, event="a.test")
+    assert (row["tenant_id"], row["actor_id"], row["actor_name"]) == (world.globex, None, "spothive (sweep)")
+
+
+def test_spothive_itself_may_not_do_what_takes_a_person(world: World) -> None:
+    called: Any = {"attempt": "a.test", "resource": "thing", "resource_type": ResourceType.APPROVAL}
+    with pytest.raises(Denied, match=r"^spothive itself may not do this: it takes a person$"):
+        require_person(spothive_itself("sweep"), **called)
+    with pytest.raises(Denied, match=r"^spothive itself"):
+        require(spothive_itself("sweep"), Action.MANAGE_USERS, **called)

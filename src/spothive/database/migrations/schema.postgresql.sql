@@ -1826,6 +1826,8 @@ CREATE TABLE session_logs (
     CONSTRAINT fk_session_logs_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
 
+CREATE INDEX ix_session_logs_ended ON session_logs (tenant_id, logged_out_at) WHERE logged_out_at IS NOT NULL;
+
 CREATE INDEX ix_session_logs_tenant_id_expires_at ON session_logs (tenant_id, expires_at);
 
 CREATE INDEX ix_session_logs_tenant_id_user_id_last_active_at ON session_logs (tenant_id, user_id, last_active_at);
@@ -2732,6 +2734,8 @@ CREATE TABLE scan_units (
     CONSTRAINT fk_scan_units_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_scan_units_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) ON DELETE CASCADE
 );
+
+CREATE INDEX ix_scan_units_tenant_id_updated_at ON scan_units (tenant_id, updated_at);
 
 COMMENT ON COLUMN scan_units.tenant_id IS 'owner of the row';
 

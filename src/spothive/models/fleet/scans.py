@@ -163,6 +163,7 @@ class ScanUnit(TenantOwned, Timestamped, Base):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "scan_run_id", "region", "resource_kind"),
+        Index(None, "tenant_id", "updated_at"),
         {
             "info": {
                 "refusals": [

@@ -10,7 +10,7 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.clock import utc_now
-from spothive.models.base import Base, Timestamped, check
+from spothive.models.base import Base, Timestamped, check, index_where
 from spothive.models.identity.people import User
 from spothive.schema.append_only import AppendOnly
 from spothive.schema.refusal import set_once
@@ -64,6 +64,7 @@ class SessionLog(TenantOwned, Timestamped, Base):
     __table_args__ = (
         Index(None, "tenant_id", "user_id", "last_active_at"),
         Index(None, "tenant_id", "expires_at"),
+        index_where("ix_session_logs_ended", "tenant_id", "logged_out_at", where="logged_out_at IS NOT NULL"),
         check("revoked", "revoked_reason IS NULL OR logged_out_at IS NOT NULL", "only an ended session was revoked"),
         {
             "info": {

@@ -93,7 +93,7 @@ def _decide(
     risk, requester = _asked(session, request_id)
     require(actor, TAKES[risk], **called)
     require_person(actor, **called)
-    if requester == actor.user_id:
+    if requester == actor.actor_id:
         msg = f"{actor.username} asked for this: somebody else decides about it"
         raise denied(actor, msg, **called)
     locked = locked_approval(session, request_id)  # waits here, so that the clock is read after the wait

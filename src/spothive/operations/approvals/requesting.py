@@ -97,7 +97,7 @@ def request_approval(
         return before
     now = database_clock(session)
     request = ApprovalRequest(
-        requester_id=None if by_spothive else actor.user_id,
+        requester_id=None if by_spothive else actor.actor_id,
         requester_name="spothive" if by_spothive else actor.username,
         action_type=action,
         action_description=description,

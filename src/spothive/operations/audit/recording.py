@@ -85,7 +85,7 @@ def _row(actor: Actor, event: str, resource: str, resource_type: ResourceType, *
     """Begin the row of what ``actor`` did or tried."""
     return AuditLog(
         tenant_id=tenant_id,
-        actor_id=actor.user_id,
+        actor_id=actor.actor_id,
         actor_name=actor.label,
         event=event,
         resource=storable(resource),

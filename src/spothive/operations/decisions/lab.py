@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
@@ -29,6 +29,7 @@ from spothive.operations.decisions.registry import find_model
 from spothive.operations.fleet import find_instance
 from spothive.operations.identity import Action, require
 from spothive.schema.states import move
+from spothive.schema.types import clock_timestamp
 
 IN_THE_LAB = (ModelStatus.TESTING, ModelStatus.GRADUATED, ModelStatus.ENABLED)
 
@@ -163,6 +164,28 @@ def finish_experiment(
     facts = {"completed_at": utc_now(), "telemetry": telemetry, "lease_token": None, "leased_until": None}
     _advance(session, actor, "experiment.finished", experiment, outcome, **facts)
     return experiment
+
+
+def end_dead_experiments(session: TenantSession, actor: Actor) -> int:
+    """End the RUNNING experiments whose workers have let their leases run out, as FAILED; return how many.
+
+    One that a person started, and will finish, has no lease and goes on. Two statements.
+
+    Raises:
+        Denied: the role does not allow it.
+    """
+    event, called = "experiments.ended", "experiments"
+    _require(actor, event, called)
+    now = session.scalars(select(clock_timestamp())).one()
+    dead = select(LabExperiment.id).where(
+        LabExperiment.status == ExperimentStatus.RUNNING, LabExperiment.leased_until <= now
+    )
+    end = update(LabExperiment).where(LabExperiment.id.in_(dead.with_for_update(skip_locked=True)))
+    end = end.values(status=ExperimentStatus.FAILED, completed_at=now, lease_token=None, leased_until=None)
+    ended = session.execute(end.returning(LabExperiment.id), execution_options={"synchronize_session": False}).all()
+    if ended:
+        record(session, actor, event, called, ResourceType.EXPERIMENT, after={"failed": len(ended)})
+    return len(ended)
 
 
 def _advance(

@@ -8,6 +8,7 @@ from spothive.operations.fleet.accounts import (
     list_accounts,
     set_environment,
 )
+from spothive.operations.fleet.dead_runs import end_dead_scans
 from spothive.operations.fleet.discovery import discover_account
 from spothive.operations.fleet.imports import import_fleet
 from spothive.operations.fleet.listing import (
@@ -39,6 +40,7 @@ __all__ = [
     "connect_with_keys",
     "disconnect_account",
     "discover_account",
+    "end_dead_scans",
     "find_account",
     "find_instance",
     "find_request",

@@ -177,7 +177,7 @@ def log_account(
             from_status=moved[0] if moved else None,
             to_status=moved[1] if moved else None,
             details=details,
-            actor_id=actor.user_id,
+            actor_id=actor.actor_id,
             actor_name=actor.label,
         )
     )

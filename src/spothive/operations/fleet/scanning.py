@@ -30,6 +30,7 @@ from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.fleet.access import Access, fail_account, locked
 from spothive.operations.fleet.accounts import Progress, log_account
+from spothive.operations.fleet.dead_runs import fail_dead_runs
 from spothive.operations.sessions import Sessions
 from spothive.schema.states import move
 
@@ -78,8 +79,7 @@ def start_run(session: TenantSession, access: Access, kind: ScanKind, units: int
                 f"its process have died, another may start at {other.leased_until:%H:%M:%S}"
             )
             raise AlreadyRunning(msg)
-        reason = "its process stopped without a word; another run took over"
-        move(session, other, ScanRun.status, ScanStatus.FAILED, finished_at=now, error=reason)
+        fail_dead_runs(session, now, ScanRun.id == other.id, found_by="another run took over")
     run = ScanRun(
         account_id=account.id,
         kind=kind,

@@ -99,7 +99,7 @@ def denied(actor: Actor, reason: str, *, attempt: str, resource: str, resource_t
         resource=storable(resource),
         resource_type=resource_type,
         actor_name=actor.label,
-        actor_id=actor.user_id,
+        actor_id=actor.actor_id,
     )
     return Denied(reason, note=note)
 
@@ -122,11 +122,15 @@ def require_over(actor: Actor, user: User, *, attempt: str) -> None:
 def require_person(actor: Actor, *, attempt: str, resource: str, resource_type: ResourceType) -> None:
     """Refuse an API key what would outlive it: people and their passwords, second factors, and further keys.
 
-    Whoever finds a key has what it may do until it is revoked, and must not get the user along with it.
+    Whoever finds a key has what it may do until it is revoked, and must not get the user along with it. What a person
+    has to answer for spothive itself may not do either.
 
     Raises:
-        Denied: it is a key that acts; the door writes a DENIED audit row.
+        Denied: it is a key that acts, or spothive itself; the door writes a DENIED audit row.
     """
+    if actor.actor_id is None:
+        msg = f"{actor.username} itself may not do this: it takes a person"
+        raise denied(actor, msg, attempt=attempt, resource=resource, resource_type=resource_type)
     if actor.by_key:
         msg = f"an API key may not do this for {actor.username}: sign in and do it in person"
         raise denied(actor, msg, attempt=attempt, resource=resource, resource_type=resource_type)

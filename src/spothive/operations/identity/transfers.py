@@ -88,6 +88,6 @@ def _line(actor: Actor, account: Account, giver: User, taker: User) -> AccountLo
         account_id=account.id,
         action="transferred",
         details={"from": giver.username, "to": taker.username},
-        actor_id=actor.user_id,
+        actor_id=actor.actor_id,
         actor_name=actor.label,
     )

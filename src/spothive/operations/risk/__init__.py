@@ -5,7 +5,15 @@ from spothive.operations.risk.market import MarketImported, import_market
 from spothive.operations.risk.market_files import MarketFact, MarketRead, is_made_up, made_up_market, read_market
 from spothive.operations.risk.market_listing import FactStatus, MarketEntry, SpotOffer, list_market, market_status
 from spothive.operations.risk.market_refresh import MarketRefreshed, refresh_market
-from spothive.operations.risk.pools import PoolEvent, PoolHistory, PoolRisk, check_pools, list_blocked, why_pool
+from spothive.operations.risk.pools import (
+    PoolEvent,
+    PoolHistory,
+    PoolRisk,
+    check_pools,
+    list_blocked,
+    tidy_pools,
+    why_pool,
+)
 from spothive.operations.risk.replica_outcomes import (
     ReplicaOutcome,
     ReplicaResult,
@@ -46,5 +54,6 @@ __all__ = [
     "record_replica_outcome",
     "record_spot_event",
     "refresh_market",
+    "tidy_pools",
     "why_pool",
 ]

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, update
 
 from spothive.clock import utc_now
-from spothive.database import TenantSession
+from spothive.database import TenantSession, system_scope
 from spothive.database.bulk import is_any_of
 from spothive.errors import DuplicateValue, InvalidInput
 from spothive.gateways.instance_types import region_of_zone
-from spothive.models import GlobalRiskEvent, SpotEventType, SpotPoolRisk
+from spothive.models import GlobalRiskEvent, ResourceType, SpotEventType, SpotPoolRisk
 from spothive.models.risk import POISON_HOURS
+from spothive.operations.actor import Actor
+from spothive.operations.audit import record
+from spothive.operations.identity import Action, require
+from spothive.schema.types import clock_timestamp
 from spothive.scoring.features import size_class
 
 BLOCKED_FOR: Final = timedelta(hours=POISON_HOURS)
@@ -179,3 +183,31 @@ def _locked_pool(session: TenantSession, place: dict[str, str]) -> SpotPoolRisk:
             pass
         pool = session.scalars(query.execution_options(populate_existing=True)).one()
     return pool
+
+
+# --- tidying --------------------------------------------------------------------------------------------------------
+
+TIDIED_AT_ONCE: Final = 1000
+"""Most pools that one call tidies."""
+
+
+def tidy_pools(session: TenantSession, actor: Actor) -> int:
+    """Take the flag from pools whose block is over, a thousand at most; return how many. One statement.
+
+    Nothing depends on it: whether a pool is blocked is told by the time. A pool that a notice
+    has locked at this moment is left to the next call, so that a fresh block is never undone.
+
+    Raises:
+        Denied: ``actor`` is no staff of platform.
+    """
+    event, called = "pools.tidied", "pools"
+    require(actor, Action.MANAGE_PLATFORM, attempt=event, resource=called, resource_type=ResourceType.RISK)
+    over = (SpotPoolRisk.is_poisoned, SpotPoolRisk.poison_expires_at <= clock_timestamp())
+    first = select(SpotPoolRisk.id).where(*over).order_by(SpotPoolRisk.poison_expires_at).limit(TIDIED_AT_ONCE)
+    tidy = update(SpotPoolRisk).where(SpotPoolRisk.id.in_(first.with_for_update(skip_locked=True)), *over)
+    tidy = tidy.values(is_poisoned=False, poisoned_at=None, poison_expires_at=None).returning(SpotPoolRisk.id)
+    with system_scope(session, f"{actor.label} tidies pools"):
+        tidied = len(session.execute(tidy, execution_options={"synchronize_session": False}).all())
+        if tidied:
+            record(session, actor, event, called, ResourceType.RISK, after={"tidied": tidied})
+    return tidied
