@@ -37,12 +37,14 @@ class Applied:
     resolved: list[str] = field(default_factory=list)
 
 
-def last_used(session: TenantSession, account_id: UUID) -> dict[str, datetime]:
-    """Return when spothive last knew each volume of an account to be in use: when its row was RESOLVED."""
+def last_used(session: TenantSession, account_id: UUID, only: str | None = None) -> dict[str, datetime]:
+    """Return when spothive last knew each volume of an account, or one, to be in use: when its row was RESOLVED."""
     waste = WasteResource
     mine = (waste.account_id == account_id, waste.status == WasteStatus.RESOLVED)
     query = select(waste.resource_id, func.max(waste.updated_at)).where(*mine)
     query = query.where(waste.resource_type == WasteType.EBS_VOLUME).group_by(waste.resource_id)
+    if only is not None:
+        query = query.where(waste.resource_id == only)
     return dict(session.execute(query).all())
 
 

@@ -192,7 +192,7 @@ class _Hand:
             row = _locked_row(session, access, due)
             if stopped := self._stops(session, due, row):
                 return stopped
-            plan, known = read_plan(session, row), last_used(session, row.account_id)
+            plan, known = read_plan(session, row), last_used(session, row.account_id, row.resource_id)
         eye = Eye(self._gateway, self._credentials(access), current_rules(), known)
         verdict = look_at_one(eye, due.region, due.resource_type, due.resource_id)
         if due.resource_type is WasteType.EBS_VOLUME and isinstance(verdict, Claim):
