@@ -33,7 +33,7 @@ from spothive.operations.risk import refresh_market
 from spothive.operations.sweeps import Outcome, Tools, duties
 from spothive.operations.sweeps.discovering import due_accounts
 from spothive.schema.states import move
-from tests.conftest import Database, settings
+from tests.conftest import Database
 from tests.factories import make_account
 from tests.factories.fleets import connected_account
 from tests.operations.conftest import World
@@ -80,9 +80,9 @@ def a_run(tenant_id: UUID, name: str, minutes_ago: float, kind: ScanKind = ScanK
         move(session, run, ScanRun.status, ScanStatus.FAILED, finished_at=utc_now())
 
 
-def due(tenant_id: UUID) -> list[str]:
+def due(tenant_id: UUID, age: int = 3600, kind: ScanKind = ScanKind.DISCOVERY) -> list[str]:
     with get_db_session(tenant=tenant_id) as session:
-        return due_accounts(session, ScanKind.DISCOVERY, 3600)
+        return due_accounts(session, kind, age)
 
 
 def test_accounts_are_discovered_in_every_tenant_and_one_that_refuses_stops_no_other(
@@ -119,8 +119,8 @@ def test_who_is_due(db: Database, world: World) -> None:
     a_run(world.acme, "lately", 59)
     a_run(world.acme, "waste", 5, ScanKind.WASTE)
     assert due(world.acme) == ["long-ago", "never", "waste"]
-    with settings(SPOTHIVE_DISCOVERY_AGE="3480"):
-        assert due(world.acme) == ["lately", "long-ago", "never", "waste"]
+    assert due(world.acme, 58 * 60) == ["lately", "long-ago", "never", "waste"]
+    assert "waste" not in due(world.acme, kind=ScanKind.WASTE)
     assert due(world.globex) == []
     with get_db_session(tenant=world.acme) as session:
         session.connection()
