@@ -50,6 +50,16 @@ def test_the_demo_tells_its_story_and_leaves_a_database(engine: str, tmp_path: P
         ": blocked until",
         "recorded; blocks nothing; replica planned in",
         "was lost 34 s before the new one was ready",
+        "may not approve CRITICAL: ask super_admin",
+        "at AWS",
+        "13 flagged: two whole scans have seen them",
+        ": DELETED, AWS removed it",
+        ": RESOLVED, in use by i-",
+        "to get it back: aws ec2 create-volume",
+        "mon .......############.....",
+        "a holiday: eks:general scaled, done",
+        "a release: eks:general scaled, done",
+        "4 healthy, 1 unknown",
         "secrets sealed anew with the key",
         "NOT SOUND",
         "it was changed after it was sealed",
@@ -75,6 +85,7 @@ def test_the_demo_tells_its_story_and_leaves_a_database(engine: str, tmp_path: P
     connected = {a["name"]: (a["status"], a["environment"]) for a in accounts if a["proven"]}
     assert connected == {"by-role": ("active", "LAB"), "by-keys": ("active", "PROD")}
     _check_the_hive(tmp_path, variables)
+    _check_the_changes(tmp_path, variables)
     keys = {"SPOTHIVE_AUDIT_SIGNING_KEY_FILE": "var/demo-audit-signing-key.pem"}
     proof = {"SPOTHIVE_AUDIT_ANCHOR": "var/demo-audit-anchor.jsonl"} | keys | variables
     verified = run(tmp_path, "--json", "audit", "verify", "--all", **proof)
@@ -107,6 +118,30 @@ def _try_what_it_says(folder: Path, told: str, *, every_command: bool) -> None:
         check=False,
     )
     assert tried.returncode == 0, tried.stdout[-2000:] + tried.stderr
+
+
+def _check_the_changes(folder: Path, variables: dict[str, str]) -> None:
+    """Assert that what the demo told of rogue instances, waste and hibernation is in its database."""
+
+    def ask(*words: str) -> Any:
+        answer = run(folder, "--json", "--tenant", "acme", *words, **variables)
+        assert answer.returncode == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+    asked = {each["action"]: each for each in ask("approval", "list")["approvals"]}
+    assert {action: (each["stands"], each["approver"]) for action, each in asked.items()} == {
+        "TERMINATE_ROGUE": ("EXECUTED", "root"),
+        "DELETE_WASTE": ("EXECUTED", "admin"),
+    }
+    [ended] = ask("instance", "list", "--auth-status", "terminated")
+    assert ended["instance_id"] == asked["TERMINATE_ROGUE"]["target"]
+    [deleted] = ask("waste", "list", "--status", "DELETED")["waste"]
+    [kept] = ask("waste", "list", "--status", "RESOLVED")["waste"]
+    assert (deleted["kind"], kept["kind"]) == ("ebs_volume", "ebs_volume")
+    [hibernation] = ask("hibernation", "list")
+    assert (hibernation["state"], hibernation["applied"]) == ("awake", "awake")
+    duties = run(folder, "--json", "sweep", "--list", **variables)
+    assert all(duty["last_run_at"] for duty in json.loads(duties.stdout) if duty["duty"] not in ("market", "sealing"))
 
 
 def _check_the_hive(folder: Path, variables: dict[str, str]) -> None:

@@ -16,7 +16,7 @@ from uuid import UUID
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Update, delete, func, select, update
 
 from spothive.cli import demo_aws, demo_trust
 from spothive.clock import utc_now
@@ -32,9 +32,11 @@ from spothive.database import (
     User,
     dispose_engine,
     get_db_session,
+    guards,
     read_session,
     run_all_migrations,
 )
+from spothive.database.connection import make_owner_engine
 from spothive.database.passwords import hash_password
 from spothive.database.seed_data import seed_initial_data
 from spothive.errors import SpothiveError
@@ -57,6 +59,10 @@ TO_TRY = (
     "decision make --all",
     "savings report",
     "sla report",
+    "waste list",
+    "approval list",
+    "hibernation list",
+    "sweep --list --tenant platform",
     "audit verify",
     "doctor",
 )
@@ -262,6 +268,17 @@ class Demo:
         self.variables |= variables
         os.environ.update(variables)
         get_settings.cache_clear()
+
+    @staticmethod
+    def as_owner(*changes: Update) -> None:
+        """Make changes that the guards refuse, as only the owner of the database can: he takes them down meanwhile."""
+        engine = make_owner_engine(get_settings())
+        with engine.begin() as connection:
+            guards.lower_all(connection)
+            for change in changes:
+                connection.execute(change)
+            guards.raise_all(connection)
+        engine.dispose()
 
     def title(self, text: str) -> None:
         """Begin a chapter."""

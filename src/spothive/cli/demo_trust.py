@@ -12,8 +12,7 @@ from sqlalchemy import select, update
 
 from spothive import runtime
 from spothive.cli.output import cell
-from spothive.database import PLATFORM_TENANT_ID, AuditLog, get_db_session, guards, read_session
-from spothive.database.connection import make_owner_engine
+from spothive.database import PLATFORM_TENANT_ID, AuditLog, get_db_session, read_session
 from spothive.errors import SignInRefused
 from spothive.operations import audit, secrets
 from spothive.operations.identity import find_actor, list_log_ins, log_in
@@ -103,9 +102,9 @@ class TrustStory:
                 select(AuditLog.id, AuditLog.actor_name).order_by(AuditLog.id).offset(1).limit(1)
             ).one()
         self.demo.console.print("  whoever owns the database takes the guards down and lets another have done it")
-        _overwrite(row_id, "nobody")
+        self._overwrite(row_id, "nobody")
         self._verify()
-        _overwrite(row_id, name)
+        self._overwrite(row_id, name)
         self.demo.console.print("  the row as it was")
         self._verify()
 
@@ -119,15 +118,8 @@ class TrustStory:
             text = f"{finding.place}: {finding.what}"
             self.demo.console.print(Padding(text, (0, 0, 0, 4), style="red", expand=False))
 
-
-def _overwrite(row_id: UUID, actor_name: str) -> None:
-    """Change a row of the audit trail as only the owner of the database can."""
-    engine = make_owner_engine(get_settings())
-    with engine.begin() as connection:
-        guards.lower_all(connection)
-        connection.execute(update(AuditLog).where(AuditLog.id == row_id).values(actor_name=actor_name))
-        guards.raise_all(connection)
-    engine.dispose()
+    def _overwrite(self, row_id: UUID, actor_name: str) -> None:
+        self.demo.as_owner(update(AuditLog).where(AuditLog.id == row_id).values(actor_name=actor_name))
 
 
 def tell(demo: Demo) -> None:

@@ -222,27 +222,34 @@ class _Hand:
             return due.came_to(Ending.WAITS, f"it is {row.status} meanwhile")
         if row.scheduled_deletion_date >= now:
             return due.came_to(Ending.WAITS, "it was scheduled anew meanwhile")
-        if row.deletion_begun_at is not None:
-            if now - row.deletion_begun_at < ANSWER_WITHIN:
-                minutes = int(ANSWER_WITHIN.total_seconds() // 60)
-                return due.came_to(Ending.WAITS, f"another run is deleting it: see again in {minutes} minutes")
-            return None
-        most = is_put_off(session, row)
-        detail = f"{most} of its kind are deleted in 24 hours at most: it is for another day"
-        return due.came_to(Ending.PUT_OFF, detail) if most is not None else None
+        if row.deletion_begun_at is not None and now - row.deletion_begun_at < ANSWER_WITHIN:
+            minutes = int(ANSWER_WITHIN.total_seconds() // 60)
+            return due.came_to(Ending.WAITS, f"another run is deleting it: see again in {minutes} minutes")
+        return None
 
     def _decide(
         self, due: _Due, access: Access, plan: Plan, verdict: Verdict | None, *, begin: bool = False
     ) -> Deletion | None:
-        """End what is not to be deleted, and ``begin`` with what is; None if the deletion goes on."""
+        """End what is not to be deleted, and ``begin`` with what is; None if the deletion goes on.
+
+        How many may go in a day counts last: what is in use again is no deletion, however many there were.
+        """
         with self._sessions(tenant=self._tenant_id) as session:
             row = _locked_row(session, access, due)
             if not plan.is_that_of(row):
                 return due.came_to(Ending.WAITS, "another run is at it, or it was taken back")
-            ended = self._ended(session, due, row, plan, verdict)
+            ended = self._ended(session, due, row, plan, verdict) or self._put_off(session, due, row)
             if ended is None and begin and isinstance(verdict, Claim):
                 return self._begin(session, due, row, verdict)
             return ended
+
+    def _put_off(self, session: TenantSession, due: _Due, row: WasteResource) -> Deletion | None:
+        """Return that it is for another day, if enough of its kind was deleted; what has begun goes on."""
+        most = is_put_off(session, row) if row.deletion_begun_at is None else None
+        if most is None:
+            return None
+        are = "one of its kind is" if most == 1 else f"{most} of its kind are"
+        return due.came_to(Ending.PUT_OFF, f"{are} deleted in 24 hours at most: it is for another day")
 
     def _ended(
         self, session: TenantSession, due: _Due, row: WasteResource, plan: Plan, verdict: Verdict | None

@@ -43,7 +43,7 @@ def request_deletion(session: TenantSession, actor: Actor, *, resource: str) -> 
     _require_flagged(row)
     undo = WAYS_BACK[row.resource_type]
     words = (
-        f"Delete {row.resource_type} {row.resource_id} in {row.region}, {row.monthly_cost:f} {row.currency} a month: "
+        f"Delete {row.resource_type} {row.resource_id} in {row.region}, {row.monthly_cost:.2f} {row.currency} a month: "
         f"{row.reason}. Way back: {undo}"
     )
     return request_approval(
