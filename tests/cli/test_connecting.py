@@ -163,7 +163,7 @@ def test_a_refused_account_fails_and_comes_back_by_recheck(
 def test_all_accounts_are_discovered_though_one_cannot_be(
     aws: AwsStandIn, done: Spothive, spothive: Spothive, refused: Refused
 ) -> None:
-    assert "name the accounts to discover, or say --all" in refused("account", "discover")
+    assert "name the accounts, or say --all" in refused("account", "discover")
     one, _ = connected_by_role(aws, done, "one"), connected_by_role(aws, done, "two")
     aws.inject(Fault(Trouble.SERVER_ERROR, account_id=one.account_id))
     ran = spothive("account", "discover", "--all", "--json")

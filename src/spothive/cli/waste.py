@@ -11,13 +11,13 @@ from uuid import UUID
 import typer
 
 from spothive.cli.call import Call, CheckFailed, command
+from spothive.cli.fleet.looking import All, Names, Regions, look_at_accounts
 from spothive.cli.moments import moment, to_the_second
-from spothive.cli.output import Column, monthly, to_stderr
+from spothive.cli.output import Column, monthly
 from spothive.cli.progress import show_progress
 from spothive.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from spothive.gateways.aws import AwsGateway
     from spothive.models import WasteResource
     from spothive.operations.waste import WasteScan, WasteSum
 
@@ -56,51 +56,23 @@ Resource = Annotated[str, typer.Argument(metavar="RESOURCE", help="AWS's id, suc
 
 
 @command(commands, "scan")
-def scan_accounts(
-    call: Call,
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME...", help="Names or AWS account ids.", show_default=False)
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every connected account of the tenant.")] = False,
-    region: Annotated[
-        list[str] | None, typer.Option(metavar="REGION", help="Only this region. Repeatable; default: all enabled.")
-    ] = None,
-) -> None:
+def scan_accounts(call: Call, names: Names = None, everything: All = False, region: Regions = None) -> None:
     """Look through accounts for what nothing uses.
 
     Only a scan of every enabled region is COMPLETE, and from no other can a
     deletion be scheduled. Exit 1 unless all could be read. JSON is a list.
     """
-    from spothive import runtime
-    from spothive.errors import SpothiveError
+    from spothive.operations.waste import scan_waste
 
-    if bool(names) == everything:
-        msg = "name the accounts to scan, or say --all"
-        raise InvalidInput(msg)
-    troubled: list[str] = []
-    facts: list[dict[str, Any]] = []
-    names = list(dict.fromkeys(names or _connected(call)))
-    with closing(runtime.aws_gateway()) as gateway:
-        for name in names:
-            try:
-                result = _scan(call, gateway, name, region or [])
-            except SpothiveError as error:
-                if not everything and len(names) == 1:
-                    raise
-                to_stderr(f"{name}: {error}")
-                facts.append({"name": name, "error": str(error)})
-                troubled.append(name)
-                continue
-            facts.append(_scan_facts(result))
-            _tell_scan(call, result)
-            if result.status.value != "COMPLETE":
-                troubled.append(name)
-    call.out.json(facts)
-    if not names:
-        call.out.line("no account is connected yet: spothive account begin --help, or connect --help")
-    if troubled:
-        msg = f"not all could be read: {', '.join(troubled)}"
-        raise CheckFailed(msg)
+    look_at_accounts(
+        call,
+        names,
+        everything=everything,
+        regions=region,
+        look=scan_waste,
+        facts=_scan_facts,
+        tell=_tell_scan,
+    )
 
 
 @command(commands, "list")
@@ -241,34 +213,6 @@ def delete(call: Call) -> None:
     if failed:
         msg = f"{len(failed)} could not be settled, the next run tries again: {', '.join(failed)}"
         raise CheckFailed(msg)
-
-
-def _scan(call: Call, gateway: AwsGateway, name: str, regions: list[str]) -> WasteScan:
-    from spothive import runtime
-    from spothive.database import get_db_session
-    from spothive.operations.waste import scan_waste
-
-    with show_progress(f"reading {name}") as progress:
-        return scan_waste(
-            get_db_session,
-            call.actor,
-            tenant_id=call.tenant_id,
-            name=name,
-            gateway=gateway,
-            keys=runtime.keyring,
-            regions=regions,
-            progress=progress,
-        )
-
-
-def _connected(call: Call) -> list[str]:
-    """Return the names of all accounts that ever proved themselves."""
-    from spothive.models import AccountStatus
-    from spothive.operations.fleet import list_accounts
-
-    with call.reading() as session:
-        accounts = [found.account for found in list_accounts(session)]
-    return [account.account_name for account in accounts if account.status is not AccountStatus.PENDING]
 
 
 def _tell_scan(call: Call, result: WasteScan) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
 from moto.ec2.models import ec2_backends
@@ -21,30 +21,37 @@ class _Group(FakeAutoScalingGroup):
         self.desired_capacity = self.min_size if new_capacity is None else new_capacity
 
 
+def hold_launch_configuration(
+    account_id: str, region: str, name: str, image_id: str, disks: Sequence[str] = ()
+) -> None:
+    """Make a launch configuration of an image, with a block device for each of the snapshots ``disks``."""
+    autoscaling_backends[account_id][region].create_launch_configuration(
+        name=name,
+        image_id=image_id,
+        key_name=None,
+        kernel_id="",
+        ramdisk_id="",
+        security_groups=[],
+        user_data=None,
+        instance_type="m5.large",
+        instance_monitoring=False,
+        instance_profile_name=None,
+        spot_price=None,
+        ebs_optimized=False,
+        associate_public_ip_address=False,
+        block_device_mappings=[{"DeviceName": f"/dev/{each}", "Ebs": {"SnapshotId": each}} for each in disks],
+        instance_id=None,
+        metadata_options=None,
+        classic_link_vpc_id=None,
+        classic_link_vpc_security_groups=None,
+    )
+
+
 def hold_auto_scaling_group(account_id: str, region: str, name: str, sizes: Sizes, tags: Mapping[str, str]) -> None:
     """Make an Auto Scaling group without instances, or change its sizes and tags."""
     scaling = autoscaling_backends[account_id][region]
     if name not in scaling.autoscaling_groups:
-        scaling.create_launch_configuration(
-            name=name,
-            image_id="ami-12345678",
-            key_name=None,
-            kernel_id="",
-            ramdisk_id="",
-            security_groups=[],
-            user_data=None,
-            instance_type="m5.large",
-            instance_monitoring=False,
-            instance_profile_name=None,
-            spot_price=None,
-            ebs_optimized=False,
-            associate_public_ip_address=False,
-            block_device_mappings=[],
-            instance_id=None,
-            metadata_options=None,
-            classic_link_vpc_id=None,
-            classic_link_vpc_security_groups=None,
-        )
+        hold_launch_configuration(account_id, region, name, "ami-12345678")
         scaling.create_auto_scaling_group(
             name=name,
             availability_zones=[f"{region}a"],

@@ -19,6 +19,8 @@ from moto.ec2.models.amis import Ami
 from moto.ec2.models.elastic_block_store import Snapshot, Volume
 from moto.ec2.models.elastic_ip_addresses import ElasticAddress
 
+from spothive.gateways.aws_stand_in_groups import hold_launch_configuration
+
 if TYPE_CHECKING:
     from threading import RLock
 
@@ -180,22 +182,7 @@ class StandInWaste:
     def make_configuration(self, region: str, name: str, image_id: str, *, disks: Sequence[str] = ()) -> str:
         """Make a launch configuration, and return its name."""
         with self._held(region):
-            autoscaling_backends[self.account_id][region].create_launch_configuration(
-                name=name,
-                image_id=image_id,
-                key_name=None,
-                kernel_id="",
-                ramdisk_id="",
-                security_groups=[],
-                user_data=None,
-                instance_type="m5.large",
-                instance_monitoring=False,
-                instance_profile_name=None,
-                spot_price=None,
-                ebs_optimized=False,
-                associate_public_ip_address=False,
-                block_device_mappings=[{"DeviceName": f"/dev/{each}", "Ebs": {"SnapshotId": each}} for each in disks],
-            )
+            hold_launch_configuration(self.account_id, region, name, image_id, disks)
         return name
 
     def make_group(self, region: str, name: str, **launched_from: Any) -> str:

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from spothive.cli.asking import ask_secret
-from spothive.cli.call import Call, CheckFailed, command, named
+from spothive.cli.call import Call, command, named
 from spothive.cli.fleet.accounts import AccountName, account_commands
+from spothive.cli.fleet.looking import All, Names, Regions, look_at_accounts
 from spothive.cli.fleet.results import account_facts, scan_facts, tell_scan
-from spothive.cli.output import to_stderr
 from spothive.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from spothive.gateways.aws import AwsGateway
     from spothive.gateways.aws_clients import Credentials
-    from spothive.operations.fleet import ScanResult
 
 Region = Annotated[str, typer.Option(metavar="REGION", help="Home region of a new account.")]
 Owner = Annotated[str | None, typer.Option(metavar="USERNAME", help="Who answers for a new account.")]
@@ -157,77 +156,22 @@ def recheck(call: Call, name: AccountName) -> None:
 
 
 @command(account_commands, "discover")
-def discover(
-    call: Call,
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME...", help="Names or AWS account ids.", show_default=False)
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every connected account of the tenant.")] = False,
-    region: Annotated[
-        list[str] | None, typer.Option(metavar="REGION", help="Only this region. Repeatable; default: all enabled.")
-    ] = None,
-) -> None:
+def discover(call: Call, names: Names = None, everything: All = False, region: Regions = None) -> None:
     """Read accounts at AWS and write what changed.
 
     Exit 1 unless every region of every account could be read. JSON is a list, one object for each account.
     """
-    from spothive.errors import InvalidInput, SpothiveError
-
-    if bool(names) == everything:
-        msg = "name the accounts to discover, or say --all"
-        raise InvalidInput(msg)
-    troubled: list[str] = []
-    facts: list[dict[str, Any]] = []
-    names = list(dict.fromkeys(names or _connected(call)))
-    with closing(_gateway()) as gateway:
-        for name in names:
-            try:
-                result = _discover(call, gateway, name, region or [])
-            except SpothiveError as error:
-                if not everything and len(names) == 1:
-                    raise
-                to_stderr(f"{name}: {error}")
-                facts.append({"name": name, "error": str(error)})
-                troubled.append(name)
-                continue
-            facts.append(scan_facts(result))
-            tell_scan(call, result)
-            if result.status.value != "COMPLETE":
-                troubled.append(name)
-    call.out.json(facts)
-    if not names:
-        call.out.line("no account is connected yet: spothive account begin --help, or connect --help")
-    if troubled:
-        msg = f"not all could be read: {', '.join(troubled)}"
-        raise CheckFailed(msg)
-
-
-def _discover(call: Call, gateway: AwsGateway, name: str, regions: list[str]) -> ScanResult:
-    from spothive import runtime
-    from spothive.database import get_db_session
     from spothive.operations.fleet import discover_account
 
-    with show_progress(f"reading {name}") as progress:
-        return discover_account(
-            get_db_session,
-            call.actor,
-            tenant_id=call.tenant_id,
-            name=name,
-            gateway=gateway,
-            keys=runtime.keyring,
-            regions=regions,
-            progress=progress,
-        )
-
-
-def _connected(call: Call) -> list[str]:
-    """Return the names of all accounts that ever proved themselves: a failed one is told of, not passed over."""
-    from spothive.models import AccountStatus
-    from spothive.operations.fleet import list_accounts
-
-    with call.reading() as session:
-        accounts = [found.account for found in list_accounts(session)]
-    return [account.account_name for account in accounts if account.status is not AccountStatus.PENDING]
+    look_at_accounts(
+        call,
+        names,
+        everything=everything,
+        regions=region,
+        look=discover_account,
+        facts=scan_facts,
+        tell=tell_scan,
+    )
 
 
 def _gateway() -> AwsGateway:
