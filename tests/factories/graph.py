@@ -77,6 +77,7 @@ class Graph:
             changes["scan_run_id"] = self.complete_scan(NOW - timedelta(days=1))
         if (table, state) == ("waste_resources", "SCHEDULED_DELETE"):
             changes["scan_run_id"] = self.complete_scan()
+            self.approve_deletion(row_id or self.rows[table]["id"], changes["plan_hash"])
         if (table, state) == ("ml_models", "GRADUATED"):
             self._try_in_lab(row_id or self.rows[table]["id"])
         return self.change(table, row_id, **changes | values)
@@ -87,6 +88,12 @@ class Graph:
         self._finish_unit(run)
         self.change("scan_runs", run, status="COMPLETE", finished_at=NOW)
         return run
+
+    def approve_deletion(self, waste_resource: UUID, plan_hash: str) -> None:
+        """Add a request to delete a resource that was approved and used."""
+        target: Row = {"instance_id": None, "waste_resource_id": waste_resource, "plan_hash": plan_hash}
+        request: UUID = self.add("approval_requests", 60, action_type="DELETE_WASTE", **target)["id"]
+        self.change("approval_requests", request, **entering("approval_requests", "APPROVED") | {"executed_at": NOW})
 
     def _try_in_lab(self, model: UUID) -> None:
         """Add a COMPLETED experiment of a model."""

@@ -126,7 +126,7 @@ OTHERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("agent_actions", "PICKED_UP"): ("lc_agent_actions_token",),
     **{("scan_runs", state): ("lc_scan_runs_ended",) for state in ScanStatus},
     ("waste_resources", "FLAGGED"): ("lc_waste_resources_flagged",),
-    ("waste_resources", "SCHEDULED_DELETE"): ("lc_waste_resources_complete",),
+    ("waste_resources", "SCHEDULED_DELETE"): ("lc_waste_resources_complete", "lc_waste_resources_approved"),
     ("waste_resources", "DELETED"): ("lc_waste_resources_grace",),
 }
 """Other guards that may answer for a move into this state."""

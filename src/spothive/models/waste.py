@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from spothive.models.approvals import ApprovalAction, ApprovalRequest, ApprovalStatus
 from spothive.models.base import Base, Timestamped, check, json_object, unique_where
 from spothive.models.fleet import Account, ScanKind, ScanRun, ScanStatus
 from spothive.schema.refusal import HasColumns, Refusal, older_than
@@ -74,6 +75,15 @@ def _seen_twice(waste: HasColumns) -> sa.ColumnElement[bool]:
     began = _scans(waste, first).where(first.c.status == ScanStatus.COMPLETE, first.c.started_at == since)
     again = _scans(waste, last).where(last.c.status == ScanStatus.COMPLETE, last.c.id == waste.c.scan_run_id)
     return sa.and_(began.exists(), again.where(a_day_after(since) <= last.c.started_at).exists())
+
+
+def _approved(waste: HasColumns) -> sa.Exists:
+    """Return the condition that a request to delete the resource by this plan was approved and used."""
+    asked: Any = ApprovalRequest.__table__
+    used = (asked.c.status == ApprovalStatus.APPROVED, asked.c.executed_at.is_not(None))
+    about = (asked.c.tenant_id == waste.c.tenant_id, asked.c.waste_resource_id == waste.c.id)
+    plan = (asked.c.action_type == ApprovalAction.DELETE_WASTE, asked.c.plan_hash == waste.c.plan_hash)
+    return sa.exists(sa.select(asked.c.id).where(*about, *plan, *used))
 
 
 def _in_haste(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
@@ -183,6 +193,18 @@ class WasteResource(TenantOwned, Timestamped, Base):
                             "only what the account's latest waste scan saw can be scheduled for deletion, and only if "
                             "that scan is COMPLETE"
                         ),
+                    ),
+                    Refusal(
+                        rule="lc_waste_resources_approved",
+                        events=("update",),
+                        columns=("status",),
+                        only=lambda old, new: sa.and_(
+                            old.c.status == WasteStatus.FLAGGED,
+                            new.c.status == WasteStatus.SCHEDULED_DELETE,
+                            new.c.plan_hash.is_not(None),
+                        ),
+                        when=lambda _, new: sa.not_(_approved(new)),
+                        message="only what an approved request is used for is scheduled, by the plan that was approved",
                     ),
                     Refusal(
                         rule="lc_waste_resources_flagged",

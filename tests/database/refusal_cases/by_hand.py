@@ -195,6 +195,7 @@ def _schedule_after_a_failed_scan(graph: Graph) -> None:
     graph.walk("waste_resources", "FLAGGED")  # seen by two that are COMPLETE
     later = graph.add("scan_runs", 60, started_at=NOW)["id"]
     graph.change("scan_runs", later, **entering("scan_runs", "FAILED"))
+    graph.approve_deletion(graph.rows["waste_resources"]["id"], "0" * 64)
     graph.change("waste_resources", **entering("waste_resources", "SCHEDULED_DELETE"))
 
 
@@ -231,6 +232,7 @@ WASTE_AND_APPROVALS: dict[str, Act] = {
     "ck_waste_resources_seen": change("waste_resources", detected_at=SOON, last_seen_at=NOW),
     "uq_waste_resources_live": lambda g: g.add("waste_resources", resource_id=g.rows["waste_resources"]["resource_id"]),
     "lc_waste_resources_complete": _schedule_after_a_failed_scan,
+    "lc_waste_resources_approved": walk("waste_resources", "SCHEDULED_DELETE", plan_hash="1" * 64),
     "lc_waste_resources_flagged": change("waste_resources", status="FLAGGED"),
     "lc_waste_resources_grace": lambda g: g.walk(
         "waste_resources", "SCHEDULED_DELETE", scheduled_deletion_date=utc_now() + timedelta(hours=1)

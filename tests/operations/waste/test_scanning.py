@@ -14,6 +14,7 @@ from spothive.clock import utc_now
 from spothive.database import (
     Account,
     AccountStatus,
+    ApprovalRequest,
     AuditLog,
     ScanRun,
     ScanStatus,
@@ -207,16 +208,20 @@ def test_a_missing_page_leaves_its_kinds_alone_and_nothing_can_be_scheduled(
 
 
 def refused_by_the_database(world: World, name: str) -> None:
-    """Try the same by SQL alone, with the run that was COMPLETE and with the last one."""
+    """Try the same by SQL alone, using its approval up, with the run that was COMPLETE and with the last one."""
     for run in rows_of(ScanRun):
-        with pytest.raises(RuleBroken), get_db_session(tenant=world.acme) as session:
+        with pytest.raises(RuleBroken) as refused, get_db_session(tenant=world.acme) as session:
             row = find_waste(session, name)
-            values = {"status": "SCHEDULED_DELETE", "scheduled_deletion_date": utc_now(), "plan_hash": "a" * 64}
+            use = update(ApprovalRequest).where(ApprovalRequest.waste_resource_id == row.id)
+            use = use.where(ApprovalRequest.tenant_id == world.acme).values(executed_at=utc_now())
+            [plan_hash] = session.scalars(use.returning(ApprovalRequest.plan_hash)).all()
+            values = {"status": "SCHEDULED_DELETE", "scheduled_deletion_date": utc_now(), "plan_hash": plan_hash}
             session.execute(
                 update(WasteResource)
                 .where(WasteResource.tenant_id == world.acme, WasteResource.id == row.id)
                 .values(**values, scan_run_id=run["id"])
             )
+        assert refused.value.rule == "lc_waste_resources_complete"
 
 
 @pytest.mark.usefixtures("shop")
@@ -226,8 +231,8 @@ def test_a_scan_of_some_regions_is_never_complete(world: World) -> None:
     result = scan(world.anna, aws, regions=[HOME])
     assert (result.status, result.regions) == (ScanStatus.PARTIAL, [HOME])
     assert result.failed[f"{AWAY} ebs_volume"].startswith("not asked for")
-    refused_by_the_database(world, volume(1).volume_id)
     request = approve(world.anna, volume(1).volume_id)
+    refused_by_the_database(world, volume(1).volume_id)
     with pytest.raises(Conflict, match="is not COMPLETE"), get_db_session(tenant=world.acme) as session:
         schedule_deletion(session, world.anna, request_id=request)
     assert scan(world.anna, aws).status is ScanStatus.COMPLETE

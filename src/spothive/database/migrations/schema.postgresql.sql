@@ -4698,6 +4698,23 @@ CREATE TRIGGER lc_waste_resources_complete BEFORE UPDATE OF status, scan_run_id,
 WHEN (new.status = 'SCHEDULED_DELETE')
 EXECUTE FUNCTION guard_lc_waste_resources_complete();
 
+CREATE OR REPLACE FUNCTION guard_lc_waste_resources_approved() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF NOT (EXISTS (SELECT approval_requests.id 
+FROM approval_requests 
+WHERE approval_requests.tenant_id = new.tenant_id AND approval_requests.waste_resource_id = new.id AND approval_requests.action_type = 'DELETE_WASTE' AND approval_requests.plan_hash = new.plan_hash AND approval_requests.status = 'APPROVED' AND approval_requests.executed_at IS NOT NULL)) THEN
+    RAISE EXCEPTION 'lc_waste_resources_approved' USING ERRCODE = '23514', CONSTRAINT = 'lc_waste_resources_approved', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_waste_resources_approved BEFORE UPDATE OF status ON waste_resources FOR EACH ROW
+WHEN (old.status = 'FLAGGED' AND new.status = 'SCHEDULED_DELETE' AND new.plan_hash IS NOT NULL)
+EXECUTE FUNCTION guard_lc_waste_resources_approved();
+
 CREATE OR REPLACE FUNCTION guard_lc_waste_resources_flagged() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$
 BEGIN

@@ -3029,6 +3029,12 @@ FROM scan_runs AS later
 WHERE later.tenant_id = new.tenant_id AND later.account_id = new.account_id AND later.kind = 'waste' AND later.status != 'RUNNING' AND later.started_at > run.started_at)))) ELSE 0 END
 BEGIN SELECT RAISE(ABORT, 'lc_waste_resources_complete'); END;
 
+CREATE TRIGGER lc_waste_resources_approved BEFORE UPDATE OF status ON waste_resources FOR EACH ROW
+WHEN CASE WHEN old.status = 'FLAGGED' AND new.status = 'SCHEDULED_DELETE' AND new.plan_hash IS NOT NULL THEN NOT (EXISTS (SELECT approval_requests.id 
+FROM approval_requests 
+WHERE approval_requests.tenant_id = new.tenant_id AND approval_requests.waste_resource_id = new.id AND approval_requests.action_type = 'DELETE_WASTE' AND approval_requests.plan_hash = new.plan_hash AND approval_requests.status = 'APPROVED' AND approval_requests.executed_at IS NOT NULL)) ELSE 0 END
+BEGIN SELECT RAISE(ABORT, 'lc_waste_resources_approved'); END;
+
 CREATE TRIGGER lc_waste_resources_flagged BEFORE UPDATE OF status ON waste_resources FOR EACH ROW
 WHEN CASE WHEN old.status = 'DETECTED' AND new.status = 'FLAGGED' THEN NOT ((EXISTS (SELECT first.id 
 FROM scan_runs AS first 

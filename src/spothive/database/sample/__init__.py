@@ -45,7 +45,7 @@ from spothive.database.sample.writing import Writer
 from spothive.database.tenancy import TenantSession, system_scope
 from spothive.errors import Conflict, InvalidInput
 from spothive.keyring import Keyring
-from spothive.models import MlModel, OnDemandPrice, RollupWatermark, SpotPrice, Tenant
+from spothive.models import MlModel, OnDemandPrice, RollupWatermark, SpotPrice, Tenant, WasteResource
 from spothive.models.decisions import COUNTING, open_from
 
 __all__ = ["MOST_DAYS", "MOST_INSTANCES", "MOST_SEED", "MOST_TENANTS", "Progress", "Sampled", "make_sample"]
@@ -133,8 +133,9 @@ def _write(writer: Writer, keyring: Keyring, market: Market, companies: list[Com
     for company in companies:
         decisions.write(company, expected, progress)
     write_later_facts(writer, companies)
-    wishes = write_waste(writer, period, companies, write_scans(writer, period, companies))
+    wishes, found = write_waste(writer, period, companies, write_scans(writer, period, companies))
     write_approvals(writer, period, companies, wishes)
+    writer.move(WasteResource, found)
     write_governance(writer, period, companies)
     write_access(writer, period, companies)
     write_work(writer, period, companies)

@@ -41,8 +41,13 @@ _ENDINGS: Final = (
 )
 
 
-def write_waste(writer: Writer, period: Period, companies: list[Company], scans: WasteScans) -> list[Wish]:
-    """Write what the scans found in each active account; return what has to be approved of it."""
+def write_waste(
+    writer: Writer, period: Period, companies: list[Company], scans: WasteScans
+) -> tuple[list[Wish], list[Life]]:
+    """Write what the scans found in each active account; return what has to be approved of it, and how it went on.
+
+    What was scheduled was approved before: take the lives through their steps when the approvals are written.
+    """
     lives: list[Life] = []
     wishes: list[Wish] = []
     for company in companies:
@@ -55,8 +60,8 @@ def write_waste(writer: Writer, period: Period, companies: list[Company], scans:
                     wishes += _wish(period, company, life, ending, number)
                     writer.made(company.tenant_id, ResourceType.WASTE, life.born["resource_id"])
                 lives += found
-    writer.insert_lives(WasteResource, lives)
-    return wishes
+    writer.insert(WasteResource, (life.born for life in lives))
+    return wishes, lives
 
 
 def _seen_in(ending: WasteStatus) -> int:
