@@ -100,7 +100,7 @@ def test_what_is_flagged_goes_all_the_way(flagged: WasteWorld, done: Spothive, m
     assert told.splitlines()[-1] == f"to take it back until then: spothive waste keep {VOLUME}"
     told = done("waste", "delete-due", *AT_HOME).out
     assert [
-        word for word in (VOLUME, "DELETED", "AWS removed it", "1 deleted, which cost 8.00") if word not in told
+        word for word in (VOLUME, "DELETED", "AWS removed it", "1 deleted, which saves 8.00") if word not in told
     ] == []
     assert flagged.removed == [VOLUME]
     shown = done("waste", "show", VOLUME, *AT_HOME).out

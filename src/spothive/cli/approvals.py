@@ -130,7 +130,7 @@ def approve_request(call: Call, request: RequestId) -> None:
         facts = _facts(approve(session, call.actor, _id(request)))
     call.out.json(facts)
     call.out.line(f"{facts['action']} of {facts['target']} is approved until {to_the_second(facts['expires_at'])}")
-    if facts["action"] == "DELETE_WASTE":
+    if facts["action"] != "HIBERNATE_CLUSTER":  # with which the next run of hibernation goes on by itself
         call.out.line(f"next: {_executes(facts)}")
 
 
@@ -236,12 +236,15 @@ def _target(request: ApprovalRequest) -> str:
 
 def _facts(request: ApprovalRequest) -> dict[str, Any]:
     from spothive.clock import utc_now
+    from spothive.operations.approvals import has_outcome
 
     is_open = request.status in {"PENDING", "APPROVED"} and request.executed_at is None
     stands: str = "EXPIRED" if is_open and request.expires_at < utc_now() else request.status
+    if request.executed_at is not None:
+        stands = "EXECUTED" if has_outcome(request) else "BEGUN"  # nobody knows what AWS did: executed again, it tells
     return {
         "id": request.id,
-        "stands": "EXECUTED" if request.executed_at else stands,
+        "stands": stands,
         "status": request.status,
         "action": request.action_type,
         "risk": request.risk_level,

@@ -32,12 +32,6 @@ COLUMNS = (
     Column("until", "leased_until", _moment, optional=True),
     Column("what came of it", "last_result", fold=True),
 )
-RUN_COLUMNS = (
-    Column("duty", "duty"),
-    Column("outcome", "outcome"),
-    Column("seconds", "seconds", right=True, optional=True),
-    Column("what came of it", "did", fold=True),
-)
 SHOWN = 20
 """Most failures of a run that are shown to people; JSON and the log name more."""
 
@@ -88,12 +82,16 @@ def _once(call: Call, only: str | None) -> None:
     from spothive.database import get_db_session
     from spothive.operations import sweeps
 
+    def tell(run: Run) -> None:
+        call.out.line(f"{run.duty}: {run.summary}")
+        call.out.flush()
+
     actor = call.actor
     with closing(runtime.aws_gateway()) as gateway:
-        runs = sweeps.sweep(get_db_session, actor, _tools(gateway), only=only)
-    rows = [_facts(run) for run in runs]
-    call.out.json(rows)
-    call.out.table(rows, RUN_COLUMNS, empty="nothing is due: see spothive sweep --list, or name a duty with --only")
+        runs = sweeps.sweep(get_db_session, actor, _tools(gateway), only=only, tell=tell)
+    call.out.json([_facts(run) for run in runs])
+    if not runs:
+        call.out.line("nothing is due: see spothive sweep --list, or name a duty with --only")
     for run in runs:
         for what, reason in list(run.failures.items())[:SHOWN]:
             call.out.line(f"{run.duty}: {what}: {reason}")

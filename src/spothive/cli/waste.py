@@ -181,6 +181,7 @@ def delete(call: Call) -> None:
     """
     from spothive import runtime
     from spothive.database import get_db_session
+    from spothive.models import WasteType
     from spothive.operations.waste import Ending, delete_due
 
     with closing(runtime.aws_gateway()) as gateway, show_progress("deleting") as progress:
@@ -206,9 +207,13 @@ def delete(call: Call) -> None:
     ]
     call.out.json(rows)
     call.out.table(rows, OUTCOMES, empty="nothing is due")
-    gone = [each.monthly_cost for each in done if each.ending is Ending.DELETED]
+    gone = [each for each in done if each.ending is Ending.DELETED]
     if gone:
-        call.out.line(f"{len(gone)} deleted, which cost {monthly(sum(gone, Decimal(0)))}")
+        # What an image costs are its snapshots, and these stay: they are its way back.
+        saved = sum((each.monthly_cost for each in gone if each.resource_type is not WasteType.AMI), Decimal(0))
+        images = any(each.resource_type is WasteType.AMI for each in gone)
+        stay = "; the snapshots of images stay, and go on being billed" if images else ""
+        call.out.line(f"{len(gone)} deleted, which saves {monthly(saved)}{stay}")
     failed = [each.resource_id for each in done if each.ending is Ending.FAILED]
     if failed:
         msg = f"{len(failed)} could not be settled, the next run tries again: {', '.join(failed)}"

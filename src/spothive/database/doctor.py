@@ -20,6 +20,7 @@ from spothive.keyring import load_keyring
 from spothive.models import Base, WithdrawnKey
 from spothive.schema.sealed import key_id_of, sealed_columns
 from spothive.settings import Settings, get_settings, unknown_variables
+from spothive.signing import load_signing_keys
 
 OLDEST_POSTGRESQL = 130000
 LARGEST_SKEW = 2.0
@@ -120,6 +121,18 @@ def _compare_keys(present: tuple[str, ...], needed: set[str], withdrawn: set[str
     return _good("sealing keys", not older, found, rotate, else_=Severity.WARNING)
 
 
+def _signing_key(settings: Settings) -> Finding:
+    """Tell whether the audit trail can be sealed from here."""
+    name, file = "signing key", settings.audit_signing_key_file
+    try:
+        key = load_signing_keys(file).key_id
+    except KeyMissing:
+        return Finding(name, Severity.WARNING, "none: the audit trail is not sealed from here", "spothive audit init")
+    except SpothiveError as error:
+        return Finding(name, Severity.ERROR, str(error), "see the message")
+    return Finding(name, Severity.OK, key)
+
+
 def _place(connection: Connection) -> str:
     url = connection.engine.url
     return sqlite.place(url) if connection.dialect.name == "sqlite" else postgresql.place(url)
@@ -134,6 +147,7 @@ def _schema() -> Iterator[Finding]:
         return
     yield Finding("schema", Severity.OK, f"at {status.current}")
     yield _sealing_keys(get_settings())
+    yield _signing_key(get_settings())
     try:
         drift = find_drift()
     except SpothiveError as error:

@@ -191,7 +191,7 @@ class AwsCaller:
         except (NoCredentialsError, CredentialRetrievalError) as error:
             _blame_platform(type(error).__name__)
         except (BotoCoreError, ClientError, ResponseParserError) as error:
-            failure = aws_error(call, region, error)
+            failure = aws_error(call, region, error, acts=call in ACTING_CALLS)
             if isinstance(failure, CredentialsRefused):
                 failure = self._judge(who, failure)
             raise failure from None  # the original may quote what was sent

@@ -88,6 +88,10 @@ class AccessDenied(AwsRefused):
     """The credentials are good, but no policy allows the call, or the role does not trust the caller."""
 
 
+class ActingDenied(AccessDenied):
+    """The credentials may look at the account, but not act in it."""
+
+
 class RegionNotEnabled(AwsError):
     """The account has not opted in to the region."""
 
@@ -107,8 +111,10 @@ class AwsCallFailed(AwsError):
 _Kind = TypeVar("_Kind", bound=AwsError)
 
 
-def aws_error(action: str, region: str, error: ClientError | BotoCoreError | ResponseParserError) -> AwsError:
-    """Return what an exception of botocore means."""
+def aws_error(
+    action: str, region: str, error: ClientError | BotoCoreError | ResponseParserError, *, acts: bool = False
+) -> AwsError:
+    """Return what an exception of botocore means; ``acts`` says that the call was to change something."""
     response = getattr(error, "response", None)
     if response is None:
         name = type(error).__name__
@@ -119,7 +125,10 @@ def aws_error(action: str, region: str, error: ClientError | BotoCoreError | Res
     if _WRONG_CLOCK.search(str(answer.get("Message", ""))):  # ours, or every account would seem to be refused
         return _made(AwsUnavailable, action, region, "the clock of this machine is wrong")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return _made(_kind(code, status), action, region, code if _CODE.fullmatch(code) else f"HTTP {status}")
+    meant = _kind(code, status)
+    if acts and meant is AccessDenied:
+        meant = ActingDenied
+    return _made(meant, action, region, code if _CODE.fullmatch(code) else f"HTTP {status}")
 
 
 def not_enabled(refusal: AwsError) -> RegionNotEnabled:
@@ -147,6 +156,7 @@ def _kind(code: str, status: int) -> type[AwsError]:
 _SENTENCES: Final[dict[type[AwsError], str]] = {
     CredentialsRefused: "AWS does not accept the credentials for {call}; renew them and connect the account again",
     AccessDenied: "AWS does not allow {call}; grant it, as the onboarding template does",
+    ActingDenied: "spothive may look at the account, but not act in it: {call} takes a role made with --access full",
     RegionNotEnabled: "the account has not enabled the region of {call}; enable it or leave it out",
     AwsUnavailable: "AWS gave no answer to {call}; try again later",
     AwsThrottled: "AWS throttled {call}; try again in a few minutes",

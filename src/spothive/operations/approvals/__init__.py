@@ -3,7 +3,7 @@
 from spothive.operations.approvals.consuming import consume
 from spothive.operations.approvals.deciding import approve, expire_approvals, reject
 from spothive.operations.approvals.executing import Executed, execute_approved
-from spothive.operations.approvals.reading import ApprovalFilter, find_approval, list_approvals
+from spothive.operations.approvals.reading import ApprovalFilter, find_approval, has_outcome, list_approvals
 from spothive.operations.approvals.requesting import request_approval, request_switch, set_auto_approval
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "execute_approved",
     "expire_approvals",
     "find_approval",
+    "has_outcome",
     "list_approvals",
     "reject",
     "request_approval",

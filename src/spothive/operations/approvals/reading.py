@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload
 from spothive.database import TenantSession
 from spothive.database.pages import Page, newest_first
 from spothive.errors import NotFound
-from spothive.models import ApprovalRequest, ApprovalStatus
+from spothive.models import ApprovalAction, ApprovalRequest, ApprovalStatus, AuthStatus, InstanceState
 from spothive.schema.types import clock_timestamp
 
 _WITH_TARGETS = (
@@ -94,6 +94,17 @@ def what_became(request: ApprovalRequest, now: datetime) -> str:
         who = request.approver_name or "policy"
         return f"was {request.status.lower()} by {who} at {_at(request.decided_at)}"
     return f"waits for a decision until {_at(request.expires_at)}"
+
+
+def has_outcome(request: ApprovalRequest) -> bool:
+    """Tell whether it is known what came of a request that was used: only of a termination AWS's answer may be missing.
+
+    The request must come with its target, as :func:`list_approvals` and :func:`find_approval` return it.
+    """
+    if request.action_type is not ApprovalAction.TERMINATE_ROGUE or request.instance is None:
+        return True
+    over = {InstanceState.SHUTTING_DOWN, InstanceState.TERMINATED}
+    return request.instance.auth_status is AuthStatus.TERMINATED or request.instance.state in over
 
 
 def _at(moment: datetime) -> str:

@@ -127,14 +127,14 @@ DUTIES: Final = (
     Duty("hibernation", "put clusters to sleep and wake them", apply_schedules, each_tenant=True),
     Duty("risk", "tidy pools whose block is over", tidy_all_pools, each_tenant=False),
     Duty("discovery", "discover accounts again", discover_accounts, each_tenant=True),
-    Duty("market", "ask AWS for spot prices", ask_for_prices, each_tenant=False),
     Duty("waste", "scan for waste, delete what is due", look_after_waste, each_tenant=True),
     Duty("rollups", "count the decisions of finished days", count_decisions, each_tenant=False),
     Duty("sealing", "seal the audit trails", seal_all_trails, each_tenant=True),
     Duty("retention", "delete what was kept long enough", delete_old_rows, each_tenant=True),
     Duty("health", "check the parts of spothive", check_all_parts, each_tenant=False),
+    Duty("market", "ask AWS for spot prices", ask_for_prices, each_tenant=False),
 )
-"""In the order in which one pass does them: what is quick and what others wait for comes first."""
+"""In the order in which one pass does them: what is quick and what others wait for comes first, what lasts last."""
 
 
 def find_duty(name: str) -> Duty:
