@@ -194,10 +194,10 @@ def test_a_defect_at_one_keeps_no_other_from_its_end(
     schedule(world.anna, FIRST, SECOND)
     real = aws.snapshots
 
-    def snapshots(*which: Any, only: Sequence[str] = ()) -> Iterator[list[Any]]:
+    def snapshots(credentials: Any, region: str, only: Sequence[str] = ()) -> Iterator[list[Any]]:
         if only == [FIRST]:
             raise KeyError("StartTime")
-        return real(*which, only=only)
+        return real(credentials, region, only)
 
     aws.snapshots = snapshots  # type: ignore[assignment,method-assign]  # a double
     first, second = delete(world.anna, aws)
