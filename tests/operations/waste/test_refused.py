@@ -16,10 +16,12 @@ from spothive.database import ApprovalAction, ApprovalRequest, WasteResource, ge
 from spothive.errors import Conflict, NotFound, RuleBroken
 from spothive.gateways.aws_errors import AccessDenied, AwsCallFailed, AwsThrottled, AwsUnavailable, RegionNotEnabled
 from spothive.operations.approvals import find_approval
+from spothive.operations.sweeps import Outcome, Tools, find_duty, sweep
+from spothive.operations.sweeps.running import run_duty
 from spothive.operations.sweeps.work import Stopped
 from spothive.operations.waste import Deletion, Ending, deleting, keep, planning, schedule_deletion
 from tests.factories import make_instance
-from tests.factories.approvals import approved, ask
+from tests.factories.approvals import approved, ask, no_keys
 from tests.factories.waste import (
     HOME,
     WasteWorld,
@@ -35,6 +37,7 @@ from tests.factories.waste import (
 )
 from tests.operations.conftest import World, audited
 from tests.operations.fleet.conftest import at_once
+from tests.operations.sweeps.conftest import no_keys as no_signing_keys
 from tests.operations.waste.conftest import statuses, waste
 from tests.watching import rows_of
 
@@ -231,6 +234,20 @@ def test_a_run_that_is_stopped_leaves_the_rest_to_the_next(
     assert aws.removed == [FIRST]
     assert [statuses()[name] for name in (FIRST, SECOND, THIRD)] == ["DELETED", *["SCHEDULED_DELETE"] * 2]
     assert endings(delete(world.anna, aws)) == {SECOND: "DELETED", THIRD: "DELETED"}
+
+
+def test_a_sweep_that_is_asked_to_end_does_so_between_two_deletions(
+    world: World, aws: WasteWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "DAY", timedelta(0))
+    schedule(world.anna, FIRST, SECOND, THIRD)
+    tools = Tools(aws, no_keys, no_signing_keys, no_signing_keys)
+    how: dict[str, Any] = {"by": world.admin, "period": None, "is_to_stop": lambda: len(aws.removed) == 2}
+    stopped = run_duty(get_db_session, find_duty("waste"), tools, **how)
+    assert stopped is not None
+    assert (stopped.outcome, aws.removed) == (Outcome.STOPPED, [FIRST, SECOND])
+    (run,) = sweep(get_db_session, world.admin, tools, only="waste")
+    assert (aws.removed, run.counts["deleted"]) == ([FIRST, SECOND, THIRD], 1)
 
 
 # --- final snapshots ---

@@ -207,7 +207,10 @@ class _Hand:
     def _decided(
         self, session: TenantSession, due: Due, row: WasteResource, plan: Plan, verdict: Verdict | None
     ) -> Deletion | None:
-        """How many may go in a day counts last: what is in use again is no deletion, however many there were."""
+        """Decide, with the row locked.
+
+        How many may go in a day counts last: what is in use again is no deletion, however many there were.
+        """
         if not plan.is_that_of(row):
             return due.came_to(Ending.WAITS, "another run is at it, or it was taken back")
         return self._ended(session, due, row, plan, verdict) or self._put_off(session, due, row)
