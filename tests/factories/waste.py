@@ -147,12 +147,19 @@ class WasteWorld(AwsGateway):
     def deregister_image(self, _: Credentials, region: str, image_id: str) -> bool:
         return self._remove("deregister_image", region, image_id)
 
-    def final_snapshot(self, _: Credentials, region: str, volume_id: str, token: str) -> ObservedSnapshot:
+    def final_snapshot(
+        self, _: Credentials, region: str, volume_id: str, token: str, not_before: datetime
+    ) -> ObservedSnapshot:
         self._asked("final_snapshot", region)
-        name = f"snap-final-{token}"
-        made = snapshot(1, snapshot_id=name, volume_id=volume_id, started_at=utc_now())
-        self.add(replace(made, state=self.snapshot_state, tags={"spothive:final-snapshot": token}))
-        return self.things[name]  # type: ignore[no-any-return]  # it is one
+        tags = {"spothive:final-snapshot": token}
+        for made in self._of(ObservedSnapshot, region):
+            if made.tags == tags and (made.state == "pending" or made.started_at >= not_before):
+                break
+        else:
+            name = f"snap-final-{self.calls['final_snapshot']}"
+            made = snapshot(1, snapshot_id=name, volume_id=volume_id, started_at=utc_now(), tags=tags)
+        self.add(replace(made, state=self.snapshot_state))
+        return self.things[made.snapshot_id]  # type: ignore[no-any-return]  # it is one
 
     def _asked(self, call: str, region: str) -> None:
         refuse_in_block(call)

@@ -26,6 +26,7 @@ from spothive.gateways.waste_answer import (
 )
 
 REGION = "eu-west-1"
+YESTERDAY = datetime.now(UTC) - timedelta(hours=24)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STRANGER = "333333333333"
 
@@ -354,20 +355,20 @@ def test_a_final_snapshot_is_made_once_for_each_token(
     gateway: AwsGateway, aws: AwsStandIn, account: StandInAccount, actor: Credentials
 ) -> None:
     volume_id, other = account.make_volume(REGION, size_gb=40), account.make_volume(REGION)
-    made = gateway.final_snapshot(actor, REGION, volume_id, "finding-1")
+    made = gateway.final_snapshot(actor, REGION, volume_id, "finding-1", YESTERDAY)
     assert (made.volume_id, made.size_gb, made.region) == (volume_id, 40, REGION)
     assert made.tags == {FINAL_SNAPSHOT_TAG: "finding-1"}
     assert volume_id in made.description
-    assert gateway.final_snapshot(actor, REGION, volume_id, "finding-1") == made
+    assert gateway.final_snapshot(actor, REGION, volume_id, "finding-1", YESTERDAY) == made
     assert aws.calls("ec2", "CreateSnapshot", account_id=account.account_id) == 1
     ids = {
         made.snapshot_id,
-        gateway.final_snapshot(actor, REGION, volume_id, "finding-2").snapshot_id,
-        gateway.final_snapshot(actor, REGION, other, "finding-1").snapshot_id,
+        gateway.final_snapshot(actor, REGION, volume_id, "finding-2", YESTERDAY).snapshot_id,
+        gateway.final_snapshot(actor, REGION, other, "finding-1", YESTERDAY).snapshot_id,
     }
     assert len(ids) == 3
     assert gateway.delete_volume(actor, REGION, volume_id)
-    assert gateway.final_snapshot(actor, REGION, volume_id, "finding-1") == made
+    assert gateway.final_snapshot(actor, REGION, volume_id, "finding-1", YESTERDAY) == made
 
 
 def test_a_final_snapshot_that_failed_is_made_again_and_of_several_the_oldest_counts(
@@ -376,17 +377,33 @@ def test_a_final_snapshot_that_failed_is_made_again_and_of_several_the_oldest_co
     volume_id = account.make_volume(REGION)
     tags = {FINAL_SNAPSHOT_TAG: "finding-1"}
     failed = account.make_snapshot(REGION, volume_id, state="error", tags=tags)
-    made = gateway.final_snapshot(actor, REGION, volume_id, "finding-1")
+    made = gateway.final_snapshot(actor, REGION, volume_id, "finding-1", YESTERDAY)
     assert made.snapshot_id != failed
     older = account.make_snapshot(REGION, volume_id, days=1, state="pending", tags=tags)
-    assert gateway.final_snapshot(actor, REGION, volume_id, "finding-1").snapshot_id == older
+    assert gateway.final_snapshot(actor, REGION, volume_id, "finding-1", YESTERDAY).snapshot_id == older
+
+
+def test_a_final_snapshot_that_is_too_old_is_left_and_another_is_made(
+    gateway: AwsGateway, account: StandInAccount, actor: Credentials
+) -> None:
+    volume_id = account.make_volume(REGION)
+    tags = {FINAL_SNAPSHOT_TAG: "finding-1"}
+    old = account.make_snapshot(REGION, volume_id, days=1.1, tags=tags)
+    made = gateway.final_snapshot(actor, REGION, volume_id, "finding-1", YESTERDAY)
+    assert made.snapshot_id != old
+    assert gateway.final_snapshot(actor, REGION, volume_id, "finding-1", YESTERDAY) == made
+    pending = account.make_snapshot(REGION, volume_id, days=2, state="pending", tags=tags)
+    found = gateway.final_snapshot(actor, REGION, volume_id, "finding-1", YESTERDAY)
+    assert found.snapshot_id == pending, "what AWS works on is waited for"
+    there = [each.snapshot_id for page in gateway.snapshots(actor, REGION) for each in page]
+    assert sorted(there) == sorted([old, made.snapshot_id, pending]), "none is deleted"
 
 
 def test_a_final_snapshot_of_a_volume_that_is_gone_is_refused(
     gateway: AwsGateway, account: StandInAccount, actor: Credentials
 ) -> None:
     with pytest.raises(AwsCallFailed) as refused:
-        gateway.final_snapshot(actor, REGION, "vol-00000000000000000", "finding-1")
+        gateway.final_snapshot(actor, REGION, "vol-00000000000000000", "finding-1", YESTERDAY)
     assert refused.value.code == "InvalidVolume.NotFound"
     assert [each for page in gateway.snapshots(account.credentials, REGION) for each in page] == []
 
@@ -394,7 +411,7 @@ def test_a_final_snapshot_of_a_volume_that_is_gone_is_refused(
 @pytest.mark.parametrize("token", ["", "*", "finding-?", "x" * 257, "a b"])
 def test_a_token_is_no_pattern(gateway: AwsGateway, actor: Credentials, token: str) -> None:
     with pytest.raises(InvalidInput, match="the token of a final snapshot"):
-        gateway.final_snapshot(actor, REGION, "vol-1", token)
+        gateway.final_snapshot(actor, REGION, "vol-1", token, YESTERDAY)
 
 
 @pytest.mark.parametrize("missing", ["ec2:CreateSnapshot", "ec2:CreateTags"])
@@ -402,7 +419,7 @@ def test_a_final_snapshot_needs_both_grants(gateway: AwsGateway, account: StandI
     volume_id = account.make_volume(REGION)
     _, credentials = account.make_user(actions=tuple(each for each in granted("full") if each != missing))
     with pytest.raises(AccessDenied, match="ec2:CreateSnapshot"):
-        gateway.final_snapshot(credentials, REGION, volume_id, "finding-1")
+        gateway.final_snapshot(credentials, REGION, volume_id, "finding-1", YESTERDAY)
 
 
 def test_the_grant_to_tag_reaches_nothing_that_is_there(
@@ -422,7 +439,7 @@ def test_nothing_is_asked_inside_a_transaction(gateway: AwsGateway, actor: Crede
         lambda: gateway.references(actor, REGION),
         lambda: gateway.snapshot_shared_with(actor, REGION, "snap-1"),
         lambda: gateway.image_shared_with(actor, REGION, "ami-1"),
-        lambda: gateway.final_snapshot(actor, REGION, "vol-1", "finding-1"),
+        lambda: gateway.final_snapshot(actor, REGION, "vol-1", "finding-1", YESTERDAY),
     ]
     for ask in asking:
         with database_block(), pytest.raises(NetworkInTransaction):

@@ -6,21 +6,26 @@ import time
 from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
-from spothive.database import AuditLog, EnvironmentType, WasteResource, dispose_engine, get_db_session
+from spothive.clock import utc_now
+from spothive.database import ApprovalRequest, AuditLog, EnvironmentType, WasteResource, dispose_engine, get_db_session
+from spothive.errors import Conflict
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
 from spothive.gateways.aws_stand_in import AwsStandIn
 from spothive.gateways.onboarding_template import granted
 from spothive.operations.actor import Actor
-from spothive.operations.waste import deleting
+from spothive.operations.approvals import requesting
+from spothive.operations.waste import deleting, schedule_deletion
 from spothive.settings import get_settings
 from tests.conftest import Database
 from tests.factories.fleets import connected_account
-from tests.factories.waste import HOME, delete, flagged, schedule
+from tests.factories.waste import HOME, WasteWorld, approve, connect, delete, flagged, schedule, volume
 from tests.torture import waste_works
 from tests.torture.conftest import moments, wait_until_alone
 from tests.torture.processes import Child
@@ -102,3 +107,24 @@ def test_a_deletion_survives_kill_9_anywhere(db: Database, monkeypatch: pytest.M
     assert {row["status"] for row in rows_of(WasteResource, status="DELETED")} == {"DELETED"}
     assert len(rows_of(WasteResource, status="DELETED")) == len(names)
     assert len(rows_of(AuditLog, event="waste.deleted")) == len(names)
+
+
+def test_a_long_transaction_uses_no_approval_whose_time_ended_in_it(db: Database) -> None:
+    anna, acme = make_acme()
+    connect(acme, anna.user_id)
+    aws = WasteWorld(volume(1))
+    flagged(anna, aws)
+    asked = utc_now() - timedelta(seconds=get_settings().approval_window_high - 2)
+    with patch.object(requesting, "database_clock", lambda _: asked):
+        request_id = approve(anna, volume(1).volume_id)
+    with pytest.raises(Conflict, match="is over"), get_db_session(tenant=acme) as session:
+        request = session.scalars(select(ApprovalRequest)).one()
+        left = request.expires_at - utc_now()
+        assert timedelta(0) < left < timedelta(seconds=2), "it begins in time"
+        time.sleep(3)
+        schedule_deletion(session, anna, request_id=request_id)
+    (row,) = rows_of(WasteResource)
+    assert (row["status"], row["plan_hash"]) == ("FLAGGED", None)
+    assert [row["executed_at"] for row in rows_of(ApprovalRequest)] == [None]
+    assert rows_of(AuditLog, event="waste.scheduled") == []
+    print(f"{db.engine}: asked {left} before the end, used 3 seconds later: refused")

@@ -17,6 +17,9 @@ from spothive.gateways.waste_answer import ObservedAddress, ObservedImage, Obser
 FINAL_SNAPSHOT_TAG: Final = "spothive:final-snapshot"
 """Tag of a snapshot that spothive made of a volume before it deleted it; its value tells for which deletion."""
 
+PENDING: Final = frozenset({"pending", "recovering"})
+"""States of a snapshot that AWS works on."""
+
 IDS_AT_A_TIME: Final = 200
 """The most values EC2 takes for one filter."""
 
@@ -134,11 +137,14 @@ class WasteCalls(ReferenceCalls, AwsCaller):
         """Deregister the image, and leave its snapshots; return whether it was there."""
         return _was_there(_NO_IMAGE, lambda: self._ask(credentials, region, Call.DEREGISTER_IMAGE, ImageId=image_id))
 
-    def final_snapshot(self, credentials: Credentials, region: str, volume_id: str, token: str) -> ObservedSnapshot:
+    def final_snapshot(
+        self, credentials: Credentials, region: str, volume_id: str, token: str, not_before: datetime
+    ) -> ObservedSnapshot:
         """Return the snapshot that was made of a volume for ``token``; make it if there is none.
 
         EC2 offers no other way to ask twice for one snapshot, so it is known by its tag. Of several the oldest counts;
-        one that failed (``error``) does not. One that EC2 does not list yet, seconds after it was asked for, is made
+        one that failed (``error``) does not, nor does one that was started before ``not_before`` and is not being made
+        any more: both stay where they are. One that EC2 does not list yet, seconds after it was asked for, is made
         again: that costs a snapshot and loses nothing. The snapshot may be ``pending`` for long.
 
         Raises:
@@ -152,16 +158,17 @@ class WasteCalls(ReferenceCalls, AwsCaller):
             {"Name": f"tag:{FINAL_SNAPSHOT_TAG}", "Values": [token]},
             {"Name": "volume-id", "Values": [volume_id]},
         ]
-        found = [
+        made = [
             _snapshot(region, each)
             for page in self._pages(credentials, region, Call.DESCRIBE_SNAPSHOTS, OwnerIds=_OURS, Filters=made_before)
             for each in page["Snapshots"]
             if each["State"] != "error"
         ]
+        found = [each for each in made if each.state in PENDING or each.started_at >= not_before]
         if found:
             return min(found, key=lambda each: (each.started_at, each.snapshot_id))
         tags = [{"Key": FINAL_SNAPSHOT_TAG, "Value": token}]
-        made = self._ask(
+        new = self._ask(
             credentials,
             region,
             Call.CREATE_SNAPSHOT,
@@ -169,7 +176,7 @@ class WasteCalls(ReferenceCalls, AwsCaller):
             Description=f"Last state of {volume_id}, made by spothive before deleting it",
             TagSpecifications=[{"ResourceType": "snapshot", "Tags": tags}],
         )
-        return _snapshot(region, made)
+        return _snapshot(region, new)
 
 
 def _filters(name: str, only: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -281,21 +281,23 @@ def test_one_that_fails_keeps_no_other_from_its_end(world: World, aws: WasteWorl
     schedule(world.anna, *NAMES)
     aws.trouble["release_address", HOME] = failed("ec2:ReleaseAddress", AccessDenied, "UnauthorizedOperation")
     aws.trouble["volumes", HOME] = failed("ec2:DescribeVolumes", AwsUnavailable, "Timeout")
+    aws.trouble["delete_snapshot", HOME] = failed("ec2:DeleteSnapshot", AwsUnavailable, "Timeout")
     done = delete(world.anna, aws)
-    assert endings(done) == {ADDRESS: "FAILED", VOLUME: "FAILED", SNAPSHOT: "DELETED", IMAGE: "DELETED"}
+    assert endings(done) == {ADDRESS: "FAILED", VOLUME: "FAILED", SNAPSHOT: "FAILED", IMAGE: "DELETED"}
     detail = next(each.detail for each in done if each.resource_id == ADDRESS)
     assert detail.startswith("account shop lets spothive look, but not act: ec2:ReleaseAddress takes the access full")
     refused = audited(event="waste.deleted", outcome="FAILURE")
-    assert sorted(resource for _, resource, *_ in refused) == sorted([ADDRESS, VOLUME])
+    assert sorted(resource for _, resource, *_ in refused) == sorted([ADDRESS, VOLUME, SNAPSHOT])
     assert statuses()[ADDRESS] == "SCHEDULED_DELETE"
     aws.trouble.clear()
-    assert endings(delete(world.anna, aws)) == {VOLUME: "DELETED", ADDRESS: "WAITS"}, "it may still be under way"
+    again = endings(delete(world.anna, aws))
+    assert again == {VOLUME: "DELETED", ADDRESS: "DELETED", SNAPSHOT: "WAITS"}, "that may still be under way"
 
 
 @pytest.mark.usefixtures("no_grace", "at_last")
 def test_what_aws_does_not_remove_is_found_out_by_the_next_run(world: World, aws: WasteWorld) -> None:
     schedule(world.anna, VOLUME, ADDRESS)
-    aws.trouble["delete_volume", HOME] = failed("ec2:DeleteVolume")
+    aws.trouble["delete_volume", HOME] = failed("ec2:DeleteVolume", AwsUnavailable, "Timeout")
     aws.trouble["release_address", HOME] = failed("ec2:ReleaseAddress", AwsUnavailable, "Timeout")
     assert set(endings(delete(world.anna, aws)).values()) == {"FAILED"}
     with pytest.raises(Conflict, match="has begun"), get_db_session(tenant=world.acme) as session:

@@ -1,7 +1,7 @@
 """The audit trail: writing it, in the transaction of the change it tells of, and proving it afterwards."""
 
 from spothive.operations.audit.exporting import Exported, export_trail, verifier
-from spothive.operations.audit.recording import record, record_failure, storable
+from spothive.operations.audit.recording import is_recorded, record, record_failure, storable
 from spothive.operations.audit.sealing import Sealing, TenantSealed, seal_trails
 from spothive.operations.audit.verifying import Finding, TrailReport, verify_all, verify_trail
 
@@ -12,6 +12,7 @@ __all__ = [
     "TenantSealed",
     "TrailReport",
     "export_trail",
+    "is_recorded",
     "record",
     "record_failure",
     "seal_trails",

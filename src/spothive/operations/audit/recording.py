@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy import select
 
 from spothive.database import TenantSession
 from spothive.errors import SpothiveError, TenantMismatch
@@ -79,6 +82,30 @@ def record_failure(
     row.outcome = outcome
     row.diff_after = _canonical({"reason": str(reason)})
     session.add(row)
+
+
+def is_recorded(
+    session: TenantSession,
+    *,
+    event: str,
+    resource: str,
+    since: datetime,
+    after: dict[str, Any],
+    outcome: Outcome = Outcome.SUCCESS,
+) -> bool:
+    """Tell whether the trail holds such a row already: what is tried again and again is told once. One statement.
+
+    Args:
+        session: of the tenant.
+        event: exactly this.
+        resource: name or id of what it is about.
+        since: rows before this moment do not count, UTC.
+        after: what the row says; of a failure ``{"reason": ...}``.
+        outcome: how it ended.
+    """
+    exact = (AuditLog.event == event, AuditLog.resource == storable(resource), AuditLog.outcome == outcome)
+    told = (AuditLog.timestamp >= since, AuditLog.diff_after == _canonical(after))
+    return session.scalar(select(AuditLog.id).where(*exact, *told).limit(1)) is not None
 
 
 def _row(actor: Actor, event: str, resource: str, resource_type: ResourceType, *, tenant_id: UUID | None) -> AuditLog:

@@ -53,7 +53,14 @@ def _scan(work: Work, tenant: ForTenant, name: str) -> None:
 
 
 def _delete(work: Work, tenant: ForTenant) -> None:
-    done = delete_due(work.sessions, work.actor, tenant_id=tenant.id, gateway=work.tools.gateway, keys=work.tools.keys)
+    done = delete_due(
+        work.sessions,
+        work.actor,
+        tenant_id=tenant.id,
+        gateway=work.tools.gateway,
+        keys=work.tools.keys,
+        go_on=work.go_on,
+    )
     for each in done:
         work.counts[each.ending.name.lower()] += 1
         if each.ending is Ending.FAILED:

@@ -32,7 +32,7 @@ _REASON_MAX = 1000
 
 
 class Stopped(SpothiveError):
-    """Whoever runs the sweep has asked it to end; the tenant at hand was finished."""
+    """Whoever runs the sweep has asked it to end; the tenant, or the resource, at hand was finished."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Waste: finding what costs money while nothing uses it, and deleting what somebody approved."""
 
-from spothive.operations.waste.deleting import Deletion, Ending, delete_due
+from spothive.operations.waste.deleting import delete_due
+from spothive.operations.waste.due import Deletion, Ending
 from spothive.operations.waste.reading import (
     WasteFilter,
     WasteSum,

@@ -6,14 +6,14 @@ Whoever dies in between leaves a deletion that has begun, and the next run finds
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
-from datetime import timedelta
-from decimal import Decimal
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
@@ -29,24 +29,28 @@ from spothive.errors import (
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_calls import ACTING_CALLS
 from spothive.gateways.aws_clients import Credentials
-from spothive.gateways.aws_errors import AccessDenied
+from spothive.gateways.aws_errors import AccessDenied, AwsCallFailed, AwsError, AwsUnavailable
+from spothive.gateways.aws_waste import PENDING
 from spothive.gateways.waste_answer import ObservedSnapshot
 from spothive.keyring import Keys
-from spothive.models import Account, ResourceType, WasteResource, WasteStatus, WasteType
+from spothive.models import Outcome, ResourceType, WasteResource, WasteStatus, WasteType
 from spothive.operations.actor import Actor
 from spothive.operations.approvals.reading import database_clock
-from spothive.operations.audit import record, record_failure
+from spothive.operations.audit import is_recorded, record, record_failure
 from spothive.operations.fleet.access import Access, locked, read_access
 from spothive.operations.fleet.accounts import Progress
 from spothive.operations.identity import Action, require
 from spothive.operations.sessions import Sessions
 from spothive.operations.waste.applying import last_used
+from spothive.operations.waste.due import Deletion, Due, Ending, read_due
 from spothive.operations.waste.judging import Claim, Spared, Verdict, current_rules
 from spothive.operations.waste.looking import Eye, look_at_one
-from spothive.operations.waste.planning import Plan, is_put_off, read_plan, same_plan
+from spothive.operations.waste.planning import DELETING, Plan, is_put_off, read_plan, same_plan
 from spothive.operations.waste.undoing import image_recipe, volume_recipe
 from spothive.schema.states import move
 from spothive.schema.types import clock_timestamp
+
+_log = logging.getLogger(__name__)
 
 ANSWER_WITHIN: Final = timedelta(minutes=2)
 """How long whoever began a deletion has for AWS's answer, retries included, before another run looks after it."""
@@ -54,46 +58,17 @@ ANSWER_WITHIN: Final = timedelta(minutes=2)
 RENEW_BEFORE: Final = timedelta(minutes=5)
 """Credentials that end so soon are not used for another resource."""
 
+SNAPSHOT_AGE: Final = timedelta(hours=24)
+"""How old a final snapshot may be when its volume is deleted; of an older one the volume gets another.
+
+A snapshot holds what was on the volume when it was started. Whatever was written later, while somebody had the volume
+for a while, is lost. The sweep looks at every account once a day, and resolves a volume that it sees in use: so what no
+look has seen is at most as old as this. Shorter would never end for a large volume, whose first snapshot takes hours.
+"""
+
 _DELETED: Final = "waste.deleted"
 _OURS: Final = (ConfigurationError, NetworkInTransaction, TenantMismatch)
 """Errors that are not of one resource."""
-
-_PENDING: Final = frozenset({"pending", "recovering"})
-
-
-class Ending(enum.StrEnum):
-    """What came of a deletion that was due."""
-
-    DELETED = "DELETED"
-    """it is gone"""
-    RESOLVED = "RESOLVED"
-    """it is in use again, or somebody else removed it"""
-    CHANGED = "CHANGED"
-    """it is not what was approved: FLAGGED again"""
-    WAITS = "WAITS"
-    """for its final snapshot, or for another run"""
-    PUT_OFF = "PUT_OFF"
-    """enough of the kind was deleted today"""
-    FAILED = "FAILED"
-    """AWS refused or gave no answer: the next run tries again"""
-
-
-@dataclass(frozen=True, slots=True)
-class Deletion:
-    """One resource whose deletion was due, and what came of it.
-
-    Attributes:
-        monthly_cost: USD for a month of 30 days.
-        detail: why, for people.
-    """
-
-    resource_id: str
-    resource_type: WasteType
-    region: str
-    account_name: str
-    monthly_cost: Decimal
-    ending: Ending
-    detail: str
 
 
 def delete_due(
@@ -104,13 +79,15 @@ def delete_due(
     gateway: AwsGateway,
     keys: Keys,
     progress: Progress | None = None,
+    go_on: Callable[[], None] = lambda: None,
 ) -> list[Deletion]:
     """Delete what was scheduled and whose grace has ended, one after the other (a procedure).
 
     Each resource is read at AWS again with all that its claim rests on. In use again it is RESOLVED, changed it is
     FLAGGED; a volume is deleted when a final snapshot of it is complete. In 24 hours at most a tenth of an account's
     resources of a kind is deleted. Interrupted anywhere, the next run goes on; nothing is deleted twice. An error of
-    one resource does not keep the others from their end, and is in the audit trail as a FAILURE.
+    one resource does not keep the others from their end, and is in the audit trail as a FAILURE, once for each reason.
+    What AWS refuses to delete is as if it had not begun: it can be kept, and the next run tries again.
 
     Args:
         sessions: opens transactions of a tenant.
@@ -119,6 +96,7 @@ def delete_due(
         gateway: the way to AWS.
         keys: loads the keyring.
         progress: told (resources done, resources due).
+        go_on: called before each resource; what it raises ends the run there.
 
     Returns:
         What came of each resource that was due.
@@ -128,39 +106,15 @@ def delete_due(
     """
     with sessions(tenant=tenant_id) as session:
         require(actor, Action.MANAGE, attempt=_DELETED, resource="waste", resource_type=ResourceType.WASTE)
-        due = _due(session)
+        due = read_due(session)
     hand = _Hand(sessions, actor, tenant_id, gateway, keys)
     done = []
     for number, each in enumerate(due, 1):
+        go_on()
         done.append(hand.settle(each))
         if progress:
             progress(number, len(due))
     return done
-
-
-@dataclass(frozen=True, slots=True)
-class _Due:
-    """A resource whose deletion is due."""
-
-    row_id: UUID
-    resource_id: str
-    resource_type: WasteType
-    region: str
-    account_name: str
-    monthly_cost: Decimal
-
-    def came_to(self, ending: Ending, detail: str) -> Deletion:
-        facts = (self.resource_id, self.resource_type, self.region, self.account_name, self.monthly_cost)
-        return Deletion(*facts, ending, detail)
-
-
-def _due(session: TenantSession) -> list[_Due]:
-    waste = WasteResource
-    columns = (waste.id, waste.resource_id, waste.resource_type, waste.region, Account.account_name, waste.monthly_cost)
-    query = select(*columns).join(Account, Account.id == waste.account_id).where(Account.disconnecting_at.is_(None))
-    over = (waste.status == WasteStatus.SCHEDULED_DELETE, waste.scheduled_deletion_date < clock_timestamp())
-    rows = session.execute(query.where(*over).order_by(Account.account_name, waste.scheduled_deletion_date, waste.id))
-    return [_Due(*row) for row in rows]
 
 
 class _Hand:
@@ -174,38 +128,56 @@ class _Hand:
         self._keys = keys
         self._opened: dict[str, Credentials] = {}
 
-    def settle(self, due: _Due) -> Deletion:
+    def settle(self, due: Due) -> Deletion:
         """Bring one resource to its end; what goes wrong with it is noted."""
         try:
             return self._settle(due)
         except SpothiveError as error:
             if isinstance(error, _OURS) and not isinstance(error, KeyMissing):
                 raise
-            reason = _clearly(error, due.account_name)
-            with self._sessions(tenant=self._tenant_id) as session:
-                record_failure(session, self._actor, _DELETED, due.resource_id, ResourceType.WASTE, reason=reason)
-            return due.came_to(Ending.FAILED, str(reason))
+            return self._failed(due, _clearly(error, due.account_name))
+        except Exception as error:  # noqa: BLE001 - a defect at one resource is no reason to leave the others undone
+            _log.error("deleting %s broke", due.resource_id, exc_info=error)
+            return self._failed(due, SpothiveError(f"a defect of spothive: {type(error).__name__}"))
 
-    def _settle(self, due: _Due) -> Deletion:
+    def _failed(self, due: Due, reason: SpothiveError) -> Deletion:
+        """Note why, in the audit trail too: a deletion that is tried each hour tells of each reason once."""
+        with self._sessions(tenant=self._tenant_id) as session:
+            same: dict[str, Any] = {"event": _DELETED, "outcome": Outcome.FAILURE, "after": {"reason": str(reason)}}
+            if not is_recorded(session, resource=due.resource_id, since=due.since, **same):
+                record_failure(session, self._actor, _DELETED, due.resource_id, ResourceType.WASTE, reason=reason)
+        return due.came_to(Ending.FAILED, str(reason))
+
+    def _settle(self, due: Due) -> Deletion:
         with self._sessions(tenant=self._tenant_id) as session:
             access = read_access(session, due.account_name, self._keys)
             row = _locked_row(session, access, due)
             if stopped := self._stops(session, due, row):
                 return stopped
             plan, known = read_plan(session, row), last_used(session, row.account_id, row.resource_id)
+            not_before = database_clock(session) - SNAPSHOT_AGE
         eye = Eye(self._gateway, self._credentials(access), current_rules(), known)
         verdict = look_at_one(eye, due.region, due.resource_type, due.resource_id)
         if due.resource_type is WasteType.EBS_VOLUME and isinstance(verdict, Claim):
             if ended := self._decide(due, access, plan, verdict):
                 return ended
-            snapshot = self._gateway.final_snapshot(eye.credentials, due.region, due.resource_id, plan.token)
+            snapshot = self._gateway.final_snapshot(
+                eye.credentials, due.region, due.resource_id, plan.token, not_before
+            )
             if waits := self._keep_undo(due, access, plan, verdict, snapshot):
                 return waits
             verdict = look_at_one(eye, due.region, due.resource_type, due.resource_id)  # attached meanwhile?
-        begun = self._decide(due, access, plan, verdict, begin=True)
+        begun = self._begin(due, access, plan, verdict)
         if isinstance(begun, Deletion):
             return begun
-        was_there = self._act(eye, due)
+        try:
+            was_there = self._act(eye, due)
+        except AwsUnavailable:
+            raise  # nobody knows what AWS did: the next run finds out
+        except AwsError as error:
+            if ended := self._give_back(eye, due, access, replace(plan, begun_at=begun), error):
+                return ended
+            raise
         with self._sessions(tenant=self._tenant_id) as session:
             return self._end(session, due, _locked_row(session, access, due), found_gone=not was_there)
 
@@ -215,7 +187,7 @@ class _Hand:
             held = self._opened[access.account_name] = access.credentials(self._gateway)
         return held
 
-    def _stops(self, session: TenantSession, due: _Due, row: WasteResource) -> Deletion | None:
+    def _stops(self, session: TenantSession, due: Due, row: WasteResource) -> Deletion | None:
         """Return what came of it if there is nothing to be done now."""
         now = database_clock(session)
         if row.status is not WasteStatus.SCHEDULED_DELETE or row.scheduled_deletion_date is None:
@@ -227,23 +199,23 @@ class _Hand:
             return due.came_to(Ending.WAITS, f"another run is deleting it: see again in {minutes} minutes")
         return None
 
-    def _decide(
-        self, due: _Due, access: Access, plan: Plan, verdict: Verdict | None, *, begin: bool = False
+    def _decide(self, due: Due, access: Access, plan: Plan, verdict: Verdict | None) -> Deletion | None:
+        """End what is not to be deleted, or is for another day; None if the deletion goes on."""
+        with self._sessions(tenant=self._tenant_id) as session:
+            return self._decided(session, due, _locked_row(session, access, due), plan, verdict)
+
+    def _decided(
+        self, session: TenantSession, due: Due, row: WasteResource, plan: Plan, verdict: Verdict | None
     ) -> Deletion | None:
-        """End what is not to be deleted, and ``begin`` with what is; None if the deletion goes on.
+        """Decide, with the row locked.
 
         How many may go in a day counts last: what is in use again is no deletion, however many there were.
         """
-        with self._sessions(tenant=self._tenant_id) as session:
-            row = _locked_row(session, access, due)
-            if not plan.is_that_of(row):
-                return due.came_to(Ending.WAITS, "another run is at it, or it was taken back")
-            ended = self._ended(session, due, row, plan, verdict) or self._put_off(session, due, row)
-            if ended is None and begin and isinstance(verdict, Claim):
-                return self._begin(session, due, row, verdict)
-            return ended
+        if not plan.is_that_of(row):
+            return due.came_to(Ending.WAITS, "another run is at it, or it was taken back")
+        return self._ended(session, due, row, plan, verdict) or self._put_off(session, due, row)
 
-    def _put_off(self, session: TenantSession, due: _Due, row: WasteResource) -> Deletion | None:
+    def _put_off(self, session: TenantSession, due: Due, row: WasteResource) -> Deletion | None:
         """Return that it is for another day, if enough of its kind was deleted; what has begun goes on."""
         most = is_put_off(session, row) if row.deletion_begun_at is None else None
         if most is None:
@@ -252,7 +224,7 @@ class _Hand:
         return due.came_to(Ending.PUT_OFF, f"{are} deleted in 24 hours at most: it is for another day")
 
     def _ended(
-        self, session: TenantSession, due: _Due, row: WasteResource, plan: Plan, verdict: Verdict | None
+        self, session: TenantSession, due: Due, row: WasteResource, plan: Plan, verdict: Verdict | None
     ) -> Deletion | None:
         """End what is not to be deleted any more."""
         if verdict is None:
@@ -263,25 +235,39 @@ class _Hand:
             return self._resolve(session, due, row, verdict.reason)
         return None if same_plan(plan, verdict) else self._step_back(session, due, row, verdict)
 
-    def _begin(self, session: TenantSession, due: _Due, row: WasteResource, claim: Claim) -> Deletion | None:
-        """Remember that AWS is about to be told, in the audit trail too; None when that is so."""
-        if stopped := self._stops(session, due, row):
-            return stopped
-        if due.resource_type is WasteType.AMI:
-            row.undo_recipe = image_recipe(due.region, claim.metadata)
-        after = {"approved": row.plan_hash, "undo": row.undo_recipe}
-        record(session, self._actor, "waste.deleting", row.resource_id, ResourceType.WASTE, after=after)
-        session.flush()  # before the row is changed by a statement of its own
-        begin = update(WasteResource).where(
-            WasteResource.id == row.id, WasteResource.deletion_begun_at.is_not_distinct_from(row.deletion_begun_at)
-        )
-        session.execute(
-            begin.values(deletion_begun_at=clock_timestamp()), execution_options={"synchronize_session": False}
-        )
-        return None
+    def _begin(self, due: Due, access: Access, plan: Plan, verdict: Verdict | None) -> Deletion | datetime:
+        """Remember that AWS is about to be told, in the audit trail too; return when, or what came of it instead."""
+        with self._sessions(tenant=self._tenant_id) as session:
+            row = _locked_row(session, access, due)
+            ended = self._decided(session, due, row, plan, verdict) or self._stops(session, due, row)
+            if ended is not None:
+                return ended
+            if due.resource_type is WasteType.AMI and isinstance(verdict, Claim):
+                row.undo_recipe = image_recipe(due.region, verdict.metadata)
+            after = {"approved": row.plan_hash, "undo": row.undo_recipe}
+            if not is_recorded(session, event=DELETING, resource=due.resource_id, since=due.since, after=after):
+                record(session, self._actor, DELETING, due.resource_id, ResourceType.WASTE, after=after)
+            begun = row.deletion_begun_at = database_clock(session)
+            return begun
+
+    def _give_back(self, eye: Eye, due: Due, access: Access, plan: Plan, error: AwsError) -> Deletion | None:
+        """Let go of what AWS refused to delete, so that it can be kept, and counts in no share; return its end, if any.
+
+        If not the account is to blame, the resource is: it is looked at once more, and may be in use or gone.
+        """
+        looked = isinstance(error, AwsCallFailed)
+        verdict = look_at_one(eye, due.region, due.resource_type, due.resource_id) if looked else None
+        with self._sessions(tenant=self._tenant_id) as session:
+            row = _locked_row(session, access, due)
+            if not plan.is_that_of(row):
+                return None  # another run is at it
+            if looked and (ended := self._ended(session, due, row, plan, verdict)):
+                return ended
+            row.deletion_begun_at = None
+            return None
 
     def _keep_undo(
-        self, due: _Due, access: Access, plan: Plan, claim: Claim, snapshot: ObservedSnapshot
+        self, due: Due, access: Access, plan: Plan, claim: Claim, snapshot: ObservedSnapshot
     ) -> Deletion | None:
         """Store how the volume is got back; return that the deletion waits, until the snapshot is complete."""
         with self._sessions(tenant=self._tenant_id) as session:
@@ -292,12 +278,12 @@ class _Hand:
         if snapshot.state == "completed":
             return None
         name = snapshot.snapshot_id
-        if snapshot.state in _PENDING:
+        if snapshot.state in PENDING:
             return due.came_to(Ending.WAITS, f"its final snapshot {name} is {snapshot.state}: a later run deletes it")
         msg = f"its final snapshot {name} is {snapshot.state}: without one the volume is not deleted"
         raise Conflict(msg)
 
-    def _act(self, eye: Eye, due: _Due) -> bool:
+    def _act(self, eye: Eye, due: Due) -> bool:
         """Tell AWS; return whether the resource was there."""
         act = {
             WasteType.ELASTIC_IP: self._gateway.release_address,
@@ -307,7 +293,7 @@ class _Hand:
         }[due.resource_type]
         return act(eye.credentials, due.region, due.resource_id)
 
-    def _end(self, session: TenantSession, due: _Due, row: WasteResource, *, found_gone: bool) -> Deletion:
+    def _end(self, session: TenantSession, due: Due, row: WasteResource, *, found_gone: bool) -> Deletion:
         """Write that it is deleted; once, whoever else found out."""
         detail = "AWS had removed it when this run came" if found_gone else "AWS removed it"
         if row.status is WasteStatus.SCHEDULED_DELETE:
@@ -318,7 +304,7 @@ class _Hand:
             record(session, self._actor, _DELETED, row.resource_id, ResourceType.WASTE, before=before, after=after)
         return due.came_to(Ending.DELETED, detail)
 
-    def _resolve(self, session: TenantSession, due: _Due, row: WasteResource, reason: str) -> Deletion:
+    def _resolve(self, session: TenantSession, due: Due, row: WasteResource, reason: str) -> Deletion:
         before = {"status": row.status}
         ended = {"scheduled_deletion_date": None, "deletion_begun_at": None, "reason": reason}
         move(session, row, WasteResource.status, WasteStatus.RESOLVED, **ended)
@@ -326,7 +312,7 @@ class _Hand:
         record(session, self._actor, "waste.resolved", row.resource_id, ResourceType.WASTE, before=before, after=after)
         return due.came_to(Ending.RESOLVED, reason)
 
-    def _step_back(self, session: TenantSession, due: _Due, row: WasteResource, claim: Claim) -> Deletion:
+    def _step_back(self, session: TenantSession, due: Due, row: WasteResource, claim: Claim) -> Deletion:
         """Take back a deletion whose plan is another one now; what is claimed now is what can be approved next."""
         before = {"status": row.status, "evidence": dict(row.evidence)}
         back: dict[str, Any] = {"scheduled_deletion_date": None, "deletion_begun_at": None, "plan_hash": None}
@@ -338,7 +324,7 @@ class _Hand:
         return due.came_to(Ending.CHANGED, "it is not any more what was approved: ask for another approval")
 
 
-def _locked_row(session: TenantSession, access: Access, due: _Due) -> WasteResource:
+def _locked_row(session: TenantSession, access: Access, due: Due) -> WasteResource:
     """Return the row as it is now, locked after its account, as scans lock them."""
     account = locked(session, access)
     query = select(WasteResource).where(WasteResource.id == due.row_id).with_for_update()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, exists, func, not_, select
 
 from spothive.database import TenantSession
 from spothive.errors import Conflict
-from spothive.models import ApprovalAction, ApprovalRequest, ScanUnit, WasteResource, WasteStatus
+from spothive.models import ApprovalAction, ApprovalRequest, AuditLog, ScanUnit, WasteResource, WasteStatus
 from spothive.operations.approvals.reading import database_clock
 from spothive.operations.approvals.targets import find_target, plan_hash
 from spothive.operations.waste.judging import Claim
@@ -19,6 +19,9 @@ from spothive.operations.waste.reading import latest_scan
 from spothive.settings import get_settings
 
 DAY = timedelta(hours=24)
+
+DELETING: Final = "waste.deleting"
+"""Event of the audit trail: AWS is about to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ def same_plan(plan: Plan, claim: Claim) -> bool:
 def is_put_off(session: TenantSession, row: WasteResource) -> int | None:
     """Return how many of its kind may be deleted in 24 hours, if so many have begun; None if it may go now.
 
-    A kind has as many resources as the last COMPLETE scan of the account saw. The account must be locked.
+    A kind has as many resources as the last COMPLETE scan of the account saw. What AWS gives no answer about counts
+    from when it first began, however often it is tried. The account must be locked.
     """
     scan = latest_scan(session, row.account_id, complete=True)
     items = _items(session, scan.id, row) if scan else 0
@@ -78,14 +82,22 @@ def is_put_off(session: TenantSession, row: WasteResource) -> int | None:
     since = database_clock(session) - DAY
     mine = (WasteResource.account_id == row.account_id, WasteResource.resource_type == row.resource_type)
     begun = (WasteResource.deletion_begun_at > since, WasteResource.id != row.id)
-    statuses = WasteResource.status.in_([WasteStatus.SCHEDULED_DELETE, WasteStatus.DELETED])
-    gone = session.scalar(select(func.count()).select_from(WasteResource).where(*mine, *begun, statuses)) or 0
+    counts = not_(_began_before(since))
+    gone = session.scalar(select(func.count()).select_from(WasteResource).where(*mine, *begun, counts)) or 0
     return most if gone >= most else None
 
 
 def _items(session: TenantSession, run_id: UUID, row: WasteResource) -> int:
     units = (ScanUnit.scan_run_id == run_id, ScanUnit.resource_kind == row.resource_type.value)
     return session.scalar(select(func.sum(ScanUnit.items)).where(*units)) or 0
+
+
+def _began_before(since: datetime) -> ColumnElement[bool]:
+    """Return the condition that a deletion that is scheduled has begun before ``since`` already, and did not end."""
+    waste, told = WasteResource, AuditLog
+    about = (told.tenant_id == waste.tenant_id, told.resource == waste.resource_id, told.event == DELETING)
+    at = (told.timestamp <= since, told.timestamp > waste.scheduled_deletion_date)
+    return and_(waste.status == WasteStatus.SCHEDULED_DELETE, exists().where(*about, *at))
 
 
 def _token(row: WasteResource) -> str:
