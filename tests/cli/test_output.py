@@ -127,6 +127,8 @@ def test_a_table_fits_its_terminal_with_the_columns_that_matter_most(
     monkeypatch.setenv("COLUMNS", str(columns))
     Output(as_json=False).table([ROW], INSTANCE_COLUMNS, empty="none")
     lines = capsys.readouterr().out.splitlines()
+    told = [lines.pop()] if lines[-1].startswith("left out, for want of width: ") else []
+    assert bool(told) == (headings < len(INSTANCE_COLUMNS))
     assert max(map(len, lines)) <= columns
     assert lines[0].count("|") == headings - 1
     assert "i-0123456789abcdef0" in lines[2]
@@ -171,7 +173,8 @@ def test_a_terminal_gets_frames_and_bold_unless_told_not_to(db: Database, on_ter
     assert "─" in plain.out
     wide = on_terminal(*words, columns=200, NO_COLOR="1")
     assert "since" in wide.out
-    assert "since" not in plain.out
+    assert plain.out.count("since") == 1
+    assert "left out, for want of width: " in plain.out
 
 
 @pytest.mark.engines("sqlite")
@@ -196,3 +199,14 @@ def test_long_work_shows_its_progress_at_a_terminal_only(
     for step in ("reading ", "understanding", "writing 1 instances"):
         assert step in shown.out
     assert done(*words).out == "main: 1 instances seen in us-east-1; 0 added, 0 changed, 0 gone, 0 refused\n"
+
+
+def test_what_is_too_wide_for_any_line_is_folded_and_never_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    rows = [{"a": "snap-0123456789abcdef0", "b": "FLAGGED", "c": "12.00 USD/month"}]
+    Output(as_json=False).table(rows, [Column(name, name) for name in "abc"], empty="none")
+    cells = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
+    joined = ["".join(parts) for parts in zip(*([part.strip() for part in cell] for cell in cells), strict=True)]
+    assert [joined[0], joined[1], joined[2].replace(" ", "")] == ["snap-0123456789abcdef0", "FLAGGED", "12.00USD/month"]

@@ -154,7 +154,7 @@ class Output:
         from rich.text import Text
 
         words = {column.key: [column.render(row[column.key]) for row in rows] for column in columns}
-        shown = _fitting(columns, words, self.console.width)
+        shown, crowded = _fitting(columns, words, self.console.width)
         on_terminal = self.console.is_terminal
         table = Table(
             box=box.SIMPLE_HEAD if on_terminal else box.ASCII,
@@ -164,10 +164,12 @@ class Output:
         )
         for column in shown:
             justify: Literal["left", "right"] = "right" if column.right else "left"
-            table.add_column(column.heading, justify=justify, overflow="fold", no_wrap=not column.fold)
+            table.add_column(column.heading, justify=justify, overflow="fold", no_wrap=not (column.fold or crowded))
         for row in zip(*(words[column.key] for column in shown), strict=True):
             table.add_row(*map(Text, row))
         self.console.print(table)
+        if left_out := [column.heading for column in columns if column not in shown]:
+            self.line(f"left out, for want of width: {', '.join(left_out)}")
 
     def facts(self, facts: Facts, *, skip: Sequence[str] = ()) -> None:
         """Print one thing for people, a fact a line."""
@@ -179,8 +181,8 @@ class Output:
             self.line(f"{key:<{width}}  {value}")
 
 
-def _fitting(columns: Sequence[Column], words: Mapping[str, Sequence[str]], width: int) -> list[Column]:
-    """Return the columns that fit into ``width``: all, or without the last optional ones."""
+def _fitting(columns: Sequence[Column], words: Mapping[str, Sequence[str]], width: int) -> tuple[list[Column], bool]:
+    """Return the columns to show, all or without the last optional ones, and whether even these exceed ``width``."""
     from rich.cells import cell_len
 
     def needed(column: Column) -> int:
@@ -188,9 +190,9 @@ def _fitting(columns: Sequence[Column], words: Mapping[str, Sequence[str]], widt
         return GAP + (min(widest, NARROWEST) if column.fold else widest)
 
     shown = list(columns)
-    while sum(map(needed, shown)) - GAP > width and any(column.optional for column in shown):
+    while (crowded := sum(map(needed, shown)) - GAP > width) and any(column.optional for column in shown):
         shown.remove(next(column for column in reversed(shown) if column.optional))
-    return shown
+    return shown, crowded
 
 
 def to_stderr(line: str) -> None:
