@@ -110,8 +110,8 @@ class Settings(BaseSettings):
     """Keys of the account that ``spothive account connect`` connects, where nobody can be asked for them."""
     aws_endpoint_url: str | None = None
     """One address that answers for every AWS service, such as a stand-in's; AWS itself when unset."""
-    aws_attempts: int = Field(default=5, ge=1, le=20)
-    """How often a call to AWS is tried in all before throttling or an outage is reported."""
+    aws_attempts: int = Field(default=5, ge=1, le=8)
+    """How often a call to AWS is tried in all before throttling or an outage is reported; leases allow for no more."""
     replica_lifetime: int = Field(default=6 * 3600, ge=60)
     """How long a replica stands by for an instance that AWS may take away."""
     approval_window: int = Field(default=24 * 3600, ge=1)

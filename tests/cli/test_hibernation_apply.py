@@ -108,6 +108,8 @@ def test_a_sleep_that_waits_is_no_failure(account: StandInAccount, done: Spothiv
     assert "the cluster's hibernation" in refused("approval", "execute", request["id"], *AT_HOME)
     assert done("hibernation", "apply", "--json", *AT_HOME).json[0]["outcome"] == "done"
     assert {sizes.desired for sizes in held(account).values()} == {0}
+    delete = ("user", "delete", "acme-client", "--yes", "--with-accounts", "--tenant", "acme", "--as", "admin")
+    assert "shop is asleep, and nobody would know how to wake it" in refused(*delete)
     done("account", "disconnect", "prod", "--yes", "--leave-asleep", *AT_HOME)
     assert "may not" in refused("hibernation", "apply", "--tenant", "acme", "--as", "acme-user")
 

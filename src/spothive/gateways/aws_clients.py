@@ -6,13 +6,16 @@ import logging
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from spothive.errors import ConfigurationError
 
 MAX_CLIENTS: Final = 64
 """How many clients are kept, each with its connections; one discovery uses three for each region at work."""
+
+_LONGEST_PAUSE = 20
+"""Seconds between two attempts at most; botocore's, whose pauses grow from up to 1 to up to this."""
 
 _Key = tuple["Credentials | None", str, str]
 
@@ -49,6 +52,12 @@ class ConnectionOptions:
     connect_timeout: float = 5.0
     read_timeout: float = 60.0
     attempts: int = 5
+
+    @property
+    def longest_call(self) -> timedelta:
+        """How long one call may take at most: every attempt times out, and every pause between two is the longest."""
+        pauses = sum(min(2**number, _LONGEST_PAUSE) for number in range(self.attempts - 1))
+        return timedelta(seconds=self.attempts * (self.connect_timeout + self.read_timeout) + pauses)
 
 
 class AwsClients:

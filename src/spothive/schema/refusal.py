@@ -294,7 +294,7 @@ def _older_than_sqlite(element: older_than, compiler: Any, **kw: Any) -> str:
 
 
 class other_keys(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function
-    """True if a JSON object has a key that is none of ``keys``, which are plain words."""
+    """True if a JSON object has a key that is none of ``keys``, plain words; of what is no object a CHECK judges."""
 
     inherit_cache = False
     type = sa.Boolean()
@@ -309,14 +309,17 @@ class other_keys(FunctionElement[bool]):  # noqa: N801 - reads as an SQL functio
 def _other_keys_postgresql(element: other_keys, compiler: Any, **kw: Any) -> str:
     column = compiler.process(element.clauses, **kw)
     keys = ", ".join(f"'{key}'" for key in element.keys)
-    return f"({column} - ARRAY[{keys}] <> '{{}}'::jsonb)"
+    # Of a scalar PostgreSQL would not even try to take keys away.
+    return (
+        f"(CASE WHEN jsonb_typeof({column}) = 'object' THEN {column} - ARRAY[{keys}] <> '{{}}'::jsonb ELSE FALSE END)"
+    )
 
 
 @compiles(other_keys, "sqlite")
 def _other_keys_sqlite(element: other_keys, compiler: Any, **kw: Any) -> str:
     column = compiler.process(element.clauses, **kw)
     keys = ", ".join(f"'$.{key}'" for key in element.keys)
-    return f"(json_remove({column}, {keys}) <> '{{}}')"
+    return f"(CASE WHEN json_type({column}) = 'object' THEN json_remove({column}, {keys}) <> '{{}}' ELSE 0 END)"
 
 
 class by_system(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function

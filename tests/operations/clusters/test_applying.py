@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier, Event
@@ -11,7 +12,8 @@ import pytest
 
 from spothive.clock import utc_now
 from spothive.database import AccountStatus, get_db_session
-from spothive.errors import Conflict, Denied, NotFound, SpothiveError
+from spothive.errors import Conflict, Denied, NetworkInTransaction, NotFound, SpothiveError
+from spothive.gateways.aws_clients import ConnectionOptions
 from spothive.gateways.aws_errors import AccessDenied, AwsUnavailable
 from spothive.gateways.aws_scaling import Scaled, Sizes
 from spothive.models import Account, HibernationSchedule, SleepState
@@ -19,12 +21,14 @@ from spothive.operations.clusters import (
     Outcome,
     claiming,
     due_hibernation,
+    find_policy,
     set_override,
     set_schedule,
     set_schedule_enabled,
 )
 from spothive.operations.fleet import disconnect_account
 from spothive.schema.states import move
+from spothive.settings import Settings
 from tests.conftest import Database
 from tests.factories import make_account, make_cluster
 from tests.factories.node_groups import ASG, EKS, FIVE, NIGHT, THREE, NodeGroups, make_sleeper, run
@@ -385,3 +389,76 @@ def test_tenants_sleep_apart(world: World, shop: Any, aws: NodeGroups) -> None:
     assert len(run(world.globex, world.gina, aws)) == 1
     states = {each["tenant_id"]: each["applied_state"] for each in rows_of(HibernationSchedule)}
     assert states == {world.acme: AWAKE, world.globex: ASLEEP}
+
+
+def test_a_defect_at_one_cluster_lets_the_others_wake(
+    world: World, shop: Any, aws: NodeGroups, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_sleeper(world.acme, world.anna, "zoo")
+    aws.held["zoo"] = {EKS: FIVE}
+    run(world.acme, world.anna, aws)
+    for name in ("shop", "zoo"):
+        enable(world, on=False, cluster=name)
+
+    def broken(_: object, __: object, cluster: str, **also: Any) -> Any:
+        if cluster == "shop":
+            raise KeyError("a secret")
+        return NodeGroups.node_groups(aws, None, "", cluster, **also)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched, caplog.at_level(logging.CRITICAL):
+        patched.setattr(aws, "node_groups", broken)
+        failed, woken = run(world.acme, world.anna, aws)
+        assert [each.outcome for each in run(world.acme, world.anna, aws)] == [Outcome.FAILED]
+    assert (failed.outcome, failed.message) == (Outcome.FAILED, "a defect of spothive: KeyError")
+    assert (woken.cluster, woken.outcome, aws.held["zoo"]) == ("zoo", Outcome.DONE, {EKS: FIVE})
+    assert [row["obstacle"] for row in rows_of(HibernationSchedule)] == ["a defect of spothive: KeyError", None]
+    assert len([each for each in audited(event="hibernation.applied") if each[2] == "FAILURE"]) == 1
+    assert [each.outcome for each in run(world.acme, world.anna, aws)] == [Outcome.DONE]
+    assert not aws.is_asleep()
+
+
+def test_a_defect_at_the_claim_lets_the_others_sleep(
+    world: World, shop: Any, aws: NodeGroups, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_sleeper(world.acme, world.anna, "zoo")
+    aws.held["zoo"] = {EKS: FIVE}
+
+    def broken(session: Any, cluster: Any) -> Any:
+        if cluster.name == "shop":
+            raise KeyError("a secret")
+        return find_policy(session, cluster)
+
+    monkeypatch.setattr(claiming, "find_policy", broken)
+    with caplog.at_level(logging.CRITICAL):
+        failed, slept = run(world.acme, world.anna, aws)
+    assert (failed.outcome, failed.message) == (Outcome.FAILED, "a defect of spothive: KeyError")
+    assert (slept.outcome, aws.is_asleep("zoo")) == (Outcome.DONE, True)
+
+
+def test_a_call_within_a_transaction_is_never_taken_for_a_trouble_of_one_cluster(
+    world: World, shop: Any, aws: NodeGroups
+) -> None:
+    with pytest.raises(NetworkInTransaction), get_db_session(tenant=world.acme):
+        run(world.acme, world.anna, aws)
+
+
+def test_runs_whose_clocks_differ_agree(world: World, aws: NodeGroups, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_sleeper(world.acme, world.anna)
+    with get_db_session(tenant=world.acme) as session:
+        soon = utc_now() + timedelta(minutes=5)
+        set_override(session, world.anna, cluster="shop", state=AWAKE, ends_at=soon, reason="x")
+    for ahead in (10, 0, -10, 10, 0):
+        for module in ("applying", "hibernation"):
+            clock = f"spothive.operations.clusters.{module}.utc_now"
+            monkeypatch.setattr(clock, lambda ahead=ahead: soon + timedelta(minutes=ahead))
+        assert run(world.acme, world.anna, aws) == []
+        assert run(world.acme, world.anna, aws, cluster="shop") == []
+    assert aws.scaled == []
+
+
+def test_no_change_is_still_tried_when_the_lease_is_over() -> None:
+    assert Settings(aws_attempts=8).aws_attempts == 8
+    assert ConnectionOptions(attempts=8).longest_call == timedelta(seconds=591)
+    assert ConnectionOptions(attempts=8).longest_call < claiming.LEASE
+    with pytest.raises(ValueError, match="aws_attempts"):
+        Settings(aws_attempts=9)

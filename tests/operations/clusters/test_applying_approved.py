@@ -115,7 +115,7 @@ def test_a_request_that_ran_out_is_not_asked_for_again(
     from spothive.operations.approvals import requesting
 
     with monkeypatch.context() as patched:
-        patched.setattr(requesting, "database_clock", lambda _: utc_now() - DAY)
+        patched.setattr(requesting, "database_clock", lambda _: utc_now() - 1.01 * DAY)
         assert outcomes(world, aws) == [Outcome.STAYS]
     (told,) = run(world.acme, world.anna, aws, now=EVENING)
     assert "ran out unused" in str(told.message)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from spothive.clock import utc_now
@@ -27,10 +29,12 @@ from spothive.operations.clusters import (
     set_schedule,
 )
 from spothive.operations.sla import downtime_report
+from tests.conftest import Database
 from tests.factories import make_account, make_cluster, make_instance
 from tests.operations.conftest import World, audited
 from tests.watching import rows_of, statements
 
+ERRORS = (sqlite3.Error, psycopg.Error)
 EVERYTHING = {
     "strategy": "CHEAPEST",
     "spot_percentage": 80,
@@ -225,3 +229,12 @@ def test_of_several_defaults_at_once_one_is_left(world: World) -> None:
     defaults = [name for _, name, is_default in listed(world) if is_default]
     assert len(defaults) == 1
     assert defaults[0] in chosen
+
+
+@pytest.mark.parametrize("config", ['"x"', "1", "true", "null", "[]", '["min_nodes"]'])
+def test_what_is_no_object_is_no_policy_on_either_database(db: Database, world: World, config: str) -> None:
+    make_cluster(world.acme, make_account(world.acme).id, "shop")
+    with get_db_session(tenant=world.acme) as session:
+        set_policy(session, world.anna, cluster="shop", changes={"min_nodes": 1})
+    with db.raw(owner=True) as connection, pytest.raises(ERRORS, match="ck_cluster_policies_config"):
+        connection.execute(f"UPDATE cluster_policies SET config = '{config}'")

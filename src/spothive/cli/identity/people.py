@@ -161,6 +161,7 @@ def delete_user(
     with_accounts: Annotated[
         bool, typer.Option("--with-accounts", help="Lose the user's AWS accounts too, with all that is known of them.")
     ] = False,
+    leave_asleep: Annotated[bool, typer.Option("--leave-asleep", help="Also if clusters of them sleep.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a user with all that is the user's own.
@@ -173,7 +174,9 @@ def delete_user(
     lost = " and the accounts the user answers for" if with_accounts else ""
     confirm(f"user {username} will be deleted, with sessions, API keys, templates{lost}", yes=yes)
     with call.writing() as session:
-        names = identity.delete_user(session, actor, username=username, with_accounts=with_accounts)
+        names = identity.delete_user(
+            session, actor, username=username, with_accounts=with_accounts, leave_asleep=leave_asleep
+        )
     call.out.json({"username": username, "accounts": names})
     call.out.line(f"user {username} is gone" + (f", and {', '.join(names)}" if names else ""))
 

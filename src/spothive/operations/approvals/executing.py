@@ -41,7 +41,11 @@ from spothive.operations.sessions import Sessions
 from spothive.schema.states import move
 
 ANSWER_WITHIN: Final = timedelta(minutes=2)
-"""How long whoever used up an approval has for AWS's answer, retries included, before another run looks after it."""
+"""How long whoever used up an approval is left alone before another run looks after it.
+
+AWS may be silent for longer (``ConnectionOptions.longest_call``). Then two runs ask it to end the same instance, which
+comes to the same, and the end is written once.
+"""
 
 _EXECUTED: Final = "approval.executed"
 _TERMINATED: Final = "instance.terminated"

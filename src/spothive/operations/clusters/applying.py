@@ -8,6 +8,7 @@ that is right by then. See decision 0044.
 from __future__ import annotations
 
 import enum
+import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ from spothive.operations.fleet.accounts import Progress
 from spothive.operations.identity import Action, require
 from spothive.operations.sessions import Sessions
 from spothive.schema.types import clock_timestamp
+
+_log = logging.getLogger(__name__)
 
 _ALL: Final = "all clusters"
 _EXECUTED: Final = "approval.executed"
@@ -103,7 +106,7 @@ def apply_hibernation(
         gateway: the way to AWS.
         keys: loads the keyring.
         cluster: name or id of the only one to look at; all when None.
-        now: the moment (UTC) whose state is wanted; for each cluster the present when None.
+        now: the moment (UTC) whose state is wanted; for each cluster the present by the database's clock when None.
         progress: told (clusters done, clusters in all).
 
     Returns:
@@ -117,7 +120,7 @@ def apply_hibernation(
     with sessions(tenant=tenant_id) as session:
         of = cluster or _ALL
         require(actor, Action.MANAGE, attempt=APPLIED, resource=of, resource_type=ResourceType.HIBERNATION)
-        due = due_and_tidied(session, cluster, now or utc_now())
+        due = due_and_tidied(session, cluster, now)
     run = _Run(sessions, actor, tenant_id, gateway, keys, now)
     done: list[AppliedHibernation] = []
     for number, each in enumerate(due, 1):
@@ -141,23 +144,34 @@ class _Run:
     credentials: dict[UUID, Credentials] = field(default_factory=dict)
 
     def apply(self, due: DueHibernation) -> AppliedHibernation | None:
-        """Do what is to be done about one cluster by now; None if it is nothing any more."""
+        """Do what is to be done about one cluster by now; None if it is nothing any more.
+
+        A defect at one cluster is no reason to let the others sleep on.
+        """
         try:
             with self.sessions(tenant=self.tenant_id) as session:
-                mine = claim(session, self.actor, due.cluster_id, self.now or utc_now(), self.keys)
+                mine = claim(session, self.actor, due.cluster_id, self.now, self.keys)
         except _OF_ONE_CLUSTER as error:
             return _told(due, due.step, str(error))
+        except SpothiveError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is logged
+            return _told(due, due.step, str(_defect(due.cluster, error)))
         if not isinstance(mine, Claim):
             return _told(due, mine.step, mine.note, taken=mine.taken)
+        return self._do(mine)
+
+    def _do(self, mine: Claim) -> AppliedHibernation:
         try:
             return self._sleep(mine) if mine.to is SleepState.ASLEEP else self._wake(mine)
         except LeaseLost as error:
             return _result(mine, Outcome.NOT_YET, message=str(error))
         except NetworkInTransaction:
             raise
-        except SpothiveError as error:
-            self._give_back(mine, error)
-            return _result(mine, Outcome.FAILED, message=str(error))
+        except Exception as error:  # noqa: BLE001 - it is logged, or told
+            told = error if isinstance(error, SpothiveError) else _defect(mine.cluster, error)
+            self._give_back(mine, told)
+            return _result(mine, Outcome.FAILED, message=str(told))
         except BaseException:
             with suppress(SpothiveError):  # so that nobody has to wait for the lease
                 self._give_back(mine, None)
@@ -215,10 +229,11 @@ class _Run:
         for group, sizes in wanted:
             if group.sizes == sizes:
                 continue
-            with self.sessions(tenant=self.tenant_id) as session:
-                keep(session, mine)
             try:
-                scaled = self.gateway.scale(self._reach(mine.access), mine.region, mine.cluster, group, sizes)
+                reach = self._reach(mine.access)  # may take as long as the change itself, which has the lease for it
+                with self.sessions(tenant=self.tenant_id) as session:
+                    keep(session, mine)
+                scaled = self.gateway.scale(reach, mine.region, mine.cluster, group, sizes)
             except AwsError as error:
                 done.failed[group.key] = str(error)
             else:
@@ -284,6 +299,12 @@ def _told(due: DueHibernation, step: Step, note: str | None, *, taken: bool = Fa
 
 def _result(mine: Claim, outcome: Outcome, **facts: Any) -> AppliedHibernation:
     return AppliedHibernation(mine.cluster_id, mine.cluster, mine.to, outcome, **facts)
+
+
+def _defect(cluster: str, error: Exception) -> Conflict:
+    """Log what nobody expected, and return what may be told of it: its words may hold anything."""
+    _log.error("hibernation of a cluster broke: %s", cluster, exc_info=error)
+    return Conflict(f"a defect of spothive: {type(error).__name__}")
 
 
 def _written(sizes: Sizes) -> dict[str, int]:

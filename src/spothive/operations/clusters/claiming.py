@@ -37,7 +37,11 @@ from spothive.operations.fleet.access import Access, read_access
 from spothive.schema.types import clock_timestamp
 
 LEASE: Final = timedelta(minutes=10)
-"""How long a run has for one step at AWS, retries included, before another run may take the cluster over."""
+"""How long a run has for one change at AWS before another run may take the cluster over.
+
+More than ``ConnectionOptions.longest_call`` with the most attempts that settings allow (8): no change is still tried
+when the lease is over.
+"""
 
 APPLIED: Final = "hibernation.applied"
 """What it is called in the audit trail."""
@@ -47,6 +51,10 @@ _OBSTACLE_MAX = 2000
 
 class LeaseLost(Conflict):
     """The run took so long that another one may be at the cluster, or is."""
+
+
+class Forgotten(Conflict):
+    """Meanwhile cluster, schedule or account were deleted, or the account is being disconnected: nobody goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +103,13 @@ class NotClaimed:
     taken: bool = False
 
 
-def claim(session: TenantSession, actor: Actor, cluster_id: UUID, now: datetime, keys: Keys) -> Claim | NotClaimed:
+def claim(
+    session: TenantSession, actor: Actor, cluster_id: UUID, now: datetime | None, keys: Keys
+) -> Claim | NotClaimed:
     """Decide anew what is to be done about a cluster, and take the lease if it is to be scaled.
 
-    Asks for the approval that a sleep takes, if nobody was asked yet. What is in the way is written down.
+    Asks for the approval that a sleep takes, if nobody was asked yet. What is in the way is written down. It is
+    decided for ``now``; for the present, by the database's clock, when that is None.
     """
     found = _locked(session, cluster_id)
     if found is None:
@@ -108,7 +119,7 @@ def claim(session: TenantSession, actor: Actor, cluster_id: UUID, now: datetime,
     if schedule.leased_until is not None and schedule.leased_until > clock:
         note = f"another run is at it; should that have died, another may begin at {schedule.leased_until:%H:%M:%S} UTC"
         return NotClaimed(Step.NONE, note, taken=True)
-    judged = _judged(session, actor, cluster, schedule, now)
+    judged = _judged(session, actor, cluster, schedule, now=now or clock, clock=clock)
     if judged.step not in {Step.SLEEP, Step.WAKE}:
         return NotClaimed(judged.step, judged.note)
     try:
@@ -140,10 +151,13 @@ def held(session: TenantSession, mine: Claim) -> HibernationSchedule:
     """Return the schedule, locked with its cluster, if the lease is still ours; and extend it.
 
     Raises:
-        LeaseLost: it is not; the account is being disconnected, or everything is gone.
+        LeaseLost: it is not.
+        Forgotten: there is nothing to go on with.
     """
     found = _locked(session, mine.cluster_id)
-    if found is None or found[2].lease_token != mine.token or not _lasts(session, found[2]):
+    if found is None:
+        raise _forgotten(mine)
+    if found[2].lease_token != mine.token or not _lasts(session, found[2]):
         raise _lost(mine)
     found[2].leased_until = database_clock(session) + LEASE
     return found[2]
@@ -153,7 +167,7 @@ def keep(session: TenantSession, mine: Claim) -> None:
     """Extend the lease, if it is still ours.
 
     Raises:
-        LeaseLost: it is not.
+        LeaseLost, Forgotten: it is not.
     """
     until = database_clock(session) + LEASE
     change(session, mine, leased_until=until)
@@ -163,7 +177,7 @@ def change(session: TenantSession, mine: Claim, **values: Any) -> None:
     """Write to the schedule, if the lease is still ours and nobody applied anything meanwhile.
 
     Raises:
-        LeaseLost: it is not.
+        LeaseLost, Forgotten: it is not.
     """
     unchanged = HibernationSchedule.applied_state == mine.applied
     write = update(HibernationSchedule).where(*ours(mine), unchanged).values(**values)
@@ -171,7 +185,8 @@ def change(session: TenantSession, mine: Claim, **values: Any) -> None:
         write.returning(HibernationSchedule.id), execution_options={"synchronize_session": False}
     ).all()
     if not written:
-        raise _lost(mine)
+        there = session.scalar(select(HibernationSchedule.id).where(HibernationSchedule.id == mine.schedule_id))
+        raise _lost(mine) if there else _forgotten(mine)
 
 
 def ours(mine: Claim) -> tuple[ColumnElement[bool], ...]:
@@ -228,8 +243,22 @@ def _lost(mine: Claim) -> LeaseLost:
     return LeaseLost(f"the run took too long for {mine.cluster}: another one goes on where it was")
 
 
+def _forgotten(mine: Claim) -> Forgotten:
+    msg = (
+        f"{mine.cluster}, its schedule or its account was deleted meanwhile: nobody goes on, and its groups stay as "
+        "they are at AWS; look there which have no nodes"
+    )
+    return Forgotten(msg)
+
+
 def _judged(
-    session: TenantSession, actor: Actor, cluster: Cluster, schedule: HibernationSchedule, now: datetime
+    session: TenantSession,
+    actor: Actor,
+    cluster: Cluster,
+    schedule: HibernationSchedule,
+    *,
+    now: datetime,
+    clock: datetime,
 ) -> Judgement:
     """Decide by what the database has now; a sleep that takes an approval is asked for if nobody was."""
     lasting = (HibernationOverride.schedule_id == schedule.id, HibernationOverride.ends_at > now)
@@ -237,7 +266,7 @@ def _judged(
     policy = find_policy(session, cluster)
     config = policy.config if policy else None
     request = session.get(ApprovalRequest, schedule.request_id) if schedule.request_id else None
-    judged = judge(schedule, overrides, config, request, now)
+    judged = judge(schedule, overrides, config, request, now, clock=clock)
     stale = judged.request_id is not None and request is not None and not _is_for(session, request)
     if judged.step is not Step.ASK and not stale:
         return judged
@@ -252,7 +281,7 @@ def _judged(
         by_spothive=True,
     )
     schedule.request_id = request.id
-    return judge(schedule, overrides, config, request, now)
+    return judge(schedule, overrides, config, request, now, clock=clock)
 
 
 def _is_for(session: TenantSession, request: ApprovalRequest) -> bool:

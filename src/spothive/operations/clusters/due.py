@@ -12,7 +12,6 @@ from uuid import UUID
 
 from sqlalchemy import Select, select, update
 
-from spothive.clock import utc_now
 from spothive.database import TenantSession
 from spothive.errors import InvalidInput
 from spothive.models import (
@@ -27,9 +26,14 @@ from spothive.models import (
 )
 from spothive.operations.clusters.hibernation import find_hibernation
 from spothive.operations.clusters.hours import DAYS_MAX, Hours, hours_of, plan, state_at
+from spothive.schema.types import clock_timestamp
 
 _AHEAD: Final = 8
 """Days in which nearly every sleep ends: without a long override, only that of a week that is asleep throughout."""
+
+
+_PRESENT: Final = select(clock_timestamp()).scalar_subquery()
+"""The database's time of day, asked once a statement: the clocks of two processes that run this may differ."""
 
 
 class Step(enum.StrEnum):
@@ -98,16 +102,16 @@ def due_hibernation(
     Args:
         session: of the tenant.
         cluster: name or id of the only one to look at; all of the tenant's when None.
-        now: the moment (UTC); the present when None.
+        now: the moment (UTC); the present by the database's clock when None.
 
     Raises:
         NotFound: no such cluster, or it has no schedule.
         Conflict: several clusters have this name.
     """
-    return [due for due, _ in _due(session, cluster, now or utc_now())]
+    return [due for due, _ in _due(session, cluster, now)]
 
 
-def due_and_tidied(session: TenantSession, cluster: str | None, now: datetime) -> list[DueHibernation]:
+def due_and_tidied(session: TenantSession, cluster: str | None, now: datetime | None) -> list[DueHibernation]:
     """Return the same, and forget what was in the way of clusters about which nothing is to be done any more."""
     found = _due(session, cluster, now, every=True)
     settled = [schedule.id for due, schedule in found if due.step is Step.NONE and schedule.obstacle is not None]
@@ -118,7 +122,7 @@ def due_and_tidied(session: TenantSession, cluster: str | None, now: datetime) -
 
 
 def _due(
-    session: TenantSession, cluster: str | None, now: datetime, *, every: bool = False
+    session: TenantSession, cluster: str | None, now: datetime | None, *, every: bool = False
 ) -> list[tuple[DueHibernation, HibernationSchedule]]:
     query = _schedules()
     if cluster is not None:
@@ -127,8 +131,8 @@ def _due(
     for override in session.scalars(_overrides(now)):
         overrides[override.schedule_id].append(override)
     found = []
-    for schedule, target, account_name, config, request in session.execute(query):
-        judged = judge(schedule, overrides[schedule.id], config, request, now)
+    for clock, schedule, target, account_name, config, request in session.execute(query):
+        judged = judge(schedule, overrides[schedule.id], config, request, now or clock, clock=clock)
         facts = (target.id, target.name, account_name, target.region, schedule.applied_state)
         if every or judged.step is not Step.NONE:
             found.append((DueHibernation(*facts, judged.step, judged.note), schedule))
@@ -137,7 +141,7 @@ def _due(
 
 def _schedules() -> Select[Any]:
     return (
-        select(HibernationSchedule, Cluster, Account.account_name, ClusterPolicy.config, ApprovalRequest)
+        select(_PRESENT, HibernationSchedule, Cluster, Account.account_name, ClusterPolicy.config, ApprovalRequest)
         .join(Cluster, Cluster.id == HibernationSchedule.cluster_id)
         .join(Account, Account.id == Cluster.account_id)
         .outerjoin(ClusterPolicy, ClusterPolicy.cluster_id == Cluster.id)
@@ -147,11 +151,11 @@ def _schedules() -> Select[Any]:
     )
 
 
-def _overrides(now: datetime) -> Select[Any]:
+def _overrides(now: datetime | None) -> Select[Any]:
     return (
         select(HibernationOverride)
         .join(HibernationSchedule, HibernationSchedule.id == HibernationOverride.schedule_id)  # by whom it is indexed
-        .where(HibernationOverride.ends_at > now)
+        .where(HibernationOverride.ends_at > (now or _PRESENT))
     )
 
 
@@ -161,6 +165,8 @@ def judge(
     config: dict[str, Any] | None,
     request: ApprovalRequest | None,
     now: datetime,
+    *,
+    clock: datetime,
 ) -> Judgement:
     """Decide what is to be done about a cluster; asks neither database nor AWS.
 
@@ -170,6 +176,7 @@ def judge(
         config: of its policy.
         request: the one that ``schedule.request_id`` names.
         now: the moment whose state is wanted.
+        clock: the database's time of day, by which requests run out.
     """
     wake = schedule.applied_state is SleepState.ASLEEP or schedule.restore_state is not None
     try:
@@ -183,13 +190,15 @@ def judge(
         return Judgement(Step.NONE)
     if (config or {}).get("require_approval") is not True:
         return Judgement(Step.SLEEP)
-    judged = _by_approval(schedule, request, _end_of_sleep(hours, now))
+    judged = _by_approval(schedule, request, _end_of_sleep(hours, now), clock)
     if wake and judged.step in {Step.WAIT, Step.STAY}:  # half asleep, for which nobody's approval stands
         return Judgement(Step.WAKE, judged.note)
     return judged
 
 
-def _by_approval(schedule: HibernationSchedule, request: ApprovalRequest | None, until: datetime | None) -> Judgement:
+def _by_approval(
+    schedule: HibernationSchedule, request: ApprovalRequest | None, until: datetime | None, clock: datetime
+) -> Judgement:
     """Decide about a sleep that takes an approval. A request is for the sleep that ends when it says, and no other."""
     if request is None or request.action_payload.get("until") != payload_of(until)["until"]:
         return Judgement(Step.ASK, until=until)
@@ -199,7 +208,7 @@ def _by_approval(schedule: HibernationSchedule, request: ApprovalRequest | None,
     if request.status is ApprovalStatus.REJECTED:
         why = f"{request.approver_name} rejected it: {request.rejection_reason}"
         return Judgement(Step.STAY, f"stays awake this time, {why}", until)
-    if request.status is ApprovalStatus.EXPIRED or request.expires_at <= utc_now():
+    if request.status is ApprovalStatus.EXPIRED or request.expires_at <= clock:
         return Judgement(Step.STAY, f"stays awake this time, request {request.id} ran out unused", until)
     if request.status is ApprovalStatus.PENDING:
         note = f"waits for approval until {request.expires_at:%Y-%m-%d %H:%M} UTC: spothive approval show {request.id}"

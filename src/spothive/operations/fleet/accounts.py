@@ -20,7 +20,6 @@ from spothive.models import (
     Cluster,
     ConnectionMethod,
     EnvironmentType,
-    HibernationSchedule,
     Instance,
     InstanceState,
     ResourceType,
@@ -32,7 +31,7 @@ from spothive.operations.audit import record
 from spothive.operations.identity import Action, require
 from spothive.operations.identity.names import normal_name
 from spothive.operations.sessions import Sessions
-from spothive.schema.types import clock_timestamp
+from spothive.operations.sleepers import refuse_sleepers
 
 Progress = Callable[[int, int], None]
 """Told (done, total) as long work goes on."""
@@ -240,35 +239,13 @@ def _bury(
             raise _not_found(name)
         if account.disconnecting_at is None:
             if not leave_asleep:
-                _refuse_sleepers(session, account)
+                refuse_sleepers(session, Account.id == account.id)
             held = _held(session, account)
             account.disconnecting_at = utc_now()
             account.account_metadata[_HELD] = held
             log_account(session, actor, account, "disconnecting", held)
             record(session, actor, "account.disconnecting", account.account_name, ResourceType.ACCOUNT, before=held)
         return account.id, dict(account.account_metadata[_HELD])
-
-
-def _refuse_sleepers(session: TenantSession, account: Account) -> None:
-    """Refuse to forget how clusters are woken.
-
-    Raises:
-        Conflict: some sleep, or are being put to sleep or woken at this moment.
-    """
-    asleep = or_(HibernationSchedule.restore_state.is_not(None), HibernationSchedule.leased_until > clock_timestamp())
-    query = (
-        select(Cluster.name)
-        .join(HibernationSchedule, HibernationSchedule.cluster_id == Cluster.id)
-        .where(Cluster.account_id == account.id, asleep)
-        .order_by(Cluster.name)
-    )
-    if names := session.scalars(query).all():
-        more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-        msg = (
-            f"{names[0]}{more} is asleep, and nobody would know how to wake it: `spothive hibernation disable "
-            f"{names[0]}`, then `spothive hibernation apply`; or leave it asleep with --leave-asleep"
-        )
-        raise Conflict(msg)
 
 
 def _held(session: TenantSession, account: Account) -> dict[str, int]:

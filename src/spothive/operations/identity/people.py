@@ -15,6 +15,7 @@ from spothive.operations.audit import record
 from spothive.operations.identity.names import normal_name, require_email, require_username
 from spothive.operations.identity.permissions import ALLOWED, Action, denied, managing, require
 from spothive.operations.identity.sessions import end_sessions
+from spothive.operations.sleepers import refuse_sleepers
 
 NAMED = 10
 """Most accounts that a refusal names."""
@@ -38,10 +39,17 @@ def find_user(session: TenantSession, username: str) -> User:
     return user
 
 
-def accounts_of(session: TenantSession, user: User) -> list[Account]:
-    """Return the AWS accounts that ``user`` answers for, by name, without those being disconnected."""
-    mine = select(Account).where(Account.user_id == user.id, Account.disconnecting_at.is_(None))
-    return list(session.scalars(mine.order_by(Account.account_name)))
+def accounts_of(session: TenantSession, user: User, *, for_update: bool = False) -> list[Account]:
+    """Return the AWS accounts that ``user`` answers for, by name, without those being disconnected.
+
+    ``for_update`` locks them for the transaction.
+    """
+    mine = select(Account).where(*_answered_for(user)).order_by(Account.account_name)
+    return list(session.scalars(mine.with_for_update() if for_update else mine))
+
+
+def _answered_for(user: User) -> tuple[ColumnElement[bool], ...]:
+    return Account.user_id == user.id, Account.disconnecting_at.is_(None)
 
 
 def create_user(
@@ -128,7 +136,9 @@ def set_role(session: TenantSession, actor: Actor, *, username: str, role: Role)
     return user
 
 
-def delete_user(session: TenantSession, actor: Actor, *, username: str, with_accounts: bool = False) -> list[str]:
+def delete_user(
+    session: TenantSession, actor: Actor, *, username: str, with_accounts: bool = False, leave_asleep: bool = False
+) -> list[str]:
     """Delete a user with all that is the user's own; disabling is the normal end and keeps it.
 
     Args:
@@ -136,6 +146,8 @@ def delete_user(session: TenantSession, actor: Actor, *, username: str, with_acc
         actor: who deletes.
         username: whom.
         with_accounts: delete the AWS accounts the user answers for too, with all that spothive knows of them.
+        leave_asleep: delete such accounts too if hibernation has put clusters of them to sleep, and the sizes to go
+            back to with them.
 
     Returns:
         The names of the accounts that went with the user.
@@ -143,7 +155,8 @@ def delete_user(session: TenantSession, actor: Actor, *, username: str, with_acc
     Raises:
         Denied: ``actor`` may not, or the user is an admin and ``actor`` may not unmake admins.
         NotFound: no such user in this tenant.
-        Conflict: the user answers for accounts, and ``with_accounts`` was not said; or was deleted at this moment.
+        Conflict: the user answers for accounts, and ``with_accounts`` was not said; clusters of them sleep, and
+            ``leave_asleep`` was not; or the user was deleted at this moment.
         IllegalMove: the last active admin of platform stays.
     """
     user = find_user(session, username)
@@ -153,7 +166,7 @@ def delete_user(session: TenantSession, actor: Actor, *, username: str, with_acc
     # locked; and a row that is locked gets no further accounts.
     session.execute(_of(user).values(is_active=False).execution_options(synchronize_session=False))
     session.execute(select(User.id).where(User.id == user.id).with_for_update())
-    names = [account.account_name for account in accounts_of(session, user)]
+    names = [account.account_name for account in accounts_of(session, user, for_update=True)]
     if names and not with_accounts:
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         msg = (
@@ -161,6 +174,8 @@ def delete_user(session: TenantSession, actor: Actor, *, username: str, with_acc
             "transfer` first, or say --with-accounts to lose them too"
         )
         raise Conflict(msg)
+    if names and not leave_asleep:
+        refuse_sleepers(session, *_answered_for(user))
     before = {"username": user.username, "email": user.email, "role": user.role, "accounts": names}
     gone = session.execute(delete(User).where(User.id == user.id).execution_options(synchronize_session=False))
     if gone.rowcount != 1:  # type: ignore[attr-defined]  # a CursorResult, since this is DML

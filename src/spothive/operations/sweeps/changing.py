@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from spothive.errors import AlreadyRunning
 from spothive.models import ScanKind, ScanStatus
-from spothive.operations.clusters import Outcome, apply_hibernation
+from spothive.operations.clusters import AppliedHibernation, Outcome, apply_hibernation
 from spothive.operations.sweeps.discovering import due_accounts
 from spothive.operations.sweeps.having import has_accounts, has_schedules
+from spothive.operations.sweeps.several import several_at_once
 from spothive.operations.sweeps.work import ForTenant, Work
 from spothive.operations.waste import Ending, delete_due, scan_waste
 from spothive.settings import get_settings
@@ -14,15 +15,19 @@ from spothive.settings import get_settings
 
 def apply_schedules(work: Work) -> None:
     """Put clusters to sleep and wake them, those of suspended tenants too: nobody stays asleep for an unpaid bill."""
-    for tenant in work.tenants(has_schedules()):
-        with work.part(tenant.slug):
-            applied = apply_hibernation(
-                work.sessions, work.actor, tenant_id=tenant.id, gateway=work.tools.gateway, keys=work.tools.keys
-            )
-            for each in applied:
-                work.counts[each.outcome.name.lower()] += 1
-                if each.outcome is Outcome.FAILED:
-                    work.fail(f"{tenant.slug}/{each.cluster}", each.message or "")
+
+    def apply(tenant: ForTenant) -> list[AppliedHibernation]:
+        return apply_hibernation(
+            work.sessions, work.actor, tenant_id=tenant.id, gateway=work.tools.gateway, keys=work.tools.keys
+        )
+
+    def tell(tenant: ForTenant, applied: list[AppliedHibernation]) -> None:
+        for each in applied:
+            work.counts[each.outcome.name.lower()] += 1
+            if each.outcome is Outcome.FAILED:
+                work.fail(f"{tenant.slug}/{each.cluster}", each.message or "")
+
+    several_at_once(work, work.tenants(has_schedules()), apply, tell)
 
 
 def look_after_waste(work: Work) -> None:

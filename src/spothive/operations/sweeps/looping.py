@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from typing import Final
+from uuid import UUID
 
 from spothive.database import PLATFORM_TENANT_ID, read_session
 from spothive.errors import SpothiveError
@@ -56,12 +57,20 @@ def keep_sweeping(
         require_staff(actor)
 
     def attend(duty: Duty) -> None:
-        pause = FIRST_PAUSE
+        pause, under_way = FIRST_PAUSE, set[UUID]()
         while not stop.is_set():
             try:
                 wait = _seconds_until_due(duty)
                 if wait <= 0:
-                    run = run_duty(sessions, duty, tools, by=actor, period=duty.period, is_to_stop=stop.is_set)
+                    run = run_duty(
+                        sessions,
+                        duty,
+                        tools,
+                        by=actor,
+                        period=duty.period,
+                        is_to_stop=stop.is_set,
+                        under_way=under_way,
+                    )
                     if run is not None:
                         tell(run)
                     wait = _seconds_until_due(duty)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Final
+from uuid import UUID
 
 from spothive.clock import utc_now
 from spothive.database import PLATFORM_TENANT_ID, TenantSession, read_session, system_scope
@@ -187,6 +188,7 @@ def run_duty(
     by: Actor,
     period: timedelta | None,
     is_to_stop: Callable[[], bool] = lambda: False,
+    under_way: set[UUID] | None = None,
 ) -> Run | None:
     """Do a duty if it is due and nobody else does it; None if not.
 
@@ -197,6 +199,8 @@ def run_duty(
         by: who has it run, for the log; may it be done was asked before.
         period: it is due when the last run began so long ago; None: it is.
         is_to_stop: whether the run is to end before the next tenant.
+        under_way: where a process that stays keeps, from run to run of this duty, the tenants that it still works for:
+            a run then ends without those that take too long. None: it waits for all.
 
     Raises:
         DatabaseUnavailable: the database has gone away; the lease ends by itself.
@@ -204,7 +208,7 @@ def run_duty(
     lease = Lease(sessions, duty.name, get_settings().sweep_lease)
     if not lease.claim(period):
         return None
-    work = Work(sessions, tools, lease, is_to_stop)
+    work = Work(sessions, tools, lease, is_to_stop, under_way)
     began_at, began = utc_now(), perf_counter()
     error: str | None = None
     outcome = Outcome.FAILED

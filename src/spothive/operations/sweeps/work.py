@@ -69,6 +69,7 @@ class Work:
         tools: what is given from outside.
         lease: what makes this process the one that does it.
         is_to_stop: whether it was asked to end.
+        under_way: the tenants that this process works for in threads, which may outlast the run; None: none may.
         actor: spothive itself.
         counts: what was done, by name.
         failures: what could not be done, with the reason: a tenant, a part of one, or something else with a name.
@@ -78,6 +79,7 @@ class Work:
     tools: Tools
     lease: Lease
     is_to_stop: Callable[[], bool] = lambda: False
+    under_way: set[UUID] | None = None
     actor: Actor = field(default_factory=lambda: spothive_itself("sweep"))
     counts: Counter[str] = field(default_factory=Counter)
     failures: dict[str, str] = field(default_factory=dict)
@@ -103,6 +105,12 @@ class Work:
             DatabaseUnavailable: no part can be done any more.
         """
         self.go_on()
+        with self.noting(name):
+            yield
+
+    @contextmanager
+    def noting(self, name: str) -> Iterator[None]:
+        """Note under ``name`` what goes wrong in the block, without asking whether to go on; raises as :meth:`part`."""
         try:
             yield
         except (Stopped, LeaseLost, DatabaseUnavailable):
