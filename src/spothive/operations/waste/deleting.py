@@ -40,9 +40,9 @@ from spothive.operations.fleet.access import Access, locked, read_access
 from spothive.operations.fleet.accounts import Progress
 from spothive.operations.identity import Action, require
 from spothive.operations.sessions import Sessions
-from spothive.operations.waste.applying import last_used
 from spothive.operations.waste.judging import Claim, Spared, Verdict, current_rules
 from spothive.operations.waste.looking import Eye, look_at_one
+from spothive.operations.waste.memory import remember
 from spothive.operations.waste.planning import Plan, is_put_off, read_plan, same_plan
 from spothive.operations.waste.undoing import image_recipe, volume_recipe
 from spothive.schema.states import move
@@ -192,7 +192,7 @@ class _Hand:
             row = _locked_row(session, access, due)
             if stopped := self._stops(session, due, row):
                 return stopped
-            plan, known = read_plan(session, row), last_used(session, row.account_id, row.resource_id)
+            plan, known = read_plan(session, row), remember(session, row.account_id, row.resource_id)
         eye = Eye(self._gateway, self._credentials(access), current_rules(), known)
         verdict = look_at_one(eye, due.region, due.resource_type, due.resource_id)
         if due.resource_type is WasteType.EBS_VOLUME and isinstance(verdict, Claim):
