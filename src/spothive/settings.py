@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     waste_image_days: int = Field(default=30, ge=1)
     """days after which an image does that nothing uses, from when it was made or last launched,"""
     waste_undo_days: int = Field(default=90, ge=1)
-    """and days for which a snapshot never does that is the undo of a volume's deletion."""
+    """and days for which a snapshot never does that is the undo of a deletion."""
     waste_grace: int = Field(default=7 * 24 * 3600, ge=0)
     """How long a deletion can be taken back before it begins."""
     waste_daily_share: Decimal = Field(default=Decimal("0.10"), gt=0, le=1)

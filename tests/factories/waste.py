@@ -11,6 +11,8 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
+from sqlalchemy import literal
+
 from spothive.blocks import refuse_in_block
 from spothive.clock import utc_now
 from spothive.database import EnvironmentType, ScanStatus, get_db_session
@@ -32,10 +34,12 @@ from spothive.operations.waste import (
     applying,
     delete_due,
     looking,
+    memory,
     request_deletion,
     scan_waste,
     schedule_deletion,
 )
+from spothive.schema.types import UtcDateTime
 from tests.factories.approvals import approved, no_keys
 from tests.factories.fleets import connected_account
 
@@ -199,8 +203,9 @@ def connect(tenant_id: UUID, user_id: UUID, name: str = "shop", account_id: str 
 def as_of(ago: timedelta) -> Iterator[None]:
     """Let scans believe that it is so long ago."""
     with ExitStack() as stack:
-        for module in (runs, applying, looking):
+        for module in (memory, applying, looking):
             stack.enter_context(patch.object(module, "utc_now", lambda: utc_now() - ago))
+        stack.enter_context(patch.object(runs, "clock_timestamp", lambda: literal(utc_now() - ago, UtcDateTime())))
         yield
 
 

@@ -99,6 +99,16 @@ def _in_haste(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
     return sa.and_(sa.or_(now != WasteStatus.DELETED, was == WasteStatus.SCHEDULED_DELETE), hasty)
 
 
+def _another_thing(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    names = ("account_id", "resource_type", "resource_id", "region")
+    return sa.or_(*(old.c[name] != new.c[name] for name in names))
+
+
+def _other_claim(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    was, now = old.c.claimed_since, new.c.claimed_since
+    return sa.and_(was.is_not(None), now.is_not(None), was != now)
+
+
 def _other_plan(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
     sooner = new.c.scheduled_deletion_date < old.c.scheduled_deletion_date
     other = sa.or_(sooner, old.c.plan_hash.is_distinct_from(new.c.plan_hash))
@@ -141,6 +151,9 @@ class WasteResource(TenantOwned, Timestamped, Base):
         comment="when the first COMPLETE scan began that saw it unused in this way, UTC"
     )
     deletion_begun_at: Mapped[datetime | None] = mapped_column(comment="when AWS was last about to be told, UTC")
+    unused_since: Mapped[datetime | None] = mapped_column(
+        comment="since when nothing used the volume, as far as known, UTC; NULL of other kinds"
+    )
 
     account: Mapped[Account] = belongs_to("WasteResource.account_id", back_populates="waste_resources")
     scan_run: Mapped[ScanRun | None] = belongs_to("WasteResource.scan_run_id")
@@ -215,6 +228,20 @@ class WasteResource(TenantOwned, Timestamped, Base):
                         ),
                         when=lambda _, new: sa.not_(_seen_twice(new)),
                         message="only what two COMPLETE waste scans saw, at least 24 hours apart, is flagged",
+                    ),
+                    Refusal(
+                        rule="lc_waste_resources_claimed",
+                        events=("update",),
+                        columns=("claimed_since",),
+                        when=_other_claim,
+                        message="since when something is claimed is set once, and emptied: another claim begins anew",
+                    ),
+                    Refusal(
+                        rule="lc_waste_resources_same",
+                        events=("update",),
+                        columns=("account_id", "resource_type", "resource_id", "region"),
+                        when=_another_thing,
+                        message="a row never becomes the one of another resource: what was approved is this one",
                     ),
                     Refusal(
                         rule="lc_waste_resources_grace",

@@ -68,6 +68,7 @@ FLEET: dict[str, Act] = {
     "uq_instances_live_replica": lambda g: _replica(_replica(g, 2), 3),
     "uq_scan_runs_running": lambda g: g.add("scan_runs", kind=g.rows["scan_runs"]["kind"]),
     "lc_scan_runs_complete": change("scan_runs", status="COMPLETE", finished_at=NOW),
+    "lc_scan_runs_kept": lambda g: g.remove("scan_runs", g.complete_scan()),
     "lc_scan_runs_ended": lambda g: g.walk("scan_runs", "FAILED").change("scan_runs", seen=1),
     "lc_scan_units_frozen": lambda g: g.walk("scan_runs", "FAILED").add("scan_units"),
     "lc_scan_units_kept": remove("scan_units"),
@@ -235,6 +236,10 @@ WASTE_AND_APPROVALS: dict[str, Act] = {
     "lc_waste_resources_complete": _schedule_after_a_failed_scan,
     "lc_waste_resources_approved": walk("waste_resources", "SCHEDULED_DELETE", plan_hash="1" * 64),
     "lc_waste_resources_flagged": change("waste_resources", status="FLAGGED"),
+    "lc_waste_resources_claimed": lambda g: g.change("waste_resources", claimed_since=NOW).change(
+        "waste_resources", claimed_since=SOON
+    ),
+    "lc_waste_resources_same": change("waste_resources", region="eu-south-2"),
     "lc_waste_resources_grace": lambda g: g.walk(
         "waste_resources", "SCHEDULED_DELETE", scheduled_deletion_date=utc_now() + timedelta(hours=1)
     ).change("waste_resources", **entering("waste_resources", "DELETED")),

@@ -315,12 +315,11 @@ def test_what_aws_does_not_remove_is_found_out_by_the_next_run(world: World, aws
 
 @pytest.mark.usefixtures("no_grace")
 def test_a_tenth_of_a_kind_goes_in_a_day_and_one_at_least(
-    world: World, aws: WasteWorld, monkeypatch: pytest.MonkeyPatch
+    world: World, shop: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    aws.add(*(address(number, used_by="eni-1") for number in range(40, 59)), *map(address, range(2, 6)))
-    aws.add(volume(2))
-    scan(world.anna, aws, ago=timedelta(hours=25))
-    scan(world.anna, aws)
+    aws = WasteWorld(*THINGS, *map(address, range(2, 6)), volume(2))
+    aws.add(*(address(number, used_by="eni-1") for number in range(40, 59)))
+    flagged(world.anna, aws)
     (unit,) = rows_of(ScanUnit, resource_kind="elastic_ip")[-1:]
     assert unit["items"] == 24, "a tenth of them is two"
     chosen = [address(number).allocation_id for number in range(1, 6)]

@@ -36,12 +36,14 @@ def ago(**span: float) -> datetime:
     return NOW - timedelta(**span)
 
 
-def of_volume(last_used: datetime | None = None, **facts: Any) -> Verdict:
-    return judge_volume(volume(**facts), current_rules(), NOW, last_used)
+def of_volume(unused_since: datetime | None = None, **facts: Any) -> Verdict:
+    return judge_volume(volume(**facts), current_rules(), NOW, unused_since)
 
 
-def of_snapshot(*images: Any, references: References = NOTHING, **facts: Any) -> Verdict:
-    return judge_snapshot(snapshot(**facts), current_rules(), NOW, Neighbours(references, images_behind(images)))
+def of_snapshot(*images: Any, references: References = NOTHING, undo_of: str = "", **facts: Any) -> Verdict:
+    undoes = {snapshot().snapshot_id: undo_of} if undo_of else {}
+    beside = Neighbours(references, images_behind(images), undoes=undoes)
+    return judge_snapshot(snapshot(**facts), current_rules(), NOW, beside)
 
 
 def of_image(references: References = NOTHING, **facts: Any) -> Verdict:
@@ -80,7 +82,7 @@ def test_prices_and_ages_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     get_settings.cache_clear()
     try:
         assert claim(of_volume(created_at=ago(days=61))).monthly_cost == 10
-        assert "unused for 59 days" in why(of_volume(created_at=ago(days=59.5)))
+        assert "made 59 days ago" in why(of_volume(created_at=ago(days=59.5)))
     finally:
         monkeypatch.undo()
         get_settings.cache_clear()
@@ -94,9 +96,8 @@ def test_prices_and_ages_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         (of_volume(attached_to=("i-1",), state="in-use"), "in use by i-1"),
         (of_volume(state="creating"), "AWS calls it creating"),
         (of_volume(state="error"), "AWS calls it error"),
-        (of_volume(created_at=ago(days=6.9)), "unused for 6 days at most"),
-        (of_volume(created_at=NOW + timedelta(minutes=1)), "unused for 0 days at most"),
-        (of_volume(last_used=ago(days=1.5)), "unused for 1 day at most"),
+        (of_volume(created_at=ago(days=6.9)), "made 6 days ago"),
+        (of_volume(created_at=NOW + timedelta(minutes=1)), "made 0 days ago"),
         (of_volume(tags=KEPT), "kept by its tag spothive:keep"),
         (of_snapshot(started_at=ago(days=29)), "made 29 days ago"),
         (of_snapshot(image(snapshots={"snap-00000000000000001": 8})), "behind ami-00000000000000001"),
@@ -107,6 +108,7 @@ def test_prices_and_ages_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         (of_snapshot(tags={"spothive:final-snapshot": "x"}, started_at=ago(days=89)), "an undo of a deletion"),
         (of_snapshot(state="pending"), "AWS calls it pending"),
         (of_snapshot(state="recoverable"), "AWS calls it recoverable"),
+        (of_snapshot(undo_of="ami-7"), "the undo of the deletion of ami-7"),
         (of_snapshot(tags=KEPT), "kept by its tag spothive:keep"),
         (of_image(used("ami-00000000000000001", "instance i-1")), "used by instance i-1"),
         (of_image(used("ami-00000000000000001", "launch template lt-1 version 1")), "used by launch template lt-1"),
@@ -130,8 +132,11 @@ def test_what_may_be_used_is_spared_with_the_reason(verdict: Verdict, reason: st
 
 def test_what_nothing_uses_is_waste() -> None:
     assert claim(of_volume(created_at=ago(days=7, minutes=1))).days_unused == 7
-    assert claim(of_volume(last_used=ago(days=10))).days_unused == 10
-    assert claim(of_volume(created_at=ago(days=8), last_used=ago(days=100))).days_unused == 8
+    assert claim(of_volume(ago(days=10))).days_unused == 10
+    assert claim(of_volume(ago(days=100), created_at=ago(days=8))).days_unused == 8
+    assert claim(of_volume(ago(hours=1))).days_unused == 0, "which is not flagged before its days are over"
+    assert claim(of_volume(ago(hours=1))).reason.endswith(": before that it may have been in use")
+    assert claim(of_volume()).reason.endswith("since 2026-01-02: it was made then")
     assert claim(of_snapshot(image(2))).reason.endswith("nothing stands on it")
     assert claim(of_snapshot(tags={"spothive:final-snapshot": "x"}, started_at=ago(days=91))).days_unused == 91
     assert claim(of_image(state="disabled")).resource_id == image().image_id
@@ -149,6 +154,7 @@ def test_evidence_changes_with_the_claim_alone() -> None:
     assert told.reason.endswith("nothing stands on it; the volume it was made of is still there")
     assert told.evidence == claim(of_snapshot()).evidence
     assert claim(judge_image(image(), rules, later, more)).evidence == claim(of_image()).evidence
+    assert claim(of_volume(ago(days=8))).evidence == claim(of_volume()).evidence
     assert claim(of_volume(size_gb=101)).evidence != claim(of_volume()).evidence
     assert claim(of_image(snapshots={"snap-9": 8})).evidence != claim(of_image()).evidence
 

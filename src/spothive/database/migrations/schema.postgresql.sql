@@ -2782,6 +2782,7 @@ CREATE TABLE waste_resources (
     reason TEXT NOT NULL,
     claimed_since TIMESTAMP WITH TIME ZONE,
     deletion_begun_at TIMESTAMP WITH TIME ZONE,
+    unused_since TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_waste_resources PRIMARY KEY (tenant_id, id),
@@ -2810,6 +2811,7 @@ CREATE TABLE waste_resources (
     CONSTRAINT ck_waste_resources_reason_length CHECK (length(reason) >= 1 AND length(reason) <= 4000),
     CONSTRAINT ck_waste_resources_claimed_since_utc CHECK (claimed_since >= '0001-01-01 00:00:00+00' AND claimed_since < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_waste_resources_deletion_begun_at_utc CHECK (deletion_begun_at >= '0001-01-01 00:00:00+00' AND deletion_begun_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_waste_resources_unused_since_utc CHECK (unused_since >= '0001-01-01 00:00:00+00' AND unused_since < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_waste_resources_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_waste_resources_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT uq_waste_resources_id UNIQUE (id),
@@ -2875,6 +2877,8 @@ COMMENT ON COLUMN waste_resources.reason IS 'why it counts as waste, for people'
 COMMENT ON COLUMN waste_resources.claimed_since IS 'when the first COMPLETE scan began that saw it unused in this way, UTC';
 
 COMMENT ON COLUMN waste_resources.deletion_begun_at IS 'when AWS was last about to be told, UTC';
+
+COMMENT ON COLUMN waste_resources.unused_since IS 'since when nothing used the volume, as far as known, UTC; NULL of other kinds';
 
 COMMENT ON COLUMN waste_resources.created_at IS 'UTC';
 
@@ -4378,6 +4382,25 @@ CREATE TRIGGER lc_scan_runs_ended BEFORE UPDATE ON scan_runs FOR EACH ROW
 WHEN (old.status != 'RUNNING')
 EXECUTE FUNCTION spothive_refuse('lc_scan_runs_ended');
 
+CREATE OR REPLACE FUNCTION guard_lc_scan_runs_kept() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF (EXISTS (SELECT accounts.id 
+FROM accounts 
+WHERE accounts.tenant_id = old.tenant_id AND accounts.id = old.account_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = old.tenant_id)) THEN
+    RAISE EXCEPTION 'lc_scan_runs_kept' USING ERRCODE = '23514', CONSTRAINT = 'lc_scan_runs_kept', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_scan_runs_kept BEFORE DELETE ON scan_runs FOR EACH ROW
+WHEN (old.kind = 'waste' AND old.status != 'RUNNING')
+EXECUTE FUNCTION guard_lc_scan_runs_kept();
+
 REVOKE ALL ON scan_runs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON scan_runs TO spothive_system;
@@ -4755,6 +4778,14 @@ $guard$;
 CREATE TRIGGER lc_waste_resources_flagged BEFORE UPDATE OF status ON waste_resources FOR EACH ROW
 WHEN (old.status = 'DETECTED' AND new.status = 'FLAGGED')
 EXECUTE FUNCTION guard_lc_waste_resources_flagged();
+
+CREATE TRIGGER lc_waste_resources_claimed BEFORE UPDATE OF claimed_since ON waste_resources FOR EACH ROW
+WHEN (old.claimed_since IS NOT NULL AND new.claimed_since IS NOT NULL AND old.claimed_since != new.claimed_since)
+EXECUTE FUNCTION spothive_refuse('lc_waste_resources_claimed');
+
+CREATE TRIGGER lc_waste_resources_same BEFORE UPDATE OF account_id, resource_type, resource_id, region ON waste_resources FOR EACH ROW
+WHEN (old.account_id != new.account_id OR old.resource_type != new.resource_type OR old.resource_id != new.resource_id OR old.region != new.region)
+EXECUTE FUNCTION spothive_refuse('lc_waste_resources_same');
 
 CREATE TRIGGER lc_waste_resources_grace BEFORE UPDATE OF status, deletion_begun_at ON waste_resources FOR EACH ROW
 WHEN ((new.status != 'DELETED' OR old.status = 'SCHEDULED_DELETE') AND ((new.deletion_begun_at IS NOT NULL AND old.deletion_begun_at IS DISTINCT FROM new.deletion_begun_at OR new.status = 'DELETED' AND old.status = 'SCHEDULED_DELETE') AND (old.status = 'SCHEDULED_DELETE' AND (old.scheduled_deletion_date < clock_timestamp() - interval '0 hours')) IS NOT true OR new.status = 'DELETED' AND old.status = 'SCHEDULED_DELETE' AND new.deletion_begun_at IS NULL))

@@ -1797,6 +1797,7 @@ CREATE TABLE waste_resources (
     reason TEXT NOT NULL,
     claimed_since TEXT,
     deletion_begun_at TEXT,
+    unused_since TEXT,
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_waste_resources PRIMARY KEY (tenant_id, id),
@@ -1829,6 +1830,7 @@ CREATE TABLE waste_resources (
     CONSTRAINT ck_waste_resources_reason_length CHECK (length(reason) >= 1 AND length(reason) <= 4000 AND instr(reason, char(0)) = 0),
     CONSTRAINT ck_waste_resources_claimed_since_utc CHECK (claimed_since GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(claimed_since, 1, 10), '+0 days') IS substr(claimed_since, 1, 10) AND substr(claimed_since, 1, 4) > '0000' AND substr(claimed_since, 12, 2) < '24' AND substr(claimed_since, 15, 2) < '60' AND substr(claimed_since, 18, 2) < '60' OR claimed_since IS NULL),
     CONSTRAINT ck_waste_resources_deletion_begun_at_utc CHECK (deletion_begun_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(deletion_begun_at, 1, 10), '+0 days') IS substr(deletion_begun_at, 1, 10) AND substr(deletion_begun_at, 1, 4) > '0000' AND substr(deletion_begun_at, 12, 2) < '24' AND substr(deletion_begun_at, 15, 2) < '60' AND substr(deletion_begun_at, 18, 2) < '60' OR deletion_begun_at IS NULL),
+    CONSTRAINT ck_waste_resources_unused_since_utc CHECK (unused_since GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(unused_since, 1, 10), '+0 days') IS substr(unused_since, 1, 10) AND substr(unused_since, 1, 4) > '0000' AND substr(unused_since, 12, 2) < '24' AND substr(unused_since, 15, 2) < '60' AND substr(unused_since, 18, 2) < '60' OR unused_since IS NULL),
     CONSTRAINT ck_waste_resources_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
     CONSTRAINT ck_waste_resources_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
     CONSTRAINT uq_waste_resources_id UNIQUE (id),
@@ -2807,6 +2809,48 @@ CREATE TRIGGER lc_scan_runs_ended BEFORE UPDATE ON scan_runs FOR EACH ROW
 WHEN old.status != 'RUNNING'
 BEGIN SELECT RAISE(ABORT, 'lc_scan_runs_ended'); END;
 
+CREATE TRIGGER lc_scan_runs_kept BEFORE DELETE ON scan_runs FOR EACH ROW
+WHEN CASE WHEN old.kind = 'waste' AND old.status != 'RUNNING' THEN (EXISTS (SELECT accounts.id 
+FROM accounts 
+WHERE accounts.tenant_id = old.tenant_id AND accounts.id = old.account_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = old.tenant_id)) ELSE 0 END
+BEGIN SELECT RAISE(ABORT, 'lc_scan_runs_kept'); END;
+
+CREATE TRIGGER lc_scan_runs_rowid BEFORE INSERT ON scan_runs FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM scan_runs AS kept 
+WHERE kept.rowid = NEW.rowid AND (EXISTS (SELECT accounts.id 
+FROM accounts 
+WHERE accounts.tenant_id = kept.tenant_id AND accounts.id = kept.account_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = kept.tenant_id)))
+BEGIN SELECT RAISE(ABORT, 'lc_scan_runs_rowid'); END;
+
+CREATE TRIGGER lc_scan_runs_moved BEFORE UPDATE ON scan_runs FOR EACH ROW
+WHEN OLD.rowid != NEW.rowid
+BEGIN SELECT RAISE(ABORT, 'lc_scan_runs_moved'); END;
+
+CREATE TRIGGER uq_scan_runs_running_insert BEFORE INSERT ON scan_runs FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM scan_runs AS kept 
+WHERE kept.tenant_id = new.tenant_id AND kept.account_id = new.account_id AND kept.kind = new.kind AND kept.id != new.id AND (EXISTS (SELECT accounts.id 
+FROM accounts 
+WHERE accounts.tenant_id = kept.tenant_id AND accounts.id = kept.account_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = kept.tenant_id)) AND status = 'RUNNING')
+BEGIN SELECT RAISE(ABORT, 'uq_scan_runs_running'); END;
+
+CREATE TRIGGER uq_scan_runs_running_update BEFORE UPDATE OF tenant_id, account_id, kind ON scan_runs FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM scan_runs AS kept 
+WHERE kept.tenant_id = new.tenant_id AND kept.account_id = new.account_id AND kept.kind = new.kind AND kept.id != new.id AND (EXISTS (SELECT accounts.id 
+FROM accounts 
+WHERE accounts.tenant_id = kept.tenant_id AND accounts.id = kept.account_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = kept.tenant_id)) AND status = 'RUNNING')
+BEGIN SELECT RAISE(ABORT, 'uq_scan_runs_running'); END;
+
 CREATE TRIGGER lc_webhook_logs_status_first BEFORE INSERT ON webhook_logs FOR EACH ROW
 WHEN (new.status NOT IN ('pending'))
 BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_status_first'); END;
@@ -3098,6 +3142,14 @@ WHERE first.tenant_id = new.tenant_id AND first.account_id = new.account_id AND 
 FROM scan_runs AS last 
 WHERE last.tenant_id = new.tenant_id AND last.account_id = new.account_id AND last.kind = 'waste' AND last.status != 'RUNNING' AND last.status = 'COMPLETE' AND last.id = new.scan_run_id AND (strftime('%Y-%m-%d %H:%M:%S', substr(new.claimed_since, 1, 19), '+24 hours') || substr(new.claimed_since, 20)) <= last.started_at))) ELSE 0 END
 BEGIN SELECT RAISE(ABORT, 'lc_waste_resources_flagged'); END;
+
+CREATE TRIGGER lc_waste_resources_claimed BEFORE UPDATE OF claimed_since ON waste_resources FOR EACH ROW
+WHEN old.claimed_since IS NOT NULL AND new.claimed_since IS NOT NULL AND old.claimed_since != new.claimed_since
+BEGIN SELECT RAISE(ABORT, 'lc_waste_resources_claimed'); END;
+
+CREATE TRIGGER lc_waste_resources_same BEFORE UPDATE OF account_id, resource_type, resource_id, region ON waste_resources FOR EACH ROW
+WHEN old.account_id != new.account_id OR old.resource_type != new.resource_type OR old.resource_id != new.resource_id OR old.region != new.region
+BEGIN SELECT RAISE(ABORT, 'lc_waste_resources_same'); END;
 
 CREATE TRIGGER lc_waste_resources_grace BEFORE UPDATE OF status, deletion_begun_at ON waste_resources FOR EACH ROW
 WHEN (new.status != 'DELETED' OR old.status = 'SCHEDULED_DELETE') AND ((new.deletion_begun_at IS NOT NULL AND old.deletion_begun_at IS NOT new.deletion_begun_at OR new.status = 'DELETED' AND old.status = 'SCHEDULED_DELETE') AND (old.status = 'SCHEDULED_DELETE' AND (old.scheduled_deletion_date < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-0 hours')) = 1) IS NOT 1 OR new.status = 'DELETED' AND old.status = 'SCHEDULED_DELETE' AND new.deletion_begun_at IS NULL)

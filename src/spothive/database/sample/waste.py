@@ -104,7 +104,9 @@ def _live(dice: Dice, period: Period, life: Life, ending: WasteStatus, scans: li
     """Tell the life of a resource: flagged by the second scan that saw it, and what was done with it then."""
     first = _seen_in(ending)
     life.born["scan_run_id"] = scans[first]
-    life.born["claimed_since"] = life.born["detected_at"]
+    life.born["claimed_since"] = at = life.born["detected_at"]
+    is_volume = life.born["resource_type"] == WasteType.EBS_VOLUME
+    life.born["unused_since"] = at - timedelta(days=life.born["days_unused"]) if is_volume else None
     if ending == WasteStatus.DETECTED:
         return
     again = period.until - WASTE_SCANS[first + 1]
@@ -127,7 +129,7 @@ def _undo(dice: Dice, born: Row) -> Row | None:
     """Return how to get a resource back: from the snapshot that was taken last; an address is gone for good."""
     if born["resource_type"] == WasteType.ELASTIC_IP:
         return None
-    return {"create_from": f"snap-{dice.hex(17)}", "region": born["region"]}
+    return {"snapshot": f"snap-{dice.hex(17)}", "region": born["region"]}
 
 
 def _wish(period: Period, company: Company, life: Life, ending: WasteStatus, number: int) -> list[Wish]:

@@ -81,6 +81,12 @@ def _run_of(unit: HasColumns) -> sa.Select[Any]:
     return sa.select(runs.c.id).where(runs.c.tenant_id == unit.c.tenant_id, runs.c.id == unit.c.scan_run_id)
 
 
+def _account_of(run: HasColumns) -> sa.ColumnElement[bool]:
+    accounts = Account.__table__
+    mine = (accounts.c.tenant_id == run.c.tenant_id, accounts.c.id == run.c.account_id)
+    return sa.exists(sa.select(accounts.c.id).where(*mine))
+
+
 class ScanRun(TenantOwned, Timestamped, Base):
     """One look at an account. What it did not see is unknown unless the run is COMPLETE."""
 
@@ -139,6 +145,14 @@ class ScanRun(TenantOwned, Timestamped, Base):
                         events=("update",),
                         when=lambda old, _: old.c.status != ScanStatus.RUNNING,
                         message="a run that has ended is not changed",
+                    ),
+                    Refusal(
+                        rule="lc_scan_runs_kept",
+                        events=("delete",),
+                        only=lambda old, _: sa.and_(old.c.kind == ScanKind.WASTE, old.c.status != ScanStatus.RUNNING),
+                        # When the account or the tenant has gone, this is their cascade.
+                        when=lambda old, _: sa.and_(_account_of(old), _tenant_of(old)),
+                        message="a waste scan that has ended decides what may be deleted: it goes with its account",
                     ),
                 ]
             }

@@ -33,6 +33,7 @@ from spothive.operations.fleet.accounts import Progress, log_account
 from spothive.operations.fleet.dead_runs import fail_dead_runs
 from spothive.operations.sessions import Sessions
 from spothive.schema.states import move
+from spothive.schema.types import clock_timestamp
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def start_run(session: TenantSession, access: Access, kind: ScanKind, units: int
         raise Conflict(msg)
     mine = (ScanRun.account_id == account.id, ScanRun.kind == kind, ScanRun.status == ScanStatus.RUNNING)
     other = session.scalar(select(ScanRun).where(*mine).with_for_update())
-    now = utc_now()
+    now = session.scalars(select(clock_timestamp())).one()  # machines differ, and which scan is the latest counts
     if other is not None:
         if other.leased_until > now:
             msg = (
@@ -132,12 +133,14 @@ class HeldRun(ABC, Generic[Seen]):
         """Open a transaction in which the run is locked and still ours; it extends the lease."""
         with self._sessions(tenant=self._tenant_id) as session:
             account = locked(session, self._access)
-            query = select(ScanRun).where(ScanRun.id == self._id, ScanRun.lease_token == self._token)
-            run = session.scalar(query.where(ScanRun.status == ScanStatus.RUNNING).with_for_update())
-            if run is None:
+            mine = (ScanRun.id == self._id, ScanRun.lease_token == self._token, ScanRun.status == ScanStatus.RUNNING)
+            query = select(ScanRun, clock_timestamp()).where(*mine).with_for_update(of=ScanRun)
+            found = session.execute(query).one_or_none()
+            if found is None:
                 msg = f"another {NAMES[self.kind]} of {account.account_name} took this one over: see its result instead"
                 raise AlreadyRunning(msg)
-            run.leased_until = utc_now() + LEASE
+            run, now = found
+            run.leased_until = now + LEASE
             yield session, run, account
 
     def units(self, session: TenantSession, region: str) -> dict[str, ScanUnit]:
@@ -148,7 +151,7 @@ class HeldRun(ABC, Generic[Seen]):
     def end(self, status: ScanStatus, why: str, *, refusal: AwsRefused | None = None) -> None:
         """End the run, because of ``why`` if it is not COMPLETE; with a ``refusal`` the account has failed."""
         with self.held() as (session, run, account):
-            move(session, run, ScanRun.status, status, finished_at=utc_now(), error=why[:_ERROR_MAX] or None)
+            move(session, run, ScanRun.status, status, finished_at=clock_timestamp(), error=why[:_ERROR_MAX] or None)
             self.settle(session, run, account, refusal)
             self._tell(session, account, status)
         self._ended = True
@@ -187,7 +190,7 @@ class HeldRun(ABC, Generic[Seen]):
 
     def _give_up(self, what: str) -> None:
         with self.held() as (session, run, account):
-            ended = {"finished_at": utc_now(), "error": f"broke off: {what}"}
+            ended = {"finished_at": clock_timestamp(), "error": f"broke off: {what}"}
             move(session, run, ScanRun.status, ScanStatus.FAILED, **ended)
             self._tell(session, account, ScanStatus.FAILED)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
@@ -16,10 +15,9 @@ from spothive.database.bulk import insert_rows, is_any_of, update_rows
 from spothive.models import ScanRun, WasteResource, WasteStatus, WasteType
 from spothive.operations.waste.judging import Claim, counted_from
 from spothive.operations.waste.looking import KindSeen
+from spothive.operations.waste.memory import LIVE
 from spothive.schema.types import a_day_after, new_id
-
-LIVE: Final = (WasteStatus.DETECTED, WasteStatus.FLAGGED, WasteStatus.SCHEDULED_DELETE)
-"""Statuses of what still is waste."""
+from spothive.settings import get_settings
 
 _UNPLANNED: Final[dict[str, Any]] = {"scheduled_deletion_date": None, "plan_hash": None, "undo_recipe": None}
 """What a deletion leaves that is not to be any more."""
@@ -37,21 +35,11 @@ class Applied:
     resolved: list[str] = field(default_factory=list)
 
 
-def last_used(session: TenantSession, account_id: UUID, only: str | None = None) -> dict[str, datetime]:
-    """Return when spothive last knew each volume of an account, or one, to be in use: when its row was RESOLVED."""
-    waste = WasteResource
-    mine = (waste.account_id == account_id, waste.status == WasteStatus.RESOLVED)
-    query = select(waste.resource_id, func.max(waste.updated_at)).where(*mine)
-    query = query.where(waste.resource_type == WasteType.EBS_VOLUME).group_by(waste.resource_id)
-    if only is not None:
-        query = query.where(waste.resource_id == only)
-    return dict(session.execute(query).all())
-
-
 def apply(session: TenantSession, run: ScanRun, region: str, kinds: Mapping[WasteType, KindSeen]) -> Applied:
     """Write what was seen of these kinds in a region; a fixed number of statements.
 
-    What has begun to be deleted is left to whoever deletes it. The account must be locked by the caller.
+    What has begun to be deleted is left to whoever deletes it, and what was deleted since the scan began may have been
+    read before that: it is not waste again. The account must be locked by the caller.
 
     Args:
         session: of the tenant.
@@ -67,6 +55,8 @@ def apply(session: TenantSession, run: ScanRun, region: str, kinds: Mapping[Wast
     same: list[str] = []
     for claim in (claim for seen in kinds.values() for claim in seen.claims):
         row = known.pop(claim.resource_id, None)
+        if row is not None and row.status == WasteStatus.DELETED:
+            continue
         done.seen += 1
         if row is None:
             fresh.append(_born(run, counted_from(claim, now, now), now))
@@ -78,7 +68,7 @@ def apply(session: TenantSession, run: ScanRun, region: str, kinds: Mapping[Wast
                 altered.append(_key(row) | _told(claims) | {"updated_at": now})
             if row.evidence != claim.evidence:
                 otherwise.append(claim.resource_id)
-    gone = [row for row in known.values() if row.deletion_begun_at is None]
+    gone = [row for row in known.values() if row.status in LIVE and row.deletion_begun_at is None]
     insert_rows(session, WasteResource, fresh)
     update_rows(session, WasteResource, altered)
     done.changed = otherwise
@@ -98,19 +88,24 @@ def apply(session: TenantSession, run: ScanRun, region: str, kinds: Mapping[Wast
 def flag(session: TenantSession, run: ScanRun) -> int:
     """Flag what a COMPLETE scan saw again, at least 24 hours after the first one that did; return how many.
 
-    Two statements.
+    A volume must have been unused for as long as is set. Two statements.
     """
     waste = WasteResource
     seen = (waste.account_id == run.account_id, waste.status == WasteStatus.DETECTED, waste.scan_run_id == run.id)
     first = update(waste).where(*seen, waste.claimed_since.is_(None)).values(claimed_since=run.started_at)
     session.execute(first, execution_options={"synchronize_session": False})
-    again = update(waste).where(*seen, a_day_after(waste.claimed_since) <= run.started_at)
+    long_ago = run.started_at - timedelta(days=get_settings().waste_volume_days)
+    long_unused = or_(waste.resource_type != WasteType.EBS_VOLUME, waste.unused_since <= long_ago)
+    again = update(waste).where(*seen, a_day_after(waste.claimed_since) <= run.started_at, long_unused)
     flagged = again.values(status=WasteStatus.FLAGGED).returning(waste.id)
     return len(session.execute(flagged, execution_options={"synchronize_session": False}).all())
 
 
 def _known(session: TenantSession, run: ScanRun, region: str, kinds: Collection[WasteType]) -> dict[str, Any]:
-    """Return what the database holds of live waste, by AWS's ids, which differ between the kinds; locked."""
+    """Return the live waste, and what was deleted since the scan began, by AWS's ids; locked.
+
+    The ids differ between the kinds; of one that has several rows, as none should, the live one counts.
+    """
     waste = WasteResource
     columns = (
         waste.tenant_id,
@@ -124,8 +119,11 @@ def _known(session: TenantSession, run: ScanRun, region: str, kinds: Collection[
         waste.resource_metadata,
         waste.reason,
         waste.deletion_begun_at,
+        waste.unused_since,
+        waste.status,
     )
-    mine = (waste.account_id == run.account_id, waste.status.in_(LIVE), waste.region == region)
+    deleted = and_(waste.status == WasteStatus.DELETED, waste.deleted_at >= run.started_at)
+    mine = (waste.account_id == run.account_id, waste.region == region, or_(waste.status.in_(LIVE), deleted))
     query = select(*columns).where(*mine, waste.resource_type.in_(sorted(kinds))).order_by(waste.id)
     return {row.resource_id: row for row in session.execute(query.with_for_update())}
 
@@ -142,6 +140,7 @@ def _told(claim: Claim) -> dict[str, Any]:
         "evidence": claim.evidence,
         "resource_metadata": claim.metadata,
         "reason": claim.reason,
+        "unused_since": claim.unused_since,
     }
 
 

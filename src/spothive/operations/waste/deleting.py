@@ -41,10 +41,10 @@ from spothive.operations.fleet.access import Access, locked, read_access
 from spothive.operations.fleet.accounts import Progress
 from spothive.operations.identity import Action, require
 from spothive.operations.sessions import Sessions
-from spothive.operations.waste.applying import last_used
 from spothive.operations.waste.due import Deletion, Due, Ending, read_due
 from spothive.operations.waste.judging import Claim, Spared, Verdict, current_rules
 from spothive.operations.waste.looking import Eye, look_at_one
+from spothive.operations.waste.memory import remember
 from spothive.operations.waste.planning import DELETING, Plan, is_put_off, read_plan, same_plan
 from spothive.operations.waste.undoing import image_recipe, volume_recipe
 from spothive.schema.states import move
@@ -53,7 +53,7 @@ from spothive.schema.types import clock_timestamp
 _log = logging.getLogger(__name__)
 
 ANSWER_WITHIN: Final = timedelta(minutes=2)
-"""How long whoever began a deletion has for AWS's answer, retries included, before another run looks after it."""
+"""How long whoever began a deletion has for an answer before another run looks after it: AWS deletes once anyway."""
 
 RENEW_BEFORE: Final = timedelta(minutes=5)
 """Credentials that end so soon are not used for another resource."""
@@ -154,7 +154,7 @@ class _Hand:
             row = _locked_row(session, access, due)
             if stopped := self._stops(session, due, row):
                 return stopped
-            plan, known = read_plan(session, row), last_used(session, row.account_id, row.resource_id)
+            plan, known = read_plan(session, row), remember(session, row.account_id, row.resource_id)
             not_before = database_clock(session) - SNAPSHOT_AGE
         eye = Eye(self._gateway, self._credentials(access), current_rules(), known)
         verdict = look_at_one(eye, due.region, due.resource_type, due.resource_id)

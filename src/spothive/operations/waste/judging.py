@@ -75,6 +75,7 @@ class Claim:
         evidence: what was looked for, ready for JSON.
         metadata: the resource as AWS described it, ready for JSON.
         reason: why it is waste, for people.
+        unused_since: of a volume, since when nothing used it, as far as known.
     """
 
     resource_type: WasteType
@@ -85,6 +86,7 @@ class Claim:
     evidence: dict[str, Any]
     metadata: dict[str, Any]
     reason: str
+    unused_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +127,27 @@ def judge_address(seen: ObservedAddress, rules: Rules) -> Verdict:
     return Claim(kind, name, seen.region, rules.address_price, None, evidence, metadata, reason)
 
 
-def judge_volume(seen: ObservedVolume, rules: Rules, now: datetime, last_used: datetime | None = None) -> Verdict:
-    """Judge a volume: waste when no instance has had it for some days.
+def judge_volume(seen: ObservedVolume, rules: Rules, now: datetime, unused_since: datetime | None = None) -> Verdict:
+    """Judge a volume: waste when no instance has it, and it is some days old.
+
+    AWS does not tell since when a volume is detached. What was in use of late is waste too, and flagged later.
 
     Args:
         seen: the volume.
         rules: prices and ages.
         now: the present.
-        last_used: when spothive last knew it to be in use. AWS does not tell since when a volume is detached.
+        unused_since: since when nothing used it, as far as known; since it was made if None.
     """
     kind, name = WasteType.EBS_VOLUME, seen.volume_id
-    since = max(seen.created_at, last_used or seen.created_at)
-    days = (now - since).days
+    since = max(seen.created_at, unused_since or seen.created_at)
+    age, days = (now - seen.created_at).days, max((now - since).days, 0)
     why = _kept(seen.tags)
     if seen.attached_to:
         why = why or f"in use by {_some(seen.attached_to)}"
     elif seen.state != "available":
         why = why or f"AWS calls it {seen.state}"
-    elif days < rules.volume_days:
-        why = why or f"unused for {_days(max(days, 0))} at most"
+    elif age < rules.volume_days:
+        why = why or f"made {_days(max(age, 0))} ago"
     if why:
         return Spared(kind, name, why)
     metadata = {
@@ -155,8 +159,10 @@ def judge_volume(seen: ObservedVolume, rules: Rules, now: datetime, last_used: d
         "tags": dict(seen.tags),
     }
     evidence = _evidence(kind, unused_days=rules.volume_days, size_gb=seen.size_gb, type=seen.volume_type)
-    reason = f"no instance has it, and spothive knows of none since {since:%Y-%m-%d}"
-    return Claim(kind, name, seen.region, seen.size_gb * rules.volume_price, days, evidence, metadata, reason)
+    whence = "it was made then" if since == seen.created_at else "before that it may have been in use"
+    reason = f"no instance has it, and spothive knows of none since {since:%Y-%m-%d}: {whence}"
+    cost = seen.size_gb * rules.volume_price
+    return Claim(kind, name, seen.region, cost, days, evidence, metadata, reason, unused_since=since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +173,13 @@ class Neighbours:
         references: what uses images and snapshots.
         images: ids of the own images that stand on a snapshot, disabled ones too, by its id.
         volumes: ids of the volumes, as far as known.
+        undoes: what was deleted that a snapshot brings back, by its id.
     """
 
     references: References
     images: Mapping[str, Sequence[str]] = field(default_factory=dict)
     volumes: Collection[str] = ()
+    undoes: Mapping[str, str] = field(default_factory=dict)
 
 
 def judge_snapshot(seen: ObservedSnapshot, rules: Rules, now: datetime, beside: Neighbours) -> Verdict:
@@ -192,6 +200,7 @@ def judge_snapshot(seen: ObservedSnapshot, rules: Rules, now: datetime, beside: 
         _kept(seen.tags)
         or _used(beside.images.get(name, ()), "behind")
         or _used(beside.references.snapshots.get(name, ()), "named by")
+        or (f"the undo of the deletion of {beside.undoes[name]}" if name in beside.undoes else None)
         or (f"AWS calls it {seen.state}" if seen.state not in {"completed", "error"} else None)
         or (f"an {what} of {_days(max(days, 0))}" if undo and days < needed else None)
         or (f"made {_days(max(days, 0))} ago" if days < needed else None)

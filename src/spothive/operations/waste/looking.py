@@ -12,6 +12,7 @@ from spothive.clock import utc_now
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_errors import AwsError, CredentialsRefused
+from spothive.gateways.waste_answer import ObservedVolume
 from spothive.models import WasteType
 from spothive.operations.fleet.scanning import side_by_side
 from spothive.operations.waste.judging import (
@@ -27,6 +28,7 @@ from spothive.operations.waste.judging import (
     judge_snapshot,
     judge_volume,
 )
+from spothive.operations.waste.memory import Memory
 
 SHARES_AT_ONCE: Final = 4
 """Snapshots and images of a region whose sharing is asked for side by side."""
@@ -43,19 +45,23 @@ class Eye:
         gateway: the way to AWS.
         credentials: of the account.
         rules: by which it is judged.
-        last_used: when spothive last knew a volume to be in use, by its id.
+        memory: of volumes and deletions, from the database.
     """
 
     gateway: AwsGateway
     credentials: Credentials
     rules: Rules
-    last_used: Mapping[str, datetime] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
 
     def shared_with(self, region: str, kind: WasteType, name: str) -> Sequence[str]:
         """Ask whom a snapshot or image is shared with."""
         image = kind is WasteType.AMI
         ask = self.gateway.image_shared_with if image else self.gateway.snapshot_shared_with
         return ask(self.credentials, region, name)
+
+    def judge_volume(self, seen: ObservedVolume, now: datetime) -> Verdict:
+        """Judge a volume by what is known of it beforehand."""
+        return judge_volume(seen, self.rules, now, self.memory.unused_since(seen.volume_id, seen.created_at))
 
 
 @dataclass(slots=True)
@@ -118,7 +124,7 @@ def look_at_region(eye: Eye, region: str) -> RegionSeen:
         seen.kinds[address] = KindSeen.of(1, [judge_address(each, rules) for each in addresses])
     volumes = seen.read([volume], lambda: _whole(gateway.volumes(credentials, region)))
     if volumes is not None:
-        judged = [judge_volume(each, rules, now, eye.last_used.get(each.volume_id)) for each in volumes[1]]
+        judged = [eye.judge_volume(each, now) for each in volumes[1]]
         seen.kinds[volume] = KindSeen.of(volumes[0], judged)
     # The references come last, so that they hold what was started or set up while the rest was read.
     images = seen.read([image, snapshot], lambda: _whole(gateway.images(credentials, region)))
@@ -129,7 +135,7 @@ def look_at_region(eye: Eye, region: str) -> RegionSeen:
         _settle(seen, image, images[0], judged)
         if snapshots is not None:
             there = {each.volume_id for each in volumes[1]} if volumes is not None else ()
-            beside = Neighbours(references, images_behind(images[1]), there)
+            beside = Neighbours(references, images_behind(images[1]), there, eye.memory.undoes)
             judged = [judge_snapshot(each, rules, now, beside) for each in snapshots[1]]
             _settle(seen, snapshot, snapshots[0], judged)
     if not seen.kinds:
@@ -151,7 +157,7 @@ def look_at_one(eye: Eye, region: str, kind: WasteType, name: str) -> Verdict | 
     elif kind is WasteType.EBS_VOLUME:
         for volume in _whole(gateway.volumes(credentials, region, only=[name]))[1]:
             if volume.state not in GONE:
-                verdict = judge_volume(volume, eye.rules, now, eye.last_used.get(name))
+                verdict = eye.judge_volume(volume, now)
     elif kind is WasteType.AMI:
         for image in _whole(gateway.images(credentials, region, only=[name]))[1]:
             if image.state not in GONE:
@@ -160,7 +166,7 @@ def look_at_one(eye: Eye, region: str, kind: WasteType, name: str) -> Verdict | 
         found = _whole(gateway.snapshots(credentials, region, only=[name]))[1]
         behind = images_behind(_whole(gateway.images(credentials, region))[1]) if found else {}
         for snapshot in found:
-            beside = Neighbours(gateway.references(credentials, region), behind)
+            beside = Neighbours(gateway.references(credentials, region), behind, undoes=eye.memory.undoes)
             verdict = judge_snapshot(snapshot, eye.rules, now, beside)
     return next(_with_sharing(eye, region, [verdict])) if verdict is not None else None
 

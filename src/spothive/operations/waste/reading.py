@@ -24,7 +24,7 @@ from spothive.models import (
     WasteStatus,
     WasteType,
 )
-from spothive.operations.waste.applying import LIVE
+from spothive.operations.waste.memory import LIVE
 
 
 @dataclass(frozen=True, slots=True)

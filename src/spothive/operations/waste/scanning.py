@@ -25,9 +25,10 @@ from spothive.operations.fleet.accounts import Progress
 from spothive.operations.fleet.listing import check_region
 from spothive.operations.fleet.scanning import HeldRun, start_run, withdrawn
 from spothive.operations.sessions import Sessions
-from spothive.operations.waste.applying import apply, flag, last_used
+from spothive.operations.waste.applying import apply, flag
 from spothive.operations.waste.judging import current_rules
 from spothive.operations.waste.looking import Eye, RegionSeen, look_at_region
+from spothive.operations.waste.memory import remember
 from spothive.schema.states import move
 
 NOT_ASKED: Final = "not asked for: only a scan of every enabled region is COMPLETE"
@@ -114,7 +115,7 @@ def scan_waste(
     with sessions(tenant=tenant_id) as session:
         require_manage(actor, _SCANNED, name)
         access = read_access(session, name, keys)
-        known = last_used(session, access.account_row_id)
+        known = remember(session, access.account_row_id)
         row = start_run(session, access, ScanKind.WASTE, len(WasteType) * max(1, len(wanted)))
         run = _Run(sessions, actor, tenant_id, access, row)
     with run.ended_if_broken():

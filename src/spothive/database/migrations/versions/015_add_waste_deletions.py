@@ -1,4 +1,4 @@
-"""Since when something is claimed to be waste, when its deletion began, and the scans of an account by time."""
+"""Since when something is unused and claimed to be waste, when its deletion began, and an account's scans by time."""
 
 from alembic import op
 
@@ -10,11 +10,12 @@ down_revision = "014_add_hibernation_leases"
 branch_labels = None
 depends_on = None
 
-COLUMNS = ("claimed_since", "deletion_begun_at")
+COLUMNS = ("claimed_since", "deletion_begun_at", "unused_since")
 CHECKS = (
     "ck_waste_resources_begun",
     "ck_waste_resources_claimed_since_utc",
     "ck_waste_resources_deletion_begun_at_utc",
+    "ck_waste_resources_unused_since_utc",
 )
 
 
