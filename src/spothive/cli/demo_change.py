@@ -8,7 +8,7 @@ from uuid import UUID
 
 from rich.padding import Padding
 from rich.table import Table
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from spothive import runtime
 from spothive.cli.clusters.week_grid import draw_week
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 ACCOUNT, REGION = "by-role", "eu-west-1"
 """The account of acme that lets spothive act, and where it has gathered waste."""
 
-A_DAY, A_WEEK = timedelta(hours=24, minutes=1), timedelta(days=7, minutes=1)
+A_DAY = timedelta(hours=24, minutes=1)
 OFFICE_HOURS = "mon-fri 07:00-19:00"
 LATER = frozenset({"market", "sealing"})
 """Duties that the story leaves out: what the first asks for is there, and the second has no key yet."""
@@ -139,7 +139,7 @@ class ChangeStory:
         with self.demo.step("waste scan by-role") as done:
             first = self._scan()
             done(f"{first.seen} things that nothing uses, in {len(first.regions)} regions")
-        self._pass(A_DAY)
+        self._a_day_passes()
         with self.demo.step("a day later, again") as done:
             done(f"{self._scan().flagged} flagged: two whole scans have seen them, 24 hours apart")
         with read_session(tenant=self.acme) as session:
@@ -158,22 +158,23 @@ class ChangeStory:
     def _scan(self) -> waste.WasteScan:
         return waste.scan_waste(get_db_session, self.anna, name=ACCOUNT, **self.by_aws)
 
-    def _pass(self, span: timedelta) -> None:
-        """Let time pass: set back what was seen, as the guards let only the owner of the database do."""
+    def _a_day_passes(self) -> None:
+        """Set back what was seen, as the guards let only the owner of the database do."""
         mine = (ScanRun.tenant_id == self.acme, ScanRun.kind == ScanKind.WASTE)
-        seen = WasteResource.tenant_id == self.acme
         with read_session(tenant=self.acme) as session:
-            began = session.scalars(select(func.max(ScanRun.started_at)).where(*mine)).one()
-        earlier = began - span
+            began = session.scalars(select(ScanRun.started_at).where(*mine)).one()
+        seen = (WasteResource.tenant_id == self.acme, WasteResource.claimed_since == began)
+        earlier = began - A_DAY
         self.demo.as_owner(
-            update(ScanRun).where(*mine, ScanRun.started_at == began).values(started_at=earlier),
-            update(WasteResource)
-            .where(seen, WasteResource.claimed_since == began)
-            .values(claimed_since=earlier, detected_at=earlier),
-            update(WasteResource)
-            .where(seen, WasteResource.status == WasteStatus.SCHEDULED_DELETE)
-            .values(scheduled_deletion_date=utc_now() - timedelta(seconds=1)),
+            update(ScanRun).where(*mine).values(started_at=earlier),
+            update(WasteResource).where(*seen).values(claimed_since=earlier, detected_at=earlier),
         )
+
+    def _the_grace_passes(self) -> None:
+        """Set back the end of the grace, as the guards let only the owner of the database do."""
+        mine = (WasteResource.tenant_id == self.acme, WasteResource.status == WasteStatus.SCHEDULED_DELETE)
+        over = utc_now() - timedelta(seconds=1)
+        self.demo.as_owner(update(WasteResource).where(*mine).values(scheduled_deletion_date=over))
 
     def _delete_waste(self) -> None:
         with read_session(tenant=self.acme) as session:
@@ -192,7 +193,7 @@ class ChangeStory:
         instance = self._running_in(REGION)
         self.account.attach_volume(REGION, chosen[1], instance)
         self.demo.console.print(f"  meanwhile somebody attaches {chosen[1]} to {instance}")
-        self._pass(A_WEEK)
+        self._the_grace_passes()
         with self.demo.step("a week later: delete-due") as done:
             endings = waste.delete_due(get_db_session, self.anna, **self.by_aws)
             done("each is looked at once more")

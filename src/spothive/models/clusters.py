@@ -265,6 +265,13 @@ class HibernationSchedule(TenantOwned, Timestamped, Base):
                         message="what was applied changes only by the run that holds the lease",
                     ),
                     Refusal(
+                        rule="lc_hibernation_schedules_cluster",
+                        events=("update",),
+                        columns=("cluster_id",),
+                        when=lambda old, new: old.c.cluster_id != new.c.cluster_id,
+                        message="a schedule never changes its cluster: the sizes it keeps are those of this one",
+                    ),
+                    Refusal(
                         rule="lc_hibernation_schedules_claimed",
                         events=("update",),
                         columns=("lease_token",),

@@ -104,6 +104,7 @@ CLUSTERS: dict[str, Act] = {
     "ck_hibernation_schedules_lease": change("hibernation_schedules", lease_token=WORKER),
     "lc_hibernation_schedules_leased": _write_late,
     "lc_hibernation_schedules_claimed": lambda g: _leased(g).change("hibernation_schedules", lease_token=uuid4()),
+    "lc_hibernation_schedules_cluster": lambda g: g.change("hibernation_schedules", cluster_id=g.add("clusters")["id"]),
     "lc_hibernation_schedules_asleep": lambda g: _let_asleep(g).remove("hibernation_schedules"),
     "lc_hibernation_schedules_kept": lambda g: _let_asleep(g).change("hibernation_schedules", restore_state=_NOTHING),
     "uq_node_templates_default": lambda g: g.change("node_templates", is_default=True).add(

@@ -40,7 +40,7 @@ COLUMNS = (
     Column("next change", "next_change"),
     Column("zone", "timezone", optional=True),
     Column("overrides", "overrides", right=True, optional=True),
-    Column("in the way", "obstacle", fold=True, optional=True),
+    Column("in the way", "obstacle", fold=True),
 )
 CHANGE_COLUMNS = (
     Column("local time", "local"),

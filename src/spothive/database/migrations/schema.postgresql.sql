@@ -4501,6 +4501,10 @@ CREATE TRIGGER lc_hibernation_schedules_leased BEFORE UPDATE OF applied_state, a
 WHEN ((old.applied_state IS DISTINCT FROM new.applied_state OR old.applied_at IS DISTINCT FROM new.applied_at OR old.restore_state IS DISTINCT FROM new.restore_state) AND (NOT (old.lease_token IS NOT NULL AND old.leased_until > clock_timestamp()) OR new.lease_token IS NOT NULL AND new.lease_token != old.lease_token))
 EXECUTE FUNCTION spothive_refuse('lc_hibernation_schedules_leased');
 
+CREATE TRIGGER lc_hibernation_schedules_cluster BEFORE UPDATE OF cluster_id ON hibernation_schedules FOR EACH ROW
+WHEN (old.cluster_id != new.cluster_id)
+EXECUTE FUNCTION spothive_refuse('lc_hibernation_schedules_cluster');
+
 CREATE TRIGGER lc_hibernation_schedules_claimed BEFORE UPDATE OF lease_token ON hibernation_schedules FOR EACH ROW
 WHEN (old.lease_token IS NOT NULL AND old.leased_until > clock_timestamp() AND new.lease_token IS NOT NULL AND new.lease_token != old.lease_token)
 EXECUTE FUNCTION spothive_refuse('lc_hibernation_schedules_claimed');

@@ -2901,6 +2901,10 @@ CREATE TRIGGER lc_hibernation_schedules_leased BEFORE UPDATE OF applied_state, a
 WHEN (old.applied_state IS NOT new.applied_state OR old.applied_at IS NOT new.applied_at OR old.restore_state IS NOT new.restore_state) AND (NOT (old.lease_token IS NOT NULL AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now')) OR new.lease_token IS NOT NULL AND new.lease_token != old.lease_token)
 BEGIN SELECT RAISE(ABORT, 'lc_hibernation_schedules_leased'); END;
 
+CREATE TRIGGER lc_hibernation_schedules_cluster BEFORE UPDATE OF cluster_id ON hibernation_schedules FOR EACH ROW
+WHEN old.cluster_id != new.cluster_id
+BEGIN SELECT RAISE(ABORT, 'lc_hibernation_schedules_cluster'); END;
+
 CREATE TRIGGER lc_hibernation_schedules_claimed BEFORE UPDATE OF lease_token ON hibernation_schedules FOR EACH ROW
 WHEN old.lease_token IS NOT NULL AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token IS NOT NULL AND new.lease_token != old.lease_token
 BEGIN SELECT RAISE(ABORT, 'lc_hibernation_schedules_claimed'); END;
