@@ -12,7 +12,6 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.models.base import Base, Timestamped, check, json_object, names, unique_where, week_matrix
-from spothive.models.identity import Tenant
 from spothive.schema.refusal import HasColumns, Refusal, has_all_of, other_keys, rewritten
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, has_one, owned
 from spothive.schema.types import Text, TextEnum, Whole, clock_timestamp
@@ -191,13 +190,6 @@ def _is_leased(row: HasColumns) -> sa.ColumnElement[bool]:
     return sa.and_(row.c.lease_token.is_not(None), row.c.leased_until > clock_timestamp())
 
 
-def _cluster_lives(row: HasColumns) -> sa.ColumnElement[bool]:
-    tenants, clusters = Tenant.__table__, Cluster.__table__
-    tenant = sa.exists(sa.select(tenants.c.id).where(tenants.c.id == row.c.tenant_id))
-    cluster = sa.select(clusters.c.id).where(clusters.c.tenant_id == row.c.tenant_id, clusters.c.id == row.c.cluster_id)
-    return sa.and_(cluster.exists(), tenant)
-
-
 class HibernationSchedule(TenantOwned, Timestamped, Base):
     """The hours of the week in which a cluster is awake, and whether it is now."""
 
@@ -295,13 +287,6 @@ class HibernationSchedule(TenantOwned, Timestamped, Base):
                             ),
                         ),
                         message="sizes to go back to are never overwritten: groups are added, or a wake clears all",
-                    ),
-                    Refusal(
-                        rule="lc_hibernation_schedules_asleep",
-                        events=("delete",),
-                        # When the cluster or the tenant has gone, this is their cascade.
-                        when=lambda old, _: sa.and_(old.c.restore_state.is_not(None), _cluster_lives(old)),
-                        message="the cluster is asleep, and only its schedule knows how to wake it: wake it first",
                     ),
                 ]
             }

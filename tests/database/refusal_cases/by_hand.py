@@ -62,7 +62,9 @@ FLEET: dict[str, Act] = {
     "ck_onboarding_requests_method": change("onboarding_requests", connection_method="import"),
     "ck_onboarding_requests_verified": change("onboarding_requests", role_arn="arn:aws:iam::000000000000:role/r"),
     "ck_scan_runs_finished": change("scan_runs", status="FAILED"),
-    "lc_instances_unauthorized": walk("instances", "unauthorized", flagged_at=utc_now()),
+    "lc_instances_unauthorized": lambda g: g.change("instances", auth_status="flagged", flagged_at=utc_now()).change(
+        "instances", auth_status="unauthorized"
+    ),
     "lc_instances_replica_account": lambda g: _replica(g, 2, account_id=g.add("accounts")["id"]),
     "lc_instances_account": lambda g: g.change("instances", account_id=g.add("accounts")["id"]),
     "uq_instances_live_replica": lambda g: _replica(_replica(g, 2), 3),
@@ -105,7 +107,6 @@ CLUSTERS: dict[str, Act] = {
     "lc_hibernation_schedules_leased": _write_late,
     "lc_hibernation_schedules_claimed": lambda g: _leased(g).change("hibernation_schedules", lease_token=uuid4()),
     "lc_hibernation_schedules_cluster": lambda g: g.change("hibernation_schedules", cluster_id=g.add("clusters")["id"]),
-    "lc_hibernation_schedules_asleep": lambda g: _let_asleep(g).remove("hibernation_schedules"),
     "lc_hibernation_schedules_kept": lambda g: _let_asleep(g).change("hibernation_schedules", restore_state=_NOTHING),
     "uq_node_templates_default": lambda g: g.change("node_templates", is_default=True).add(
         "node_templates", is_default=True

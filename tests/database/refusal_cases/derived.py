@@ -125,6 +125,7 @@ ONLY_IN = {
     "approval_requests.executed_at": "APPROVED",
     "approval_requests.rejection_reason": "REJECTED",
     "ml_models.is_active_prod": "ENABLED",
+    "waste_resources.plan_hash": "DELETED",
 }
 """Columns that may hold something in one state only, besides those that must."""
 

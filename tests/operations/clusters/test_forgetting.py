@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete
 
 from spothive.database import get_db_session
-from spothive.errors import Conflict, IllegalMove
+from spothive.errors import Conflict
 from spothive.models import Account, Cluster, HibernationSchedule, Tenant, User
 from spothive.operations.clusters import Outcome
 from spothive.operations.identity import delete_user
@@ -79,14 +79,6 @@ def test_a_run_that_begins_while_a_user_is_deleted_finds_nothing(db: Database, w
     assert (aws.scaled, rows_of(HibernationSchedule)) == ([], [])
 
 
-def test_only_a_cascade_deletes_a_schedule_that_knows_how_to_wake(world: World, aws: NodeGroups) -> None:
-    run(world.acme, world.anna, aws)
-    with pytest.raises(IllegalMove, match="only its schedule knows how to wake it"):
-        _delete(world, HibernationSchedule)
-    _delete(world, Cluster)
-    assert rows_of(HibernationSchedule) == []
-
-
 @pytest.mark.parametrize("model", [Account, User, Tenant])
 def test_cascades_go_through(db: Database, world: World, aws: NodeGroups, model: Any) -> None:
     run(world.acme, world.anna, aws)
@@ -95,11 +87,6 @@ def test_cascades_go_through(db: Database, world: World, aws: NodeGroups, model:
             "slug = 'acme'" if model is Tenant else "username = 'anna'" if model is User else "account_name = 'main'"
         )
         connection.execute(f"DELETE FROM {model.__tablename__} WHERE {where}")
-    assert rows_of(HibernationSchedule) == []
-
-
-def test_one_that_is_awake_may_be_deleted(world: World, aws: NodeGroups) -> None:
-    _delete(world, HibernationSchedule)
     assert rows_of(HibernationSchedule) == []
 
 

@@ -44,7 +44,8 @@ def downgrade(
     before = current_revision()
     doomed = revisions_after(revision)
     if doomed:
-        confirm(f"taking back {', '.join(doomed)} loses the data in their tables", yes=yes)
+        which = doomed[0] if len(doomed) == 1 else f"{doomed[0]} down to {doomed[-1]}"
+        confirm(f"taking back {which} loses the data in their tables", yes=yes)
     after = take_back(revision)
     call.out.json({"before": before, "revision": after})
     if doomed:

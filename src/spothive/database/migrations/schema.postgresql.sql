@@ -4513,28 +4513,6 @@ CREATE TRIGGER lc_hibernation_schedules_kept BEFORE UPDATE OF restore_state ON h
 WHEN (old.restore_state IS NOT NULL AND (new.restore_state IS NULL AND new.applied_state != 'awake' OR new.restore_state IS NOT NULL AND NOT (new.restore_state @> old.restore_state)))
 EXECUTE FUNCTION spothive_refuse('lc_hibernation_schedules_kept');
 
-CREATE OR REPLACE FUNCTION guard_lc_hibernation_schedules_asleep() RETURNS trigger LANGUAGE plpgsql
-SET search_path FROM CURRENT AS $guard$
-BEGIN
-  IF old.restore_state IS NOT NULL AND (EXISTS (SELECT clusters.id 
-FROM clusters 
-WHERE clusters.tenant_id = old.tenant_id AND clusters.id = old.cluster_id)) AND (EXISTS (SELECT tenants.id 
-FROM tenants 
-WHERE tenants.id = old.tenant_id)) THEN
-    RAISE EXCEPTION 'lc_hibernation_schedules_asleep' USING ERRCODE = '23514', CONSTRAINT = 'lc_hibernation_schedules_asleep', TABLE = TG_TABLE_NAME;
-  END IF;
-  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
-  RETURN NEW;
-END
-$guard$;
-
-CREATE TRIGGER lc_hibernation_schedules_asleep BEFORE DELETE ON hibernation_schedules FOR EACH ROW
-EXECUTE FUNCTION guard_lc_hibernation_schedules_asleep();
-
-CREATE TRIGGER lc_hibernation_schedules_id BEFORE UPDATE OF id ON hibernation_schedules FOR EACH ROW
-WHEN (old.id != new.id)
-EXECUTE FUNCTION spothive_refuse('lc_hibernation_schedules_id');
-
 REVOKE ALL ON hibernation_schedules FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON hibernation_schedules TO spothive_system;

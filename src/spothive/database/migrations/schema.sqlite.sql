@@ -2913,62 +2913,6 @@ CREATE TRIGGER lc_hibernation_schedules_kept BEFORE UPDATE OF restore_state ON h
 WHEN old.restore_state IS NOT NULL AND (new.restore_state IS NULL AND new.applied_state != 'awake' OR new.restore_state IS NOT NULL AND (NOT EXISTS (SELECT 1 FROM json_each(old.restore_state) AS was WHERE NOT EXISTS (SELECT 1 FROM json_each(new.restore_state) AS has WHERE has.key = was.key AND has.value IS was.value))) = 0)
 BEGIN SELECT RAISE(ABORT, 'lc_hibernation_schedules_kept'); END;
 
-CREATE TRIGGER lc_hibernation_schedules_asleep BEFORE DELETE ON hibernation_schedules FOR EACH ROW
-WHEN old.restore_state IS NOT NULL AND (EXISTS (SELECT clusters.id 
-FROM clusters 
-WHERE clusters.tenant_id = old.tenant_id AND clusters.id = old.cluster_id)) AND (EXISTS (SELECT tenants.id 
-FROM tenants 
-WHERE tenants.id = old.tenant_id))
-BEGIN SELECT RAISE(ABORT, 'lc_hibernation_schedules_asleep'); END;
-
-CREATE TRIGGER lc_hibernation_schedules_id BEFORE UPDATE OF id ON hibernation_schedules FOR EACH ROW
-WHEN old.id != new.id
-BEGIN SELECT RAISE(ABORT, 'lc_hibernation_schedules_id'); END;
-
-CREATE TRIGGER lc_hibernation_schedules_rowid BEFORE INSERT ON hibernation_schedules FOR EACH ROW
-WHEN EXISTS (SELECT 1 AS anon_1 
-FROM hibernation_schedules AS kept 
-WHERE kept.rowid = NEW.rowid AND kept.restore_state IS NOT NULL AND (EXISTS (SELECT clusters.id 
-FROM clusters 
-WHERE clusters.tenant_id = kept.tenant_id AND clusters.id = kept.cluster_id)) AND (EXISTS (SELECT tenants.id 
-FROM tenants 
-WHERE tenants.id = kept.tenant_id)))
-BEGIN SELECT RAISE(ABORT, 'lc_hibernation_schedules_rowid'); END;
-
-CREATE TRIGGER lc_hibernation_schedules_moved BEFORE UPDATE ON hibernation_schedules FOR EACH ROW
-WHEN OLD.rowid != NEW.rowid
-BEGIN SELECT RAISE(ABORT, 'lc_hibernation_schedules_moved'); END;
-
-CREATE TRIGGER pk_hibernation_schedules BEFORE INSERT ON hibernation_schedules FOR EACH ROW
-WHEN EXISTS (SELECT 1 AS anon_1 
-FROM hibernation_schedules AS kept 
-WHERE kept.id = new.id AND kept.restore_state IS NOT NULL AND (EXISTS (SELECT clusters.id 
-FROM clusters 
-WHERE clusters.tenant_id = kept.tenant_id AND clusters.id = kept.cluster_id)) AND (EXISTS (SELECT tenants.id 
-FROM tenants 
-WHERE tenants.id = kept.tenant_id)))
-BEGIN SELECT RAISE(ABORT, 'pk_hibernation_schedules'); END;
-
-CREATE TRIGGER uq_hibernation_schedules_tenant_id_cluster_id_insert BEFORE INSERT ON hibernation_schedules FOR EACH ROW
-WHEN EXISTS (SELECT 1 AS anon_1 
-FROM hibernation_schedules AS kept 
-WHERE kept.tenant_id = new.tenant_id AND kept.cluster_id = new.cluster_id AND kept.id != new.id AND kept.restore_state IS NOT NULL AND (EXISTS (SELECT clusters.id 
-FROM clusters 
-WHERE clusters.tenant_id = kept.tenant_id AND clusters.id = kept.cluster_id)) AND (EXISTS (SELECT tenants.id 
-FROM tenants 
-WHERE tenants.id = kept.tenant_id)))
-BEGIN SELECT RAISE(ABORT, 'uq_hibernation_schedules_tenant_id_cluster_id'); END;
-
-CREATE TRIGGER uq_hibernation_schedules_tenant_id_cluster_id_update BEFORE UPDATE OF tenant_id, cluster_id ON hibernation_schedules FOR EACH ROW
-WHEN EXISTS (SELECT 1 AS anon_1 
-FROM hibernation_schedules AS kept 
-WHERE kept.tenant_id = new.tenant_id AND kept.cluster_id = new.cluster_id AND kept.id != new.id AND kept.restore_state IS NOT NULL AND (EXISTS (SELECT clusters.id 
-FROM clusters 
-WHERE clusters.tenant_id = kept.tenant_id AND clusters.id = kept.cluster_id)) AND (EXISTS (SELECT tenants.id 
-FROM tenants 
-WHERE tenants.id = kept.tenant_id)))
-BEGIN SELECT RAISE(ABORT, 'uq_hibernation_schedules_tenant_id_cluster_id'); END;
-
 CREATE TRIGGER lc_instances_auth_status_first BEFORE INSERT ON instances FOR EACH ROW
 WHEN (new.auth_status NOT IN ('authorized', 'flagged'))
 BEGIN SELECT RAISE(ABORT, 'lc_instances_auth_status_first'); END;
