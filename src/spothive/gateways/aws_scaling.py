@@ -6,7 +6,7 @@ A managed node group of EKS is scaled by EKS alone: what is done to its Auto Sca
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -78,10 +78,6 @@ class NodeGroup:
     def asleep(self) -> Sizes:
         """Sizes without any node. EKS takes no largest size of 0; of an Auto Scaling group it keeps others away."""
         return Sizes(0, self.sizes.maximum if self.kind is GroupKind.EKS else 0, 0)
-
-    def with_sizes(self, sizes: Sizes) -> NodeGroup:
-        """Return the same group with other sizes."""
-        return replace(self, sizes=sizes)
 
 
 class ScalingCalls(AwsCaller):

@@ -263,7 +263,7 @@ def _delete_batch(sessions: Sessions, tenant_id: UUID, account_id: UUID) -> int:
     with sessions(tenant=tenant_id) as session:
         batch = session.scalars(select(Instance.id).where(Instance.account_id == account_id).limit(BATCH)).all()
         if batch:
-            # Their replicas may be in another batch or account: those live on as instances of their own.
+            # Their replicas may be in another batch: those live on as instances of their own until it is their turn.
             alone = {"is_replica": False, "replica_of_id": None, "replica_expiry": None}
             session.execute(update(Instance).where(Instance.replica_of_id.in_(batch)).values(alone))
             session.execute(delete(Instance).where(Instance.id.in_(batch)))
