@@ -190,6 +190,8 @@ class Settings(BaseSettings):
     """attempts to sign in, and"""
     keep_account_logs: int = Field(default=365, ge=365)
     """what happened to accounts (of both, the database keeps 365 days at least)."""
+    smtp_host: str | None = None
+    """Server that carries mails; without one they are only printed where they are sent."""
     dataset_cache: Path = Path("var/datasets/default.csv")
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
