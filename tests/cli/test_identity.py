@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from spothive.database import User, get_db_session
 from spothive.database.look_ups import LoginRow, login_row
 from spothive.database.passwords import check_password
@@ -94,6 +96,7 @@ def test_a_new_password_is_generated_where_nobody_can_be_asked(people: Database,
     assert len(audited("user.password")) == 2
 
 
+@pytest.mark.engines("sqlite")  # it is about the terminal
 def test_at_a_terminal_the_password_is_asked_for_twice_and_not_echoed(
     people: Database, on_terminal: Callable[..., Ran]
 ) -> None:

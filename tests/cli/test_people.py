@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from spothive.database import User, get_db_session
 from spothive.database.look_ups import login_row
 from spothive.database.passwords import check_password
@@ -84,6 +86,7 @@ def test_a_lost_password_is_chosen_anew_with_a_token(
     assert "may not make or unmake admins" in refused("user", "reset-link", "admin")
 
 
+@pytest.mark.engines("sqlite")  # it is about the terminal
 def test_tokens_and_passwords_are_asked_for_at_a_terminal_and_not_echoed(
     people: Database, done: Spothive, on_terminal: Callable[..., Ran]
 ) -> None:
