@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -21,6 +21,7 @@ from spothive.database.embedded_postgresql import EmbeddedPostgres
 from spothive.models import Base
 from spothive.settings import get_settings, normalise_url
 
+Made = TypeVar("Made")
 EngineName: TypeAlias = Literal["postgresql", "sqlite"]
 
 NAMES: Final = "spothive_bench_"
@@ -75,6 +76,14 @@ class Database:
         """Return the first value of the first row, read as the owner."""
         with self.raw() as connection:
             return connection.execute(statement).fetchone()[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning(Generic[Made]):
+    """A database with rows, for rounds to copy or to read, and what whoever wrote them says of them."""
+
+    database: Database
+    made: Made
 
 
 def open_sqlite(file: Path) -> sqlite3.Connection:
@@ -178,19 +187,13 @@ class Place:
             yield database
 
     @contextmanager
-    def beginning(self, engine: EngineName, make: Callable[[Database], object]) -> Iterator[Database]:
-        """Make a migrated database that holds what ``make`` writes, for rounds to copy."""
+    def beginning(self, engine: EngineName, make: Callable[[Database], Made]) -> Iterator[Beginning[Made]]:
+        """Make a migrated database that holds what ``make`` writes; nothing of it is in use afterwards."""
         with self.copy(self.migrated(engine)) as database:
             with in_use(database):
-                make(database)
-            if engine == "postgresql":
-                with database.raw() as connection:
-                    connection.execute("VACUUM (ANALYZE)")
-            else:
-                with database.raw() as connection:
-                    connection.execute("ANALYZE")
-                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            yield database
+                made = make(database)
+            settle(database)
+            yield Beginning(database, made)
 
     def migrated(self, engine: EngineName) -> Database:
         """Return the database of an engine that has all tables and no rows of ours, made at first use."""
@@ -235,6 +238,17 @@ class Place:
         with psycopg.connect(self.maintenance, autocommit=True) as connection:
             login = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
             connection.execute(login.format(sql.Identifier(_SERVICE), sql.Literal(self._password)))
+
+
+def settle(database: Database) -> None:
+    """Let the database do now what it would do by itself at some time: clean up, and learn what its tables hold."""
+    with database.raw() as connection:
+        if database.engine == "postgresql":
+            connection.execute("VACUUM (ANALYZE)")
+            connection.execute("CHECKPOINT")
+        else:
+            connection.execute("ANALYZE")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _remove_file(file: Path) -> None:

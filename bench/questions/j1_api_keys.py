@@ -1,0 +1,103 @@
+"""J1: knowing who shows an API key, with few keys and with a million of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any, Final
+
+from bench.measuring import Contender, Timings, in_turns, must_be_equal, nothing, ratio, repeated
+from bench.place import Database, in_use
+from bench.question import Answer, Goal, Question, Run, held, told
+from bench.world import World, make_world
+from spothive.database import get_db_session
+from spothive.models import ApiScope
+from spothive.operations.identity import check_api_key, create_api_key
+
+RAW: Final = Goal("check with a million keys / prepared point read", "<=", 1.3)
+GROWTH: Final = Goal("check with a million keys / with a thousand", "<=", 1.25)
+
+FEW: Final = 1000
+MANY: Final = 1_000_000
+SHOWN: Final = 100
+"""Keys that are shown in turn."""
+CHECKS: Final = 1000
+
+_FILL: Final = """
+INSERT INTO api_keys (tenant_id, id, user_id, name, prefix, key_hash, scopes)
+SELECT tenant_id, gen_random_uuid(), user_id, 'filling ' || n, 'sh_live_' || lpad(to_hex(n), 8, '0'),
+    encode(sha256(convert_to('filling ' || n, 'UTF8')), 'hex'), scopes
+FROM (SELECT tenant_id, user_id, scopes FROM api_keys LIMIT 1) AS pattern, generate_series(1, {}) AS n
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    world: World
+    shown: list[str]
+
+
+def measure(run: Run) -> Answer:
+    """Check keys whose use was noted a moment ago, as it is noted once a minute; the point read is by the bare driver."""
+    sizes = {"few": run.rows(FEW, 200), "many": run.rows(MANY, 2000)}
+    checks = run.rows(CHECKS, 50)
+    with _keys_of(run, sizes["few"]) as few, _keys_of(run, sizes["many"]) as many:
+        found: Timings = {}
+        for name, (database, keys) in {"few": few, "many": many}.items():
+            with in_use(database), database.raw() as bare:
+                ways = _ways(keys, bare)
+                contenders = [Contender(f"{way}, {name}", nothing, repeated(work, checks)) for way, work in ways.items()]
+                found |= in_turns(contenders, run.repeat)
+    return Answer(
+        (
+            held(RAW, ratio(found["check, many"], found["point read, many"])),
+            held(GROWTH, ratio(found["check, many"], found["check, few"])),
+            told("look-up function alone / prepared point read", ratio(found["look-up, many"], found["point read, many"])),
+        ),
+        {"keys": sizes, "checks": checks, "timings": {name: timing.facts(checks) for name, timing in found.items()}},
+    )
+
+
+@contextmanager
+def _keys_of(run: Run, count: int) -> Iterator[tuple[Database, _Keys]]:
+    def make(database: Database) -> _Keys:
+        world = make_world()
+        with get_db_session(tenant=world.tenant_id) as session:
+            made = [
+                create_api_key(session, world.client, name=f"key {number}", scopes=[ApiScope.READ])[1]
+                for number in range(SHOWN)
+            ]
+        with database.raw() as connection:
+            connection.execute(_FILL.format(count - SHOWN))
+        return _Keys(world, made)
+
+    with run.place.beginning("postgresql", make) as beginning:
+        must_be_equal("keys", beginning.database.value("SELECT count(*) FROM api_keys"), count)
+        yield beginning.database, beginning.made
+
+
+def _ways(keys: _Keys, bare: Any) -> dict[str, Callable[[], Any]]:
+    shown = cycle(keys.shown)
+    point: Any = "SELECT * FROM api_keys WHERE prefix = %s"
+    look_up: Any = "SELECT * FROM api_key_row(%s)"
+
+    def check() -> None:
+        key = next(shown)
+        holder = check_api_key(get_db_session, key, scope=None)
+        must_be_equal("who holds the key", (holder.tenant_id, holder.prefix), (keys.world.tenant_id, key[:16]))
+
+    def read(query: Any) -> Callable[[], None]:
+        def once() -> None:
+            row = bare.execute(query, [next(shown)[:16]], prepare=True).fetchone()
+            must_be_equal("whether the key was found", row is not None, expected=True)
+
+        return once
+
+    for _ in keys.shown:
+        check()  # which notes its use
+    return {"check": check, "point read": read(point), "look-up": read(look_up)}
+
+
+QUESTION = Question("J1", "What does it cost to check an API key?", measure)
