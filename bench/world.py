@@ -21,6 +21,7 @@ from spothive.operations.actor import Actor
 from spothive.operations.fleet import import_fleet
 from spothive.operations.identity import create_tenant, create_user, find_actor
 
+SLUG: Final = "bench"
 ACCOUNT: Final = "shop"
 OWNER_ID: Final = "111122223333"
 
@@ -40,7 +41,7 @@ class World:
     admin: Actor
 
 
-def make_world(slug: str = "bench") -> World:
+def make_world(slug: str = SLUG) -> World:
     """Make the first admin, a tenant called ``slug``, and a client of it."""
     seed_initial_data()
     admin, platform = find_actor("admin", "platform")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 from typing import Any, Final
 
-from bench.measuring import Contender, Timings, in_turns, must_be_equal, nothing, ratio, repeated
+from bench.measuring import Contender, in_turns, must_be_equal, ratio, repeated
 from bench.place import Database, in_use
 from bench.question import Answer, Goal, Question, Run, held, told
 from bench.world import World, make_world
@@ -35,6 +36,7 @@ FROM (SELECT tenant_id, user_id, scopes FROM api_keys LIMIT 1) AS pattern, gener
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
+    database: Database
     world: World
     shown: list[str]
 
@@ -44,12 +46,12 @@ def measure(run: Run) -> Answer:
     sizes = {"few": run.rows(FEW, 200), "many": run.rows(MANY, 2000)}
     checks = run.rows(CHECKS, 50)
     with _keys_of(run, sizes["few"]) as few, _keys_of(run, sizes["many"]) as many:
-        found: Timings = {}
-        for name, (database, keys) in {"few": few, "many": many}.items():
-            with in_use(database), database.raw() as bare:
-                ways = _ways(keys, bare)
-                contenders = [Contender(f"{way}, {name}", nothing, repeated(work, checks)) for way, work in ways.items()]
-                found |= in_turns(contenders, run.repeat)
+        contenders = [
+            Contender(f"{way}, {name}", partial(_opened, keys, way), lambda work: repeated(work, checks)(None))
+            for name, keys in {"few": few, "many": many}.items()
+            for way in ("check", "point read", "look-up")
+        ]
+        found = in_turns(contenders, run.repeat)
     return Answer(
         (
             held(RAW, ratio(found["check, many"], found["point read, many"])),
@@ -61,7 +63,7 @@ def measure(run: Run) -> Answer:
 
 
 @contextmanager
-def _keys_of(run: Run, count: int) -> Iterator[tuple[Database, _Keys]]:
+def _keys_of(run: Run, count: int) -> Iterator[_Keys]:
     def make(database: Database) -> _Keys:
         world = make_world()
         with get_db_session(tenant=world.tenant_id) as session:
@@ -71,33 +73,33 @@ def _keys_of(run: Run, count: int) -> Iterator[tuple[Database, _Keys]]:
             ]
         with database.raw() as connection:
             connection.execute(_FILL.format(count - SHOWN))
-        return _Keys(world, made)
+        return _Keys(database, world, made)
 
     with run.place.beginning("postgresql", make) as beginning:
         must_be_equal("keys", beginning.database.value("SELECT count(*) FROM api_keys"), count)
-        yield beginning.database, beginning.made
+        yield beginning.made
 
 
-def _ways(keys: _Keys, bare: Any) -> dict[str, Callable[[], Any]]:
+@contextmanager
+def _opened(keys: _Keys, way: str) -> Iterator[Callable[[], None]]:
+    """Open one way to ask for a key, always another one, and warm it up."""
     shown = cycle(keys.shown)
-    point: Any = "SELECT * FROM api_keys WHERE prefix = %s"
-    look_up: Any = "SELECT * FROM api_key_row(%s)"
 
     def check() -> None:
         key = next(shown)
         holder = check_api_key(get_db_session, key, scope=None)
         must_be_equal("who holds the key", (holder.tenant_id, holder.prefix), (keys.world.tenant_id, key[:16]))
 
-    def read(query: Any) -> Callable[[], None]:
-        def once() -> None:
-            row = bare.execute(query, [next(shown)[:16]], prepare=True).fetchone()
-            must_be_equal("whether the key was found", row is not None, expected=True)
+    def read() -> None:
+        row = bare.execute(query, [next(shown)[:16]], prepare=True).fetchone()
+        must_be_equal("whether the key was found", row is not None, expected=True)
 
-        return once
-
-    for _ in keys.shown:
-        check()  # which notes its use
-    return {"check": check, "point read": read(point), "look-up": read(look_up)}
+    work = check if way == "check" else read
+    query: Any = f"SELECT * FROM {'api_keys WHERE prefix = %s' if way == 'point read' else 'api_key_row(%s)'}"
+    with in_use(keys.database), keys.database.raw() as bare:
+        for _ in keys.shown:
+            work()  # a check notes the use of the key
+        yield work
 
 
 QUESTION = Question("J1", "What does it cost to check an API key?", measure)
