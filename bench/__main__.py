@@ -66,7 +66,9 @@ def _measure(run: Run, chosen: list[Question]) -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    words = argparse.ArgumentParser(prog="make bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    words = argparse.ArgumentParser(
+        prog="make bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     names = ", ".join(question.name for question in QUESTIONS)
     words.add_argument("--only", type=_chosen, default=list(QUESTIONS), help=f"questions, such as A1,J1; of {names}")
     words.add_argument("--scale", type=_scale, default=1.0, help="part of the full sizes; 0.1 for a quick look")

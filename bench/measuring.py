@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any, Generic, TypeVar
 
 Given = TypeVar("Given")
+One = TypeVar("One")
 
 
 class Wrong(Exception):
@@ -78,18 +79,23 @@ class Contender(Generic[Given]):
     check: Callable[[Given], None] = lambda _: None
 
 
-def in_turns(contenders: Sequence[Contender[Any]], repeat: int) -> Timings:
-    """Measure each of ``contenders`` once in each of ``repeat`` rounds; another one begins each round."""
-    seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+def turns(those: Sequence[One], repeat: int) -> Iterator[One]:
+    """Yield each of ``those`` once in each of ``repeat`` rounds; another one begins each round."""
     for round_no in range(repeat):
-        first = round_no % len(contenders)
-        for contender in (*contenders[first:], *contenders[:first]):
-            with contender.given() as given:
-                gc.collect()
-                started = time.perf_counter()
-                contender.run(given)
-                seconds[contender.name].append(time.perf_counter() - started)
-                contender.check(given)
+        first = round_no % len(those)
+        yield from (*those[first:], *those[:first])
+
+
+def in_turns(contenders: Sequence[Contender[Any]], repeat: int) -> Timings:
+    """Measure each of ``contenders`` in turns, ``repeat`` times."""
+    seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    for contender in turns(contenders, repeat):
+        with contender.given() as given:
+            gc.collect()
+            started = time.perf_counter()
+            contender.run(given)
+            seconds[contender.name].append(time.perf_counter() - started)
+            contender.check(given)
     return {name: Timing(tuple(found)) for name, found in seconds.items()}
 
 

@@ -23,6 +23,7 @@ from spothive.settings import get_settings, normalise_url
 
 Made = TypeVar("Made")
 EngineName: TypeAlias = Literal["postgresql", "sqlite"]
+ENGINES: Final[tuple[EngineName, ...]] = ("postgresql", "sqlite")
 
 NAMES: Final = "spothive_bench_"
 """Begins the name of every database and login that the bench makes, and drops."""
@@ -223,7 +224,7 @@ class Place:
 
     def _do(self, statement: str, name: str) -> None:
         with psycopg.connect(self.maintenance, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))  # type: ignore[arg-type]  # constants
+            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
     def tidy(self) -> None:
         """Drop what this run, or one that was killed, has left on the server."""
@@ -286,7 +287,9 @@ def _refuse_unfit(place: Place, server: URL) -> None:
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
             if row != ("on",):
-                raise Unfit(f"the server runs with {name} = {row and row[0]}: what it promises is not kept, switch it on")
+                raise Unfit(
+                    f"the server runs with {name} = {row and row[0]}: what it promises is not kept, switch it on"
+                )
         found = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
         if found != (True,):
             raise Unfit("the login is no superuser's: peers write past the row policies, and databases are copied")

@@ -36,7 +36,9 @@ _PASSING: Final = frozenset({"id", "created_at", "updated_at", "terminated_at"})
 
 
 _OURS: Final = f"""
-WHERE account_id = (SELECT accounts.id FROM accounts JOIN tenants ON tenants.id = accounts.tenant_id WHERE slug = '{SLUG}')
+WHERE account_id = (
+    SELECT accounts.id FROM accounts JOIN tenants ON tenants.id = accounts.tenant_id WHERE slug = '{SLUG}'
+)
 """
 
 
@@ -149,9 +151,9 @@ def by_copy(place: Place, empty: Beginning[World], expected: Outcome) -> Contend
     """Load the finished rows with COPY, as owner, in one transaction: nothing is found out and nothing compared."""
 
     def run(given: tuple[Database, Any]) -> None:
-        with given[1].transaction(), given[1].cursor() as cursor:
-            with cursor.copy(f"COPY {_table()} FROM STDIN (FORMAT BINARY)") as copy:
-                copy.write(expected.stream)
+        load = f"COPY {_table()} FROM STDIN (FORMAT BINARY)"
+        with given[1].transaction(), given[1].cursor() as cursor, cursor.copy(load) as copy:
+            copy.write(expected.stream)
 
     return Contender("raw COPY", partial(_opened, place, empty), run, lambda given: _check(expected.rows, given[0]))
 
@@ -211,9 +213,7 @@ def by_merge(place: Place, empty: Beginning[World], expected: Outcome, count: in
     return Contender("ORM merge", given, run, lambda given: _check(few, given[0]))
 
 
-def _as_objects_take_them(
-    place: Place, empty: Beginning[World], expected: Outcome, count: int
-) -> list[dict[str, Any]]:
+def _as_objects_take_them(place: Place, empty: Beginning[World], expected: Outcome, count: int) -> list[dict[str, Any]]:
     copy = by_copy(place, empty, expected)
     query = select(Instance.__table__).order_by(Instance.__table__.c.instance_id).limit(count)
     with copy.given() as given:

@@ -48,8 +48,8 @@ def make_world(slug: str = SLUG) -> World:
     with get_db_session(tenant=platform) as session:
         tenant_id = create_tenant(session, admin, slug=slug, name=slug.title()).id
     with get_db_session(tenant=tenant_id) as session:
-        names = {"username": f"ann-{slug}", "email": f"ann@{slug}.example"}
-        create_user(session, admin, role=Role.CLIENT, password_hash="none", **names)  # noqa: S106 - fits no password
+        mail, no_password = f"ann@{slug}.example", "none"
+        create_user(session, admin, username=f"ann-{slug}", email=mail, role=Role.CLIENT, password_hash=no_password)
     client, _ = find_actor(f"ann-{slug}", slug)
     return World(tenant_id, client, admin)
 
@@ -112,5 +112,3 @@ def id_of_account(world: World, name: str = ACCOUNT) -> UUID:
     """Return the id of an account of the tenant."""
     with read_session(tenant=world.tenant_id) as session:
         return session.scalars(select(Account.id).where(Account.account_name == name)).one()
-
-

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import django
+import sqlalchemy as sa
 from django.conf import settings
 from django.db import connections, models, transaction
 from sqlalchemy.dialects import postgresql, sqlite
@@ -52,9 +53,9 @@ if not settings.configured:
 @cache
 def model_of(engine: EngineName) -> Any:
     """Return Django's model of the table, with the columns in the table's order."""
-    dialect = postgresql.dialect() if engine == "postgresql" else sqlite.dialect()
+    dialect: Any = (postgresql if engine == "postgresql" else sqlite).dialect()
     fields: dict[str, Any] = {}
-    for column in Instance.__table__.columns:
+    for column in cast("sa.Table", Instance.__table__).columns:
         name = plain_type(column, dialect).compile(dialect=dialect)
         options: dict[str, Any] = {"null": bool(column.nullable), "primary_key": column.name == "id"}
         if name.startswith("NUMERIC"):
@@ -78,7 +79,9 @@ def django_on(database: Database) -> Iterator[Any]:
 
 def _connect(database: Database) -> None:
     url = make_url(database.owner_url)
-    config: dict[str, Any] = {"ENGINE": f"django.db.backends.{'sqlite3' if database.engine == 'sqlite' else 'postgresql'}"}
+    config: dict[str, Any] = {
+        "ENGINE": f"django.db.backends.{'sqlite3' if database.engine == 'sqlite' else 'postgresql'}"
+    }
     if database.engine == "sqlite":
         # What Django's documentation advises for writers, and spothive's own pragmas.
         pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA recursive_triggers = ON"

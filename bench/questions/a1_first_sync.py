@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from bench.measuring import in_turns, ratio, times
+from bench.measuring import Contender, in_turns, ratio, times
 from bench.question import Answer, Goal, Question, Run, held
 from bench.syncing import by_copy, by_django, by_merge, by_spothive, empty_account, outcome_of
 from bench.world import fleet
@@ -24,7 +24,7 @@ def measure(run: Run) -> Answer:
     merged = max(50, round(len(seen) * MERGED))
     with empty_account(run.place, "postgresql") as empty:
         expected = outcome_of(run.place, empty, seen)
-        contenders = [
+        contenders: list[Contender[Any]] = [
             by_spothive(run.place, empty, seen, expected),
             by_copy(run.place, empty, expected),
             by_django(run.place, empty, expected.values, expected),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from bench.measuring import in_turns, ratio
+from bench.measuring import Contender, in_turns, ratio
 from bench.question import Answer, Goal, Question, Run, held
 from bench.questions.a1_first_sync import INSTANCES
 from bench.syncing import (
@@ -30,7 +30,7 @@ def measure(run: Run) -> Answer:
     after = a_day_later(before, changed=CHANGED, gone=GONE)
     with empty_account(run.place, "postgresql") as empty, full_account(run.place, empty, before) as full:
         first, second = outcome_of(run.place, empty, before), outcome_of(run.place, full, after)
-        contenders = [
+        contenders: list[Contender[Any]] = [
             by_spothive(run.place, full, after, second),
             by_copy(run.place, empty, first),
             by_django(run.place, full, listed_in(second, after), second),

@@ -35,7 +35,11 @@ def measure(run: Run) -> Answer:
     wal = sorted(written for _, written in rounds)
     by_row = Ratio(wal[len(wal) // 2] / len(seen), wal[0] / len(seen), wal[-1] / len(seen))
     return Answer(
-        (held(DEAD, max(touched for touched, _ in rounds)), held(WAL, by_row), told("bytes of a whole sync", wal[len(wal) // 2])),
+        (
+            held(DEAD, max(touched for touched, _ in rounds)),
+            held(WAL, by_row),
+            told("bytes of a whole sync", wal[len(wal) // 2]),
+        ),
         {"instances": len(seen)},
     )
 

@@ -26,7 +26,7 @@ _OWN: Final = {"id": "gen_random_uuid()", "instance_id": "'i-' || lpad(to_hex(n)
 
 
 def measure(run: Run) -> Answer:
-    """Sync an account with the same statements on two databases: one has its rows alone, one those of ten tenants too."""
+    """Sync the same account in two databases: in one it is alone, in the other there are ten more tenants."""
     before = fleet(run.rows(INSTANCES, 200))
     after = a_day_later(before, changed=CHANGED, gone=GONE)
     foreign = run.rows(FOREIGN, TENANTS * _PATTERNS)

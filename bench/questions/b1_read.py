@@ -41,9 +41,11 @@ def measure(run: Run) -> Answer:
         world, ids = beginning.made
         with _readers(beginning.database, world) as readers:
             _find_the_same(readers, ids[:20])
-            contenders = [Contender(name, nothing, repeated(_in_order(read, ids), reads)) for name, read in readers.items()]
+            contenders = [
+                Contender(name, nothing, repeated(_in_order(read, ids), reads)) for name, read in readers.items()
+            ]
             found = in_turns(contenders, run.repeat)
-        trips = _round_trips(beginning, ids[:20])
+        trips = _round_trips(beginning)
     return Answer(
         (
             held(TRIPS, trips["spothive"]),
@@ -103,18 +105,10 @@ def _find_the_same(readers: dict[str, Reader], ids: Sequence[UUID]) -> None:
         must_be_equal(f"instances read by {name}", [read(key) for key in ids], expected)
 
 
-def _round_trips(beginning: Beginning[tuple[World, list[UUID]]], ids: Sequence[UUID]) -> dict[str, float]:
-    world, _ = beginning.made
-    trips = {}
+def _round_trips(beginning: Beginning[tuple[World, list[UUID]]]) -> dict[str, float]:
+    world, ids = beginning.made
     with relayed(beginning.database) as (relay, database), _readers(database, world) as readers:
-        for name in ("spothive", "usual"):
-            for _ in range(10):  # psycopg prepares what it was told five times, which takes a trip of its own
-                readers[name](ids[0])
-            before = relay.trips
-            for key in ids:
-                readers[name](key)
-            trips[name] = (relay.trips - before) / len(ids)
-    return trips
+        return {name: relay.trips_of(_in_order(readers[name], ids)) for name in ("spothive", "usual")}
 
 
 QUESTION = Question("B1", "What does it cost to read one row of a tenant?", measure)

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, event, select
 
-from bench.measuring import Contender, Timings, in_turns, must_be_equal, nothing, ratio
-from bench.place import Database, EngineName, in_use
+from bench.measuring import Contender, Timings, in_turns, must_be_equal, nothing, ratio, repeated
+from bench.place import ENGINES, Database, EngineName, in_use
 from bench.question import Answer, Finding, Goal, Question, Run, held
 from bench.world import World, make_world
 from spothive.clock import utc_now
@@ -42,8 +42,8 @@ def measure(run: Run) -> Answer:
     wanted = known[: round(asked * (1 - STRANGE))] + strange[: round(asked * STRANGE)]
     findings: list[Finding] = []
     detail: dict[str, Any] = {"pools": len(known), "asked": len(wanted), "timings": {}}
-    for engine in ("postgresql", "sqlite"):
-        statements, found = _asked_on(run, engine, known, wanted)  # type: ignore[arg-type]  # both are engines
+    for engine in ENGINES:
+        statements, found = _asked_on(run, engine, known, wanted)
         if engine == "postgresql":
             findings += [held(STATEMENTS, statements), held(RAW, ratio(found["spothive"], found["driver"]))]
         findings.append(held(ONE_BY_ONE[engine], ratio(found["pool by pool"], found["spothive"])))
@@ -71,7 +71,7 @@ def _asked_on(run: Run, engine: EngineName, known: list[str], wanted: list[str])
         for name, ask in ways.items():  # which also warms it up
             must_be_equal(f"pools known to {name}", ask(), expected)
         statements = _statements(get_engine(), by_spothive)
-        contenders = [Contender(name, nothing, lambda _, ask=ask: ask()) for name, ask in ways.items()]
+        contenders = [Contender(name, nothing, repeated(ask, 1)) for name, ask in ways.items()]
         return statements, in_turns(contenders, run.repeat)
 
 

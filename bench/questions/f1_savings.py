@@ -47,7 +47,7 @@ WHERE tenant_id = %s AND account_id = %s AND execution_time >= %s AND execution_
 
 def measure(run: Run) -> Answer:
     """Ask for twelve months of an account: of the roll-ups, and of all its decisions on an open connection."""
-    each = max(DAYS, run.rows(DECISIONS) // (TENANTS * INSTANCES))
+    each = max(30, run.rows(DECISIONS) // (TENANTS * INSTANCES))
     with run.place.beginning("postgresql", _make_tenants) as beginning:
         total = make_decisions(beginning.database, each)
         make_plain_table(beginning.database, ExperimentLog, _PLAIN)
@@ -59,7 +59,9 @@ def measure(run: Run) -> Answer:
         reports = _reports(run, beginning)
         written = run.rows(WRITTEN, 200)
         inserts = [
-            Contender(name, partial(_rows, run, beginning, written), partial(_insert, model), partial(_check, table, written))
+            Contender(
+                name, partial(_rows, beginning, written), partial(_insert, model), partial(_check, table, written)
+            )
             for name, (model, table) in {
                 "spothive": (ExperimentLog, "experiment_logs"),
                 "plain table": (_PlainDecision, _PLAIN),
@@ -119,7 +121,7 @@ Given = tuple[Database, World, list[Row], dict[str, int]]
 
 
 @contextmanager
-def _rows(run: Run, beginning: Beginning[list[tuple[World, UUID]]], count: int) -> Iterator[Given]:
+def _rows(beginning: Beginning[list[tuple[World, UUID]]], count: int) -> Iterator[Given]:
     """Yield a database and the rows of new decisions."""
     world, account_id = beginning.made[0]
     with in_use(beginning.database):

@@ -60,16 +60,15 @@ def measure(run: Run) -> Answer:
         return world
 
     longest: list[float] = []
-    with run.place.beginning("postgresql", make) as beginning:
-        with run.place.copy(beginning.database) as database:
-            _drop_keys(database)
-            keyless = Beginning(database, beginning.made)
-            contenders: list[Contender[Any]] = [
-                Contender("disconnect_account", lambda: _watched(run, beginning, longest), _disconnect, _check),
-                Contender("one DELETE", lambda: _opened(run, beginning), _delete_account, _check),
-                Contender("without keys", lambda: _opened(run, keyless), _delete_tables, _check),
-            ]
-            found = in_turns(contenders, run.repeat)
+    with run.place.beginning("postgresql", make) as beginning, run.place.copy(beginning.database) as database:
+        _drop_keys(database)
+        keyless = Beginning(database, beginning.made)
+        contenders: list[Contender[Any]] = [
+            Contender("disconnect_account", lambda: _watched(run, beginning, longest), _disconnect, _check),
+            Contender("one DELETE", lambda: _opened(run, beginning), _delete_account, _check),
+            Contender("without keys", lambda: _opened(run, keyless), _delete_tables, _check),
+        ]
+        found = in_turns(contenders, run.repeat)
     shares = [one / whole for one, whole in zip(longest, found["one DELETE"].seconds, strict=True)]
     return Answer(
         (

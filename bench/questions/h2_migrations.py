@@ -11,7 +11,7 @@ from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.pool import NullPool
 
 from bench.measuring import Contender, in_turns, must_be_equal, ratio
-from bench.place import Database, EngineName, Place, in_use
+from bench.place import ENGINES, Database, EngineName, Place, in_use
 from bench.question import Answer, Finding, Goal, Question, Run, held
 from spothive.database import run_all_migrations
 from spothive.models import Base
@@ -26,11 +26,11 @@ AT_HEAD: Final = {
 
 
 def measure(run: Run) -> Answer:
-    """Compare the public function, which brings guards and policies too, with SQLAlchemy's create_all, which does not."""
+    """Compare with SQLAlchemy's create_all, which brings neither guards nor policies."""
     findings: list[Finding] = []
     timings: dict[str, Any] = {}
-    for engine in ("postgresql", "sqlite"):
-        found = in_turns(_contenders(run.place, engine), run.repeat)  # type: ignore[arg-type]  # both are engines
+    for engine in ENGINES:
+        found = in_turns(_contenders(run.place, engine), run.repeat)
         findings += [
             held(FROM_EMPTY[engine], ratio(found["migrated"], found["create_all"])),
             held(AT_HEAD[engine], ratio(found["at head"], found["create_all, nothing to do"])),

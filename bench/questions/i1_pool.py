@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from bench.measuring import Ratio, for_a_while, must_be_equal
+from bench.measuring import Ratio, for_a_while, must_be_equal, turns
 from bench.peers.plain_sqlalchemy import bound_session, plain_engine
 from bench.place import Database, in_use
 from bench.question import Answer, Goal, Question, Run, held, told
@@ -46,11 +46,10 @@ def measure(run: Run) -> Answer:
         }
         counts: dict[str, list[list[int]]] = {name: [] for name in ways}
         seconds = run.seconds(SECONDS, 0.5)
-        for _ in range(run.repeat):
-            for name, way in ways.items():
-                with way() as work:
-                    for_a_while(work, seconds / 10, THREADS)  # opens the connections
-                    counts[name].append(for_a_while(work, seconds, THREADS))
+        for name in turns(list(ways), run.repeat):
+            with ways[name]() as work:
+                for_a_while(work, seconds / 10, THREADS)  # opens the connections
+                counts[name].append(for_a_while(work, seconds, THREADS))
     totals = {name: [sum(found) for found in rounds] for name, rounds in counts.items()}
     fairness = {name: _over([min(found) / max(1, *found) for found in rounds]) for name, rounds in counts.items()}
     lost = [1 - on / off for on, off in zip(totals["spothive"], totals["spothive, no liveness check"], strict=True)]

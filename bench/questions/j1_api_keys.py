@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import cycle
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 from bench.measuring import Contender, in_turns, must_be_equal, ratio, repeated
 from bench.place import Database, in_use
 from bench.question import Answer, Goal, Question, Run, held, told
+from bench.relay import relayed
 from bench.world import World, make_world
 from spothive.database import get_db_session
 from spothive.models import ApiScope
@@ -42,7 +43,7 @@ class _Keys:
 
 
 def measure(run: Run) -> Answer:
-    """Check keys whose use was noted a moment ago, as it is noted once a minute; the point read is by the bare driver."""
+    """Check keys whose use was noted a moment ago: it is noted once a minute. The bare driver reads their rows."""
     sizes = {"few": run.rows(FEW, 200), "many": run.rows(MANY, 2000)}
     checks = run.rows(CHECKS, 50)
     with _keys_of(run, sizes["few"]) as few, _keys_of(run, sizes["many"]) as many:
@@ -52,11 +53,16 @@ def measure(run: Run) -> Answer:
             for way in ("check", "point read", "look-up")
         ]
         found = in_turns(contenders, run.repeat)
+        with relayed(few.database) as (relay, database), _opened(replace(few, database=database), "check") as check:
+            trips = relay.trips_of(check)
     return Answer(
         (
             held(RAW, ratio(found["check, many"], found["point read, many"])),
             held(GROWTH, ratio(found["check, many"], found["check, few"])),
-            told("look-up function alone / prepared point read", ratio(found["look-up, many"], found["point read, many"])),
+            told("round trips of one check", trips),
+            told(
+                "look-up function alone / prepared point read", ratio(found["look-up, many"], found["point read, many"])
+            ),
         ),
         {"keys": sizes, "checks": checks, "timings": {name: timing.facts(checks) for name, timing in found.items()}},
     )

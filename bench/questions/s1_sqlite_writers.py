@@ -93,7 +93,9 @@ def _by_sqlite3(row: _Row, times: int, _: int) -> None:
     with closing(open_sqlite(row.database.file)) as connection:
         for _ in range(times):
             connection.execute("BEGIN IMMEDIATE")
-            (memory,) = connection.execute("SELECT memory FROM instances WHERE tenant_id = ? AND id = ?", key).fetchone()
+            (memory,) = connection.execute(
+                "SELECT memory FROM instances WHERE tenant_id = ? AND id = ?", key
+            ).fetchone()
             connection.execute("UPDATE instances SET memory = ? WHERE tenant_id = ? AND id = ?", (memory + 1, *key))
             connection.execute("COMMIT")
 
