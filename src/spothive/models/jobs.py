@@ -266,6 +266,7 @@ class AgentAction(TenantOwned, Timestamped, Base):
             "created_at",
             where="status = 'PENDING'",
         ),
+        index_where("ix_agent_actions_leases", "tenant_id", "leased_until", where="status = 'PICKED_UP'"),
         index_where("ix_agent_actions_expiry", "tenant_id", "expires_at", where="status IN ('PENDING', 'PICKED_UP')"),
         check("expiry", "expires_at > created_at", "an action expires after it was asked for"),
         check(

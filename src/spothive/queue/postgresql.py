@@ -45,15 +45,20 @@ def exchange(
         )
         values = the.reported(rows.c.verdict, sa.cast(rows.c.result, postgresql.JSONB), rows.c.error)
         done = sa.update(ACTIONS).where(*held).values(values).returning(*the.RETURNED[: len(_TOLD)]).cte("reported")
-        nothing = (sa.cast(sa.null(), column.type).label(column.name) for column in the.RETURNED[len(_TOLD) :])
-        parts.append(sa.select(*(done.c[name] for name in _TOLD), *nothing))
+        columns: list[Any] = [done.c[name] for name in _TOLD]
+        columns += [sa.cast(sa.null(), column.type).label(column.name) for column in the.RETURNED[len(_TOLD) :]]
+        parts.append(sa.select(*columns))
     if limit:
         next_ones = the.available(tenant_id, cluster_id, limit).with_for_update(skip_locked=True).cte("next_ones")
         # Nobody else's row is touched: the tenant is said for the index, the policy says it anyway.
         mine = (ACTIONS.c.tenant_id == tenant_id, ACTIONS.c.id == next_ones.c.id)
         out = sa.update(ACTIONS).where(*mine).values(the.handed_out(lease)).returning(*the.RETURNED).cte("handed_out")
-        parts.append(sa.select(*(out.c[column.name] for column in the.RETURNED)))
-    return list(session.execute(sa.union_all(*parts) if len(parts) > 1 else parts[0])) if parts else []
+        handed: list[Any] = [out.c[column.name] for column in the.RETURNED]
+        parts.append(sa.select(*handed))
+    if not parts:
+        return []
+    both: Any = parts[0] if len(parts) == 1 else sa.union_all(*parts)
+    return list(session.execute(both))
 
 
 def extend(
@@ -70,5 +75,9 @@ def extend(
 
 
 def locked(query: sa.Select[Any]) -> sa.Select[Any]:
-    """Return ``query`` so that it locks its rows, and leaves out those that somebody has locked."""
-    return query.with_for_update(skip_locked=True)
+    """Return ``query`` so that it locks its rows, and leaves out those that somebody has locked.
+
+    In a CTE, because PostgreSQL may run a subquery of IN more than once, and each time lock, and find, other rows.
+    """
+    found = query.with_for_update(skip_locked=True).cte("found")
+    return sa.select(found.c.id)

@@ -12,7 +12,7 @@ from spothive.models import ActionStatus, AgentAction
 from spothive.queue.later import after_backoff, clock_after
 from spothive.schema.types import clock_timestamp
 
-ACTIONS: Final = AgentAction.__table__
+ACTIONS: Final[Any] = AgentAction.__table__
 
 PENDING: Final[sa.ColumnElement[Any]] = sa.literal_column(f"'{ActionStatus.PENDING}'")
 PICKED_UP: Final[sa.ColumnElement[Any]] = sa.literal_column(f"'{ActionStatus.PICKED_UP}'")
@@ -27,7 +27,7 @@ _STILL_WORTH: Final = sa.literal_column("1.0", sa.Float)
 DONE, WRONG, HOPELESS = "done", "wrong", "hopeless"
 """Verdicts of reports: it was done, it went wrong, it went wrong and another try does not help."""
 
-RETURNED: Final = (
+RETURNED: Final[tuple[Any, ...]] = (
     ACTIONS.c.id,
     ACTIONS.c.status,
     ACTIONS.c.optimization_job_id,
