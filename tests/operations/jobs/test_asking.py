@@ -30,7 +30,7 @@ def test_whoever_asks_again_gets_what_is_there_and_leaves_one_audit_row(shop: Sh
     assert after == {
         "action": "CORDON_NODE",
         "cluster": str(shop.cluster),
-        "key": "k",
+        "idempotency": "k",
         "payload": {"node": "n"},
         "priority": 1,
     }
@@ -115,7 +115,7 @@ def test_actions_are_listed_page_by_page_newest_first(shop: Shop) -> None:
         assert find_action(session, made[0]).idempotency_key == "4"
         for odd in ({"limit": 0}, {"before": "x"}):
             with pytest.raises(InvalidInput):
-                list_actions(session, ActionFilter(), **odd)  # type: ignore[arg-type]  # one of the two
+                list_actions(session, ActionFilter(), **odd)
     with get_db_session(tenant=shop.world.globex) as session:
         assert list_actions(session, ActionFilter(cluster_id=shop.cluster)).rows == []
         with pytest.raises(NotFound, match=r"^no action has the id"):

@@ -5,6 +5,7 @@ from spothive.operations.jobs.asking import enqueue_action
 from spothive.operations.jobs.overdue import end_dead_jobs, end_overdue_actions, mark_silent_agents
 from spothive.operations.jobs.reading import (
     ActionFilter,
+    count_open_actions,
     find_action,
     find_job,
     has_open_actions,
@@ -28,6 +29,7 @@ __all__ = [
     "Simulation",
     "WorkerDid",
     "claim_actions",
+    "count_open_actions",
     "end_dead_jobs",
     "end_overdue_actions",
     "enqueue_action",

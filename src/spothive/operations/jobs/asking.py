@@ -22,7 +22,7 @@ _EVENT: Final = "action.enqueued"
 _KEY_MAX: Final = 64
 _PRIORITIES: Final = range(10)
 _TRIES: Final = range(1, 101)
-_TYPES: Final = {"string": str, "object": dict}
+_TYPES: Final[dict[str, type]] = {"string": str, "object": dict}
 _FARTHEST: Final = timedelta(days=30)
 
 
@@ -44,7 +44,11 @@ def enqueue_action(session: TenantSession, actor: Actor, order: Order) -> AgentA
     _refuse_unknown(session, order)
     action, is_new = enqueue(session, order)
     if is_new:
-        after = {"action": action.action_type, "cluster": resource, "key": action.idempotency_key}
+        after: dict[str, Any] = {
+            "action": action.action_type,
+            "cluster": resource,
+            "idempotency": action.idempotency_key,
+        }
         after |= {"payload": dict(action.payload), "priority": action.priority}
         after |= {"job": str(order.job_id)} if order.job_id else {}
         record(session, actor, _EVENT, str(action.id), ResourceType.ACTION, after=after)
@@ -62,9 +66,10 @@ def refuse_payload(action_type: ActionType, payload: Mapping[str, Any]) -> None:
         if key not in payload:
             msg = f"{action_type} needs {' and '.join(needs)} in its payload: {key} is missing"
             raise InvalidInput(msg)
-        value = payload[key]
-        if not isinstance(value, _TYPES[kind]) or not value:
-            given = "nothing" if not value and isinstance(value, _TYPES[kind]) else type(value).__name__
+        value, expected = payload[key], _TYPES[kind]
+        is_right = isinstance(value, expected)
+        if not is_right or not value:
+            given = "nothing" if is_right else type(value).__name__
             what = "a text" if kind == "string" else "an object"
             msg = f"{action_type}: {key} of the payload is {what} that says something, it is {given}"
             raise InvalidInput(msg)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, exists, func, literal_column, or_, select
 from sqlalchemy.orm import joinedload
 
 from spothive.database import TenantSession
@@ -111,12 +111,24 @@ def no_such_job(job_id: UUID) -> NotFound:
 
 def has_open_actions(session: TenantSession, cluster_id: UUID) -> bool:
     """Tell whether agents of a cluster have, or will have, something to do: what waits, and what is leased."""
+    return session.scalar(select(or_(*(exists().where(*which) for which in _open(cluster_id))))) is True
+
+
+def count_open_actions(session: TenantSession, cluster_id: UUID) -> int:
+    """Return how many of those there are. One statement, which reads them all."""
+    waits, leased = (select(func.count()).where(*which).scalar_subquery() for which in _open(cluster_id))
+    return int(session.scalars(select(waits + leased)).one())
+
+
+def _open(cluster_id: UUID) -> tuple[tuple[ColumnElement[bool], ...], tuple[ColumnElement[bool], ...]]:
+    """Return the conditions of what waits, and of what is leased; their words are literally those of indexes."""
     pending: ColumnElement[str] = literal_column(f"'{ActionStatus.PENDING}'")
     picked_up: ColumnElement[str] = literal_column(f"'{ActionStatus.PICKED_UP}'")
-    mine, now = AgentAction.cluster_id == cluster_id, clock_timestamp()  # the words are literally those of indexes
-    waits = exists().where(mine, AgentAction.status == pending, AgentAction.expires_at > now)
-    leased = exists().where(mine, AgentAction.status == picked_up, AgentAction.leased_until > now)
-    return session.scalar(select(or_(waits, leased))) is True
+    mine, now = AgentAction.cluster_id == cluster_id, clock_timestamp()
+    return (
+        (mine, AgentAction.status == pending, AgentAction.expires_at > now),
+        (mine, AgentAction.status == picked_up, AgentAction.leased_until > now),
+    )
 
 
 def _page(session: TenantSession, model: Any, query: Select[Row], limit: int, before: str | None) -> Page[Row]:

@@ -123,7 +123,7 @@ class _Crew:
     def work(self) -> list[WorkerDid]:
         self._holder()  # a key that is not valid is refused before any thread begins
         did = [WorkerDid(number) for number in range(1, self._how.workers + 1)]
-        threads = [Thread(target=self._run, args=(mine,), name=f"worker {mine.worker}") for mine in did]
+        threads = [Thread(target=self._run, args=(mine,), name=f"worker {mine.worker}", daemon=True) for mine in did]
         for thread in threads:
             thread.start()
         for thread in threads:
