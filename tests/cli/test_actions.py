@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Callable
+from threading import Event, Thread
 from typing import get_args
 from uuid import UUID
 
 import pytest
 
 from spothive.cli.jobs import actions, jobs
-from spothive.database import ActionStatus, AgentAction, ApiKey, JobStatus, get_db_session
+from spothive.database import ActionStatus, ActionType, AgentAction, ApiKey, Cluster, JobStatus, get_db_session
 from spothive.operations.identity import find_actor
 from spothive.operations.jobs import finish_job, start_job
-from tests.cli.conftest import SPOTHIVE, Spothive, audited
+from spothive.queue import Order, enqueue
+from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database, settings
 from tests.factories import make_account, make_cluster
 from tests.watching import rows_of
 
 ACME = ("--tenant", "acme", "--as", "acme-client")
 NODE = ("--cluster", "shop", "--payload", '{"node": "n"}', *ACME)
-PATIENCE = 60
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +36,14 @@ def shop(people: Database) -> Database:
     acme = find_actor("acme-client", "acme")[1]
     make_cluster(acme, make_account(acme, "main").id, "shop")
     return people
+
+
+def ask(number: int) -> None:
+    """Ask the agent of shop for so many actions."""
+    [cluster] = rows_of(Cluster)
+    with get_db_session(tenant=cluster["tenant_id"]) as session:
+        for key in range(number):
+            enqueue(session, Order(cluster["id"], ActionType.CORDON_NODE, {"node": "n"}, str(key)))
 
 
 def test_the_words_are_those_of_the_database() -> None:
@@ -98,8 +106,7 @@ def test_a_job_is_opened_listed_and_shown_with_its_actions(shop: Database, done:
 
 
 def test_a_simulated_agent_empties_the_queue_and_its_key_is_revoked(shop: Database, done: Spothive) -> None:
-    for number in range(12):
-        done("action", "enqueue", "CORDON_NODE", *NODE, "--key", str(number))
+    ask(12)
     told = done("agent", "simulate", "--cluster", "shop", "--workers", "3", "--seconds", "0", *ACME, "--json").json
     workers = told["workers"]
     assert (told["stopped"], [row["worker"] for row in workers]) == (False, [1, 2, 3])
@@ -120,8 +127,7 @@ def test_what_goes_wrong_is_tried_until_it_has_failed(shop: Database, done: Spot
 
 
 def test_leases_are_extended_while_a_batch_is_worked_on(shop: Database, done: Spothive) -> None:
-    for number in range(3):
-        done("action", "enqueue", "CORDON_NODE", *NODE, "--key", str(number))
+    ask(3)
     words = ("--seconds", "0.01", "--batch", "3", "--lease", "1")
     [row] = done("agent", "simulate", "--cluster", "shop", *words, *ACME, "--json").json["workers"]
     assert (row["completed"], row["lost"]) == (3, 0)
@@ -149,21 +155,24 @@ def test_an_agent_s_own_key_is_used_if_there_is_one(
     assert "nonsense" not in said
 
 
-@pytest.mark.engines("sqlite")
 def test_ctrl_c_gives_back_what_is_under_way(shop: Database, done: Spothive) -> None:
-    done("action", "enqueue", "CORDON_NODE", *NODE)
-    words = ["agent", "simulate", "--cluster", "shop", "--seconds", "3600", "--forever", *ACME]
-    process = subprocess.Popen([SPOTHIVE, *words], stdout=subprocess.PIPE, text=True, env=os.environ.copy())
+    ask(1)
+    over = Event()
+
+    def interrupt() -> None:
+        while not over.wait(0.05):
+            if rows_of(AgentAction)[0]["status"] is ActionStatus.PICKED_UP:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    interrupting = Thread(target=interrupt)
+    interrupting.start()
     try:
-        while rows_of(AgentAction)[0]["status"] != ActionStatus.PICKED_UP:
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=PATIENCE)
+        ran = done("agent", "simulate", "--cluster", "shop", "--seconds", "3600", "--forever", *ACME)
     finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == 0
-    assert "0 actions finished, stopped before the queue was empty" in out
+        over.set()
+        interrupting.join()
+    assert ran.out.endswith("0 actions finished, stopped before the queue was empty\n")
     [row] = rows_of(AgentAction)
     assert (row["status"], row["error_message"]) == ("PENDING", "the agent was stopped before it was done")
     assert rows_of(ApiKey)[0]["revoked_at"] is not None

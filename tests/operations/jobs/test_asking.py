@@ -61,8 +61,8 @@ def test_a_payload_says_what_its_type_needs(action_type: ActionType) -> None:
         ({"max_attempts": 0}, "1 to 100 times"),
         ({"idempotency_key": " "}, "1 to 64 characters"),
         ({"idempotency_key": "k" * 65}, "1 to 64 characters"),
-        ({"expires_at": utc_now() - HOUR}, "in the future"),
-        ({"expires_at": utc_now() + 31 * 24 * HOUR}, "within 30 days"),
+        ({"expires_at": utc_now() - HOUR}, "a second from now at the earliest"),
+        ({"expires_at": utc_now() + 31 * 24 * HOUR}, "30 days from now at the latest"),
         ({"available_at": utc_now() + 2 * HOUR}, "says when it expires"),
         ({"available_at": utc_now() + 2 * HOUR, "expires_at": utc_now() + HOUR}, "after it is available"),
         ({"available_at": datetime(2026, 1, 1)}, "its time zone"),  # noqa: DTZ001 - that is the point

@@ -24,6 +24,8 @@ _PRIORITIES: Final = range(10)
 _TRIES: Final = range(1, 101)
 _TYPES: Final[dict[str, type]] = {"string": str, "object": dict}
 _FARTHEST: Final = timedelta(days=30)
+_WORTH_IT: Final = timedelta(seconds=1)
+"""What has less left is not handed out any more."""
 
 
 def enqueue_action(session: TenantSession, actor: Actor, order: Order) -> AgentAction:
@@ -99,8 +101,11 @@ def _refuse_moments(session: TenantSession, order: Order) -> None:
     if order.expires_at is None and begins > now:
         msg = "an action that is not available at once says when it expires: an hour from now might be before"
         raise InvalidInput(msg)
-    if order.expires_at is not None and not begins < order.expires_at <= now + _FARTHEST:
-        msg = f"an action expires after it is available, in the future, and within {_FARTHEST.days} days"
+    if order.expires_at is not None and not begins + _WORTH_IT <= order.expires_at <= now + _FARTHEST:
+        msg = (
+            "an action expires after it is available, a second from now at the earliest and "
+            f"{_FARTHEST.days} days from now at the latest"
+        )
         raise InvalidInput(msg)
 
 
