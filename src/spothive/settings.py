@@ -146,12 +146,26 @@ class Settings(BaseSettings):
     """How long a deletion can be taken back before it begins."""
     waste_daily_share: Decimal = Field(default=Decimal("0.10"), gt=0, le=1)
     """Part of an account's resources of a kind that may be deleted in 24 hours: 0.10 is 10 %, one at least."""
+    action_lease: int = Field(default=60, ge=1, le=3600)
+    """How long an agent has for an action before it must extend the lease, unless it asks for another time."""
+    action_backoff: float = Field(default=5, ge=0)
+    """How long an action waits that went wrong; each time twice as long,"""
+    action_backoff_most: float = Field(default=5 * 60, ge=0)
+    """and never longer than this."""
+    job_lease: int = Field(default=5 * 60, ge=1)
+    """How long a worker has for a job without a word before the job has FAILED."""
+    agent_silence: int = Field(default=5 * 60, ge=60)
+    """A cluster whose agent was not heard of for so long is INACTIVE, and people are told."""
+    agent_key: SecretStr | None = None
+    """API key of a cluster's agent, for ``spothive agent simulate``."""
     sweep_lease: int = Field(default=60, ge=1)
     """How long a duty of the sweep is held without a word; when its process dies another takes it over after this."""
     sweep_expiries: int = Field(default=60, ge=0)
     """How often the sweep does a duty; 0 switches one off. Ends what is past its time,"""
     sweep_leases: int = Field(default=60, ge=0)
     """and what dead processes have left under way;"""
+    sweep_actions: int = Field(default=30, ge=0)
+    """gives back what dead agents had, ends actions and jobs, and tells of agents that are silent;"""
     sweep_discovery: int = Field(default=5 * 60, ge=0)
     """looks for accounts whose last discovery is older than ``discovery_age``;"""
     sweep_hibernation: int = Field(default=60, ge=0)

@@ -81,6 +81,7 @@ def test_every_command_of_the_house_is_there() -> None:
         *("replica list", "replica outcome", "replica expire"),
         *("approval list", "approval show", "approval request", "approval approve", "approval reject"),
         *("approval execute", "approval expire", "approval policy"),
+        *("job list", "job show", "job open", "action list", "action show", "action enqueue", "agent simulate"),
         *("waste scan", "waste list", "waste show", "waste schedule", "waste keep", "waste delete-due"),
         *("sla report", "sla outages", "sla record", "sla end"),
         *("cluster list", "cluster show", "cluster policy set", "cluster policy show"),

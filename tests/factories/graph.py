@@ -14,6 +14,9 @@ from tests.factories.ways import Way
 FRESH: dict[str, Row] = {"approval_requests": {"action_type": "TERMINATE_ROGUE"}, "scan_runs": {"kind": "waste"}}
 """What keeps a second row from being refused for the first: one request for a deed, one RUNNING run of a kind."""
 
+OVER: Row = {"created_at": NOW, "expires_at": NOW + timedelta(seconds=1)}
+"""The times of an action that has expired."""
+
 
 @dataclass
 class Graph:
@@ -78,6 +81,11 @@ class Graph:
         if (table, state) == ("waste_resources", "SCHEDULED_DELETE"):
             changes["scan_run_id"] = self.complete_scan()
             self.approve_deletion(row_id or self.rows[table]["id"], changes["plan_hash"])
+        if (table, state) == ("agent_actions", "EXPIRED"):
+            changes |= OVER
+        if (table, state) == ("agent_actions", "PICKED_UP") and "leased_until" not in values:
+            self.change(table, row_id, **changes | values)
+            changes = {"leased_until": NOW}  # what is handed out has a lease in force, which is over at once
         if (table, state) == ("ml_models", "GRADUATED"):
             self._try_in_lab(row_id or self.rows[table]["id"])
         return self.change(table, row_id, **changes | values)

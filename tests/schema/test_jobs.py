@@ -59,11 +59,19 @@ def test_a_job_is_completed_after_its_actions_and_gets_no_more(db: Database) -> 
     assert refusal_of(job.ask) == "lc_agent_actions_job"
 
 
-def test_a_job_may_fail_whatever_its_actions_do(db: Database) -> None:
+def test_a_job_may_fail_whatever_its_actions_do_and_gets_no_more(db: Database) -> None:
     job = Job()
     with get_db_session() as session, system_scope(session, "test"):
         job.move(session, "FAILED")
-        job.ask(session)
+    assert refusal_of(job.ask) == "lc_agent_actions_job"
+
+
+def test_a_job_of_which_an_action_failed_is_not_completed(db: Database) -> None:
+    job = Job()
+    with get_db_session() as session, system_scope(session, "test"):
+        job.act(session, "PICKED_UP")
+        job.act(session, "FAILED")
+    assert refusal_of(job.move, "COMPLETED") == "lc_optimization_jobs_completed"
 
 
 def finish(job: Job) -> None:

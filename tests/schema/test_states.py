@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from spothive.database import get_db_session, system_scope
 from spothive.errors import Conflict, IllegalMove, InvalidInput
-from spothive.models import Account, AccountStatus, Base, ScanStatus
+from spothive.models import Account, AccountStatus, ActionStatus, Base, JobStatus, ScanStatus
 from spothive.schema import states
 from spothive.schema.states import StateMachine
 from tests.conftest import Database
@@ -123,7 +123,11 @@ def moves(graph: Graph, guarded: Guarded, row_id: UUID, new: enum.StrEnum, old: 
 
 
 OTHERS: dict[tuple[str, str], tuple[str, ...]] = {
-    ("agent_actions", "PICKED_UP"): ("lc_agent_actions_token",),
+    **{("agent_actions", state): ("lc_agent_actions_ended",) for state in ActionStatus},
+    ("agent_actions", "PICKED_UP"): ("lc_agent_actions_token", "lc_agent_actions_ended"),
+    ("agent_actions", "EXPIRED"): ("lc_agent_actions_late", "lc_agent_actions_ended"),
+    **{("optimization_jobs", state): ("lc_optimization_jobs_ended",) for state in JobStatus},
+    ("optimization_jobs", "COMPLETED"): ("lc_optimization_jobs_completed", "lc_optimization_jobs_ended"),
     **{("scan_runs", state): ("lc_scan_runs_ended",) for state in ScanStatus},
     ("waste_resources", "FLAGGED"): ("lc_waste_resources_flagged",),
     ("waste_resources", "SCHEDULED_DELETE"): ("lc_waste_resources_complete", "lc_waste_resources_approved"),
@@ -152,7 +156,7 @@ def test_refusals_carry_the_rule_and_the_table(db: Database, sample_rows: dict[s
         row_id = put(graph, guarded, guarded.far)
         with graph.way.undone(), pytest.raises(IllegalMove) as caught:
             graph.change(guarded.table, row_id, **entering(guarded.table, guarded.first))
-        moved = {f"lc_{guarded.table}_{guarded.column}_move", "lc_scan_runs_ended"}
+        moved = {f"lc_{guarded.table}_{guarded.column}_move", f"lc_{guarded.table}_ended"}
         assert (caught.value.rule in moved, caught.value.table) == (True, guarded.table)
         with graph.way.undone(), pytest.raises(IllegalMove) as caught:
             born(graph, guarded, guarded.far, 100)

@@ -13,13 +13,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.clock import utc_now
 from spothive.models.base import Base, Timestamped, check, check_each, index_where, json_object
-from spothive.schema.refusal import HasColumns, Refusal, older_than
+from spothive.schema.refusal import HasColumns, Refusal, older_than, rewritten
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
-from spothive.schema.types import Text, TextEnum, UtcDateTime, Whole, utc_timestamp
+from spothive.schema.types import Id, Text, TextEnum, UtcDateTime, Whole, clock_timestamp, utc_timestamp
 
 if TYPE_CHECKING:
     from spothive.models.clusters import Cluster
+
+THE_QUEUE = UUID(int=0)
+"""Lease token of a job that no worker has any more: all its actions are asked for, and it ends with the last one."""
 
 ACTION_HOURS = 1
 """Hours after which an action that nobody has finished is not worth doing any more, unless it says otherwise."""
@@ -95,13 +98,38 @@ def _payload(has: str, names: dict[str, str]) -> str:
     return f"CASE action_type {' '.join(kinds)} END"
 
 
-def _open_actions(job: HasColumns) -> sa.Select[Any]:
+ENDED_ACTIONS = (ActionStatus.COMPLETED, ActionStatus.FAILED, ActionStatus.EXPIRED)
+"""How an action ends; nobody moves it on from there."""
+
+ENDED_JOBS = (JobStatus.COMPLETED, JobStatus.FAILED)
+"""How a job ends."""
+
+_ORDER = ("cluster_id", "action_type", "payload", "idempotency_key")
+"""What an agent was asked for."""
+
+_REPORT = ("lease_token", "attempts", "picked_up_at", "completed_at", "result", "error_message")
+"""What is known of what the agent did."""
+
+
+def _uncompleted_actions(job: HasColumns) -> sa.Select[Any]:
     actions = AgentAction.__table__
     return sa.select(actions.c.id).where(
         actions.c.tenant_id == job.c.tenant_id,
         actions.c.optimization_job_id == job.c.id,
-        actions.c.status.in_((ActionStatus.PENDING, ActionStatus.PICKED_UP)),
+        actions.c.status != ActionStatus.COMPLETED,
     )
+
+
+def _handed_out_wrongly(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that an action is handed out and not counted, not leased, too early or too late."""
+    rightly = sa.and_(
+        new.c.attempts == old.c.attempts + 1,
+        new.c.leased_until > clock_timestamp(),
+        new.c.available_at <= clock_timestamp(),
+        new.c.expires_at > clock_timestamp(),
+    )
+    handed_out = sa.and_(new.c.status == ActionStatus.PICKED_UP, old.c.status == ActionStatus.PENDING)
+    return sa.and_(handed_out, rightly.is_not(sa.true()))  # NULL is no right either: SQLite's REPLACE makes it one
 
 
 def _job_of(action: HasColumns) -> sa.Select[Any]:
@@ -153,9 +181,34 @@ class OptimizationJob(TenantOwned, Timestamped, Base):
                         rule="lc_optimization_jobs_completed",
                         events=("update",),
                         columns=("status",),
-                        when=lambda _, new: sa.and_(new.c.status == JobStatus.COMPLETED, _open_actions(new).exists()),
-                        message="a job is COMPLETED when none of its actions is open any more",
-                    )
+                        when=lambda _, new: sa.and_(
+                            new.c.status == JobStatus.COMPLETED, _uncompleted_actions(new).exists()
+                        ),
+                        message="a job is COMPLETED when all of its actions are",
+                    ),
+                    Refusal(
+                        rule="lc_optimization_jobs_claimed",
+                        events=("update",),
+                        columns=("lease_token",),
+                        when=lambda old, new: sa.and_(
+                            new.c.status == JobStatus.RUNNING,
+                            old.c.lease_token.is_not(None),
+                            new.c.lease_token.is_distinct_from(old.c.lease_token),
+                            old.c.leased_until > clock_timestamp(),
+                            new.c.lease_token != sa.literal(THE_QUEUE, Id),
+                        ),
+                        message="a worker has this job: nobody else takes it before its lease is over",
+                    ),
+                    Refusal(
+                        rule="lc_optimization_jobs_ended",
+                        events=("update",),
+                        columns=("results", "error_message", "started_at", "completed_at"),
+                        when=lambda old, new: sa.and_(
+                            old.c.status.in_(ENDED_JOBS),
+                            rewritten("results", "error_message", "started_at", "completed_at")(old, new),
+                        ),
+                        message="what came of a job that has ended never changes",
+                    ),
                 ]
             }
         },
@@ -213,6 +266,7 @@ class AgentAction(TenantOwned, Timestamped, Base):
             "created_at",
             where="status = 'PENDING'",
         ),
+        index_where("ix_agent_actions_leases", "tenant_id", "leased_until", where="status = 'PICKED_UP'"),
         index_where("ix_agent_actions_expiry", "tenant_id", "expires_at", where="status IN ('PENDING', 'PICKED_UP')"),
         check("expiry", "expires_at > created_at", "an action expires after it was asked for"),
         check(
@@ -251,15 +305,50 @@ class AgentAction(TenantOwned, Timestamped, Base):
                         message="an action that an agent has expires after its lease, not before",
                     ),
                     Refusal(
+                        rule="lc_agent_actions_late",
+                        events=("update",),
+                        columns=("status",),
+                        when=lambda old, new: sa.and_(
+                            new.c.status == ActionStatus.EXPIRED,
+                            old.c.status != ActionStatus.EXPIRED,
+                            sa.not_(older_than(new.c.expires_at, 0)),
+                        ),
+                        message="an action is EXPIRED when its time is over, not before",
+                    ),
+                    Refusal(
+                        rule="lc_agent_actions_handed_out",
+                        events=("update",),
+                        columns=("status",),
+                        when=_handed_out_wrongly,
+                        message=(
+                            "an action is handed out while it is available and has not expired, with a lease in force, "
+                            "and each time is counted"
+                        ),
+                    ),
+                    Refusal(
+                        rule="lc_agent_actions_order",
+                        events=("update",),
+                        columns=_ORDER,
+                        when=lambda old, new: sa.and_(old.c.attempts > 0, rewritten(*_ORDER)(old, new)),
+                        message="what an agent was asked for never changes: ask for something else by another key",
+                    ),
+                    Refusal(
+                        rule="lc_agent_actions_ended",
+                        events=("update",),
+                        columns=_REPORT,
+                        when=lambda old, new: sa.and_(old.c.status.in_(ENDED_ACTIONS), rewritten(*_REPORT)(old, new)),
+                        message="what is known of an action that has ended never changes",
+                    ),
+                    Refusal(
                         rule="lc_agent_actions_job",
                         events=("insert", "update"),
                         columns=("optimization_job_id",),
                         when=lambda _, new: (
-                            _job_of(new).where(OptimizationJob.__table__.c.status == JobStatus.COMPLETED).exists()
+                            _job_of(new).where(OptimizationJob.__table__.c.status.in_(ENDED_JOBS)).exists()
                         ),
-                        # A job being completed at this moment must see this action, or this action its end.
+                        # A job being ended at this moment must see this action, or this action its end.
                         lock=lambda _, new: _job_of(new).with_for_update(read=True),
-                        message="a job that is COMPLETED gets no more actions",
+                        message="a job that has ended gets no more actions",
                     ),
                     Refusal(
                         rule="lc_agent_actions_token",

@@ -9,7 +9,7 @@ from uuid import uuid4
 from spothive.clock import utc_now
 from spothive.models import PLATFORM_TENANT_ID
 from tests.database.refusal_cases.case import FOREIGN_KEY, Act, Case, add, change, remove, walk
-from tests.factories.graph import Graph
+from tests.factories.graph import OVER, Graph
 from tests.factories.lives import NOW, WORKER, entering
 from tests.factories.samples import SEALED_BY, Row
 
@@ -252,13 +252,37 @@ WASTE_AND_APPROVALS: dict[str, Act] = {
 
 
 def _hand_out_again(graph: Graph) -> None:
-    for state in ("PICKED_UP", "PENDING", "PICKED_UP"):  # with the token of the first hand-out
+    for state in ("PICKED_UP", "PENDING"):
         graph.change("agent_actions", **entering("agent_actions", state))
+    again: Row = entering("agent_actions", "PICKED_UP") | {"attempts": 2}
+    graph.change("agent_actions", **again)  # with the token of the first hand-out
 
 
 def _expire_while_leased(graph: Graph) -> None:
     graph.walk("agent_actions", "PICKED_UP", leased_until=utc_now() + timedelta(hours=1))
-    graph.change("agent_actions", **entering("agent_actions", "EXPIRED"))
+    graph.change("agent_actions", **entering("agent_actions", "EXPIRED") | OVER)
+
+
+def _ask_for_something_else(graph: Graph) -> None:
+    graph.walk("agent_actions", "PICKED_UP").change("agent_actions", idempotency_key="another")
+
+
+def _report_again(graph: Graph) -> None:
+    graph.walk("agent_actions", "COMPLETED").change("agent_actions", result={"seconds": 1})
+
+
+def _hand_out_expired(graph: Graph) -> None:
+    graph.change("agent_actions", **OVER)
+    graph.change("agent_actions", **entering("agent_actions", "PICKED_UP"))
+
+
+def _take_a_job_from_its_worker(graph: Graph) -> None:
+    graph.walk("optimization_jobs", "RUNNING", leased_until=utc_now() + timedelta(hours=1))
+    graph.change("optimization_jobs", lease_token=uuid4())
+
+
+def _rewrite_a_job(graph: Graph) -> None:
+    graph.walk("optimization_jobs", "FAILED").change("optimization_jobs", results={"nodes": 3})
 
 
 def _complete_with_open_actions(graph: Graph) -> None:
@@ -291,6 +315,12 @@ JOBS_AND_SLA: dict[str, Act] = {
     "ck_agent_actions_tries": change("agent_actions", attempts=4),
     "lc_agent_actions_lease": _expire_while_leased,
     "lc_agent_actions_token": _hand_out_again,
+    "lc_agent_actions_late": change("agent_actions", **entering("agent_actions", "EXPIRED")),
+    "lc_agent_actions_handed_out": _hand_out_expired,
+    "lc_agent_actions_order": _ask_for_something_else,
+    "lc_agent_actions_ended": _report_again,
+    "lc_optimization_jobs_claimed": _take_a_job_from_its_worker,
+    "lc_optimization_jobs_ended": _rewrite_a_job,
     "lc_agent_actions_job": _ask_of_completed_job,
     "lc_optimization_jobs_completed": _complete_with_open_actions,
     "ck_downtime_logs_duration": change("downtime_logs", duration_seconds=1),

@@ -203,7 +203,7 @@ def test_it_is_for_staff_of_platform(db: Database, world: World, tools: Tools) -
 
 def test_an_unknown_duty_is_answered_by_the_names(db: Database, world: World, tools: Tools) -> None:
     with pytest.raises(
-        InvalidInput, match=r"^no duty is called 'nope': there are leases, expiries, hibernation, risk, "
+        InvalidInput, match=r"^no duty is called 'nope': there are leases, actions, expiries, hibernation, risk, "
     ):
         swept(world, tools, only="nope")
 
@@ -225,7 +225,7 @@ def test_every_duty_of_the_house_is_listed_with_how_it_stands(db: Database, worl
     with settings(SPOTHIVE_SWEEP_MARKET="0"), get_db_session(tenant=world.acme) as session:
         found = {each.duty.name: each for each in list_duties(session, world.admin)}
     assert list(found) == [
-        *("leases", "expiries", "hibernation", "risk", "discovery"),
+        *("leases", "actions", "expiries", "hibernation", "risk", "discovery"),
         *("waste", "rollups", "sealing", "retention", "health", "market"),
     ]
     assert found["market"].next_due is None

@@ -2940,6 +2940,8 @@ CREATE INDEX ix_agent_actions_claim ON agent_actions (tenant_id, cluster_id, pri
 
 CREATE INDEX ix_agent_actions_expiry ON agent_actions (tenant_id, expires_at) WHERE status IN ('PENDING', 'PICKED_UP');
 
+CREATE INDEX ix_agent_actions_leases ON agent_actions (tenant_id, leased_until) WHERE status = 'PICKED_UP';
+
 CREATE INDEX ix_agent_actions_tenant_id_optimization_job_id ON agent_actions (tenant_id, optimization_job_id);
 
 COMMENT ON COLUMN agent_actions.tenant_id IS 'owner of the row';
@@ -4598,7 +4600,7 @@ SET search_path FROM CURRENT AS $guard$
 BEGIN
   IF new.status = 'COMPLETED' AND (EXISTS (SELECT agent_actions.id 
 FROM agent_actions 
-WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status IN ('PENDING', 'PICKED_UP'))) THEN
+WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status != 'COMPLETED')) THEN
     RAISE EXCEPTION 'lc_optimization_jobs_completed' USING ERRCODE = '23514', CONSTRAINT = 'lc_optimization_jobs_completed', TABLE = TG_TABLE_NAME;
   END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
@@ -4608,6 +4610,14 @@ $guard$;
 
 CREATE TRIGGER lc_optimization_jobs_completed BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
 EXECUTE FUNCTION guard_lc_optimization_jobs_completed();
+
+CREATE TRIGGER lc_optimization_jobs_claimed BEFORE UPDATE OF lease_token ON optimization_jobs FOR EACH ROW
+WHEN (new.status = 'RUNNING' AND old.lease_token IS NOT NULL AND new.lease_token IS DISTINCT FROM old.lease_token AND old.leased_until > clock_timestamp() AND new.lease_token != '00000000-0000-0000-0000-000000000000')
+EXECUTE FUNCTION spothive_refuse('lc_optimization_jobs_claimed');
+
+CREATE TRIGGER lc_optimization_jobs_ended BEFORE UPDATE OF results, error_message, started_at, completed_at ON optimization_jobs FOR EACH ROW
+WHEN (old.status IN ('COMPLETED', 'FAILED') AND (old.results IS DISTINCT FROM new.results OR old.error_message IS DISTINCT FROM new.error_message OR old.started_at IS DISTINCT FROM new.started_at OR old.completed_at IS DISTINCT FROM new.completed_at))
+EXECUTE FUNCTION spothive_refuse('lc_optimization_jobs_ended');
 
 REVOKE ALL ON optimization_jobs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -4809,6 +4819,22 @@ CREATE TRIGGER lc_agent_actions_lease BEFORE UPDATE OF status ON agent_actions F
 WHEN (old.status = 'PICKED_UP' AND new.status = 'EXPIRED' AND NOT (old.leased_until < clock_timestamp() - interval '0 hours'))
 EXECUTE FUNCTION spothive_refuse('lc_agent_actions_lease');
 
+CREATE TRIGGER lc_agent_actions_late BEFORE UPDATE OF status ON agent_actions FOR EACH ROW
+WHEN (new.status = 'EXPIRED' AND old.status != 'EXPIRED' AND NOT (new.expires_at < clock_timestamp() - interval '0 hours'))
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_late');
+
+CREATE TRIGGER lc_agent_actions_handed_out BEFORE UPDATE OF status ON agent_actions FOR EACH ROW
+WHEN (new.status = 'PICKED_UP' AND old.status = 'PENDING' AND (new.attempts = old.attempts + 1 AND new.leased_until > clock_timestamp() AND new.available_at <= clock_timestamp() AND new.expires_at > clock_timestamp()) IS NOT true)
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_handed_out');
+
+CREATE TRIGGER lc_agent_actions_order BEFORE UPDATE OF cluster_id, action_type, payload, idempotency_key ON agent_actions FOR EACH ROW
+WHEN (old.attempts > 0 AND (old.cluster_id IS DISTINCT FROM new.cluster_id OR old.action_type IS DISTINCT FROM new.action_type OR old.payload IS DISTINCT FROM new.payload OR old.idempotency_key IS DISTINCT FROM new.idempotency_key))
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_order');
+
+CREATE TRIGGER lc_agent_actions_ended BEFORE UPDATE OF lease_token, attempts, picked_up_at, completed_at, result, error_message ON agent_actions FOR EACH ROW
+WHEN (old.status IN ('COMPLETED', 'FAILED', 'EXPIRED') AND (old.lease_token IS DISTINCT FROM new.lease_token OR old.attempts IS DISTINCT FROM new.attempts OR old.picked_up_at IS DISTINCT FROM new.picked_up_at OR old.completed_at IS DISTINCT FROM new.completed_at OR old.result IS DISTINCT FROM new.result OR old.error_message IS DISTINCT FROM new.error_message))
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_ended');
+
 CREATE OR REPLACE FUNCTION guard_lc_agent_actions_job() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$
 BEGIN
@@ -4817,7 +4843,7 @@ FROM optimization_jobs
 WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id FOR SHARE) AS locked;
   IF EXISTS (SELECT optimization_jobs.id 
 FROM optimization_jobs 
-WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status = 'COMPLETED') THEN
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status IN ('COMPLETED', 'FAILED')) THEN
     RAISE EXCEPTION 'lc_agent_actions_job' USING ERRCODE = '23514', CONSTRAINT = 'lc_agent_actions_job', TABLE = TG_TABLE_NAME;
   END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;

@@ -1915,6 +1915,8 @@ CREATE INDEX ix_agent_actions_claim ON agent_actions (tenant_id, cluster_id, pri
 
 CREATE INDEX ix_agent_actions_expiry ON agent_actions (tenant_id, expires_at) WHERE status IN ('PENDING', 'PICKED_UP');
 
+CREATE INDEX ix_agent_actions_leases ON agent_actions (tenant_id, leased_until) WHERE status = 'PICKED_UP';
+
 CREATE INDEX ix_agent_actions_tenant_id_optimization_job_id ON agent_actions (tenant_id, optimization_job_id);
 
 CREATE TABLE api_usage (
@@ -2972,8 +2974,16 @@ BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_key'); END;
 CREATE TRIGGER lc_optimization_jobs_completed BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
 WHEN new.status = 'COMPLETED' AND (EXISTS (SELECT agent_actions.id 
 FROM agent_actions 
-WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status IN ('PENDING', 'PICKED_UP')))
+WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status != 'COMPLETED'))
 BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_completed'); END;
+
+CREATE TRIGGER lc_optimization_jobs_claimed BEFORE UPDATE OF lease_token ON optimization_jobs FOR EACH ROW
+WHEN new.status = 'RUNNING' AND old.lease_token IS NOT NULL AND new.lease_token IS NOT old.lease_token AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token != '00000000000000000000000000000000'
+BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_claimed'); END;
+
+CREATE TRIGGER lc_optimization_jobs_ended BEFORE UPDATE OF results, error_message, started_at, completed_at ON optimization_jobs FOR EACH ROW
+WHEN old.status IN ('COMPLETED', 'FAILED') AND (old.results IS NOT new.results OR old.error_message IS NOT new.error_message OR old.started_at IS NOT new.started_at OR old.completed_at IS NOT new.completed_at)
+BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_ended'); END;
 
 CREATE TRIGGER lc_scan_units_status_first BEFORE INSERT ON scan_units FOR EACH ROW
 WHEN (new.status NOT IN ('PENDING'))
@@ -3129,16 +3139,32 @@ CREATE TRIGGER lc_agent_actions_lease BEFORE UPDATE OF status ON agent_actions F
 WHEN old.status = 'PICKED_UP' AND new.status = 'EXPIRED' AND (old.leased_until < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-0 hours')) = 0
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_lease'); END;
 
+CREATE TRIGGER lc_agent_actions_late BEFORE UPDATE OF status ON agent_actions FOR EACH ROW
+WHEN new.status = 'EXPIRED' AND old.status != 'EXPIRED' AND (new.expires_at < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-0 hours')) = 0
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_late'); END;
+
+CREATE TRIGGER lc_agent_actions_handed_out BEFORE UPDATE OF status ON agent_actions FOR EACH ROW
+WHEN new.status = 'PICKED_UP' AND old.status = 'PENDING' AND (new.attempts = old.attempts + 1 AND new.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.available_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.expires_at > strftime('%Y-%m-%d %H:%M:%f000', 'now')) IS NOT 1
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_handed_out'); END;
+
+CREATE TRIGGER lc_agent_actions_order BEFORE UPDATE OF cluster_id, action_type, payload, idempotency_key ON agent_actions FOR EACH ROW
+WHEN old.attempts > 0 AND (old.cluster_id IS NOT new.cluster_id OR old.action_type IS NOT new.action_type OR old.payload IS NOT new.payload OR old.idempotency_key IS NOT new.idempotency_key)
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_order'); END;
+
+CREATE TRIGGER lc_agent_actions_ended BEFORE UPDATE OF lease_token, attempts, picked_up_at, completed_at, result, error_message ON agent_actions FOR EACH ROW
+WHEN old.status IN ('COMPLETED', 'FAILED', 'EXPIRED') AND (old.lease_token IS NOT new.lease_token OR old.attempts IS NOT new.attempts OR old.picked_up_at IS NOT new.picked_up_at OR old.completed_at IS NOT new.completed_at OR old.result IS NOT new.result OR old.error_message IS NOT new.error_message)
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_ended'); END;
+
 CREATE TRIGGER lc_agent_actions_job_insert BEFORE INSERT ON agent_actions FOR EACH ROW
 WHEN EXISTS (SELECT optimization_jobs.id 
 FROM optimization_jobs 
-WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status = 'COMPLETED')
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status IN ('COMPLETED', 'FAILED'))
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_job'); END;
 
 CREATE TRIGGER lc_agent_actions_job_update BEFORE UPDATE OF optimization_job_id ON agent_actions FOR EACH ROW
 WHEN EXISTS (SELECT optimization_jobs.id 
 FROM optimization_jobs 
-WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status = 'COMPLETED')
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status IN ('COMPLETED', 'FAILED'))
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_job'); END;
 
 CREATE TRIGGER lc_agent_actions_token BEFORE UPDATE OF status, lease_token ON agent_actions FOR EACH ROW

@@ -26,6 +26,7 @@ from spothive.operations.sweeps.having import (
     has_late_approvals,
     has_late_replicas,
 )
+from spothive.operations.sweeps.queues import look_after_queues
 from spothive.operations.sweeps.retention import delete_old_rows
 from spothive.operations.sweeps.work import Work
 from spothive.settings import get_settings
@@ -123,6 +124,7 @@ def check_all_parts(work: Work) -> None:
 
 DUTIES: Final = (
     Duty("leases", "end what dead processes left under way", end_what_is_dead, each_tenant=True),
+    Duty("actions", "give back what dead agents had, end actions and jobs", look_after_queues, each_tenant=True),
     Duty("expiries", "end approvals and replicas past their time", end_what_is_over, each_tenant=True),
     Duty("hibernation", "put clusters to sleep and wake them", apply_schedules, each_tenant=True),
     Duty("risk", "tidy pools whose block is over", tidy_all_pools, each_tenant=False),

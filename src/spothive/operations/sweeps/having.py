@@ -6,20 +6,25 @@ tenant, or one of those few rows. It may find too much, never too little: the ve
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, exists, literal_column, select
+from sqlalchemy import ColumnElement, exists, literal_column, or_, select
 
 from spothive.models import (
     Account,
+    ActionStatus,
+    AgentAction,
     ApprovalRequest,
     ApprovalStatus,
+    Cluster,
     ExperimentStatus,
     HibernationSchedule,
     Instance,
     LabExperiment,
+    OptimizationJob,
     ScanRun,
     ScanStatus,
     Tenant,
 )
+from spothive.operations.jobs.overdue import is_dead_job, is_silent
 from spothive.schema.types import clock_timestamp
 
 
@@ -61,6 +66,29 @@ def has_dead_experiments() -> ColumnElement[bool]:
         LabExperiment.status == ExperimentStatus.RUNNING,
         LabExperiment.leased_until <= clock_timestamp(),
     )
+
+
+def has_overdue_actions() -> ColumnElement[bool]:
+    """Actions that wait and have expired, or that are leased and whose leases are over."""
+    # Literally as the indexes say it, see above.
+    pending: ColumnElement[str] = literal_column(f"'{ActionStatus.PENDING}'")
+    picked_up: ColumnElement[str] = literal_column(f"'{ActionStatus.PICKED_UP}'")
+    mine = AgentAction.tenant_id == Tenant.id
+    now = select(clock_timestamp()).scalar_subquery()  # once a statement, so that an index can be asked for it
+    is_open = AgentAction.status.in_([pending, picked_up])
+    expired = exists().where(mine, is_open, AgentAction.status == pending, AgentAction.expires_at < now)
+    dead = exists().where(mine, AgentAction.status == picked_up, AgentAction.leased_until < now)
+    return or_(expired, dead)
+
+
+def has_dead_jobs() -> ColumnElement[bool]:
+    """Jobs that wait for nobody any more."""
+    return exists().where(OptimizationJob.tenant_id == Tenant.id, is_dead_job())
+
+
+def has_silent_agents() -> ColumnElement[bool]:
+    """Clusters whose agents were there, and are silent."""
+    return exists().where(Cluster.tenant_id == Tenant.id, is_silent())
 
 
 def has_schedules() -> ColumnElement[bool]:

@@ -1,0 +1,178 @@
+"""Jobs, actions and the agent that pretends, at the command line."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from threading import Event, Thread
+from typing import get_args
+from uuid import UUID
+
+import pytest
+
+from spothive.cli.jobs import actions, jobs
+from spothive.database import ActionStatus, ActionType, AgentAction, ApiKey, Cluster, JobStatus, get_db_session
+from spothive.operations.identity import find_actor
+from spothive.operations.jobs import finish_job, start_job
+from spothive.queue import Order, enqueue
+from tests.cli.conftest import Spothive, audited
+from tests.conftest import Database, settings
+from tests.factories import make_account, make_cluster
+from tests.watching import rows_of
+
+ACME = ("--tenant", "acme", "--as", "acme-client")
+NODE = ("--cluster", "shop", "--payload", '{"node": "n"}', *ACME)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPOTHIVE_ACTION_BACKOFF", "0")
+
+
+@pytest.fixture
+def shop(people: Database) -> Database:
+    """Give acme the cluster shop."""
+    acme = find_actor("acme-client", "acme")[1]
+    make_cluster(acme, make_account(acme, "main").id, "shop")
+    return people
+
+
+def ask(number: int) -> None:
+    """Ask the agent of shop for so many actions."""
+    [cluster] = rows_of(Cluster)
+    with get_db_session(tenant=cluster["tenant_id"]) as session:
+        for key in range(number):
+            enqueue(session, Order(cluster["id"], ActionType.CORDON_NODE, {"node": "n"}, str(key)))
+
+
+def test_the_words_are_those_of_the_database() -> None:
+    assert list(get_args(actions.Status)) == list(ActionStatus)
+    assert list(get_args(jobs.Status)) == list(JobStatus)
+
+
+def test_an_action_is_asked_for_once_by_a_key_and_found(shop: Database, done: Spothive) -> None:
+    made = done("action", "enqueue", "CORDON_NODE", *NODE, "--key", "k", "--priority", "2", "--json").json
+    again = done("action", "enqueue", "CORDON_NODE", *NODE, "--key", "k")
+    assert made["id"] in again.words
+    assert "is PENDING" in again.words
+    assert len(audited("action.enqueued")) == 1
+    other = done("action", "enqueue", "DRAIN_NODE", *NODE, "--json").json
+    page = done("action", "list", "--limit", "1", *ACME, "--json").json
+    assert [row["id"] for row in page["actions"]] == [other["id"]]
+    rest = done("action", "list", "--before", page["next"], "--cluster", "shop", *ACME, "--json").json
+    assert ([row["id"] for row in rest["actions"]], rest["next"]) == ([made["id"]], None)
+    shown = done("action", "show", made["id"], *ACME)
+    assert '{"node": "n"}' in shown.words
+    assert "0/3" in done("action", "list", "--status", "PENDING", *ACME).words
+    assert done("action", "list", "--status", "FAILED", *ACME).out == "no agent was asked for anything\n"
+    assert "more: --before" in done("action", "list", "--limit", "1", *ACME).words
+
+
+def test_what_is_wrong_is_said_by_name(shop: Database, refused: Callable[..., str]) -> None:
+    for words, said in (
+        (("--cluster", "shop", "--payload", "{}"), "CORDON_NODE needs node in its payload: node is missing"),
+        (("--cluster", "shop", "--payload", "[]"), "--payload: '[]' is no JSON object: write for example"),
+        (("--cluster", "nope", "--payload", '{"node": "n"}'), "no cluster is called 'nope'"),
+        ((*NODE[:4], "--job", "x"), "'x' is no id: copy it from spothive job list"),
+        ((*NODE[:4], "--expires-in", "0s"), "an action expires after it is available"),
+        ((*NODE[:4], "--expires-in", "soon"), "--expires-in: 'soon' is no time"),
+    ):
+        assert refused("action", "enqueue", "CORDON_NODE", *words, *ACME).startswith(said)
+    said = refused("action", "enqueue", "REBOOT", *NODE)
+    assert said.startswith("no action is called 'REBOOT': there are EVICT_POD, CORDON_NODE,")
+    assert refused("agent", "simulate", "--cluster", "nope", *ACME).startswith("no cluster is called 'nope'")
+    assert refused("agent", "simulate", "--cluster", "shop", "--workers", "0", *ACME).startswith("1 to 64 workers")
+    assert rows_of(ApiKey, revoked_at=None) == []
+
+
+def test_a_job_is_opened_listed_and_shown_with_its_actions(shop: Database, done: Spothive) -> None:
+    job = done("job", "open", "--cluster", "shop", *ACME, "--json").json
+    actor, acme = find_actor("acme-client", "acme")
+    with get_db_session(tenant=acme) as session:
+        lease = start_job(session, actor, UUID(job["id"]))
+    done("action", "enqueue", "CORDON_NODE", *NODE, "--job", job["id"])
+    with get_db_session(tenant=acme) as session:
+        finish_job(session, actor, lease, results={"nodes": 1})
+    shown = done("job", "show", job["id"], *ACME)
+    assert "1 PENDING" in shown.words
+    assert f"spothive action list --job {job['id']}" in shown.words
+    assert "RUNNING" in done("job", "list", "--status", "RUNNING", "--cluster", "shop", *ACME).words
+    assert len(done("action", "list", "--job", job["id"], *ACME, "--json").json["actions"]) == 1
+    done("agent", "simulate", "--cluster", "shop", "--seconds", "0", *ACME)
+    facts = done("job", "show", job["id"], *ACME, "--json").json
+    assert (facts["status"], facts["actions"], facts["results"]) == ("COMPLETED", {"COMPLETED": 1}, {"nodes": 1})
+    assert done("job", "list", "--status", "QUEUED", *ACME).out == "no job was opened\n"
+
+
+def test_a_simulated_agent_empties_the_queue_and_its_key_is_revoked(shop: Database, done: Spothive) -> None:
+    ask(12)
+    told = done("agent", "simulate", "--cluster", "shop", "--workers", "3", "--seconds", "0", *ACME, "--json").json
+    workers = told["workers"]
+    assert (told["stopped"], [row["worker"] for row in workers]) == (False, [1, 2, 3])
+    assert (sum(row["completed"] for row in workers), sum(row["stale"] for row in workers)) == (12, 0)
+    assert {row["status"].value for row in rows_of(AgentAction)} == {"COMPLETED"}
+    [key] = rows_of(ApiKey)
+    assert (key["scopes"], key["revoked_reason"]) == (["agent"], "the simulation has ended")
+    again = done("agent", "simulate", "--cluster", "shop", *ACME)
+    assert again.out.endswith("0 actions finished\n")
+
+
+def test_what_goes_wrong_is_tried_until_it_has_failed(shop: Database, done: Spothive) -> None:
+    done("action", "enqueue", "CORDON_NODE", *NODE, "--tries", "2")
+    words = ("--seconds", "0.01", "--fail-rate", "1", "--batch", "5", "--lease", "30")
+    [row] = done("agent", "simulate", "--cluster", "shop", *words, *ACME, "--json").json["workers"]
+    assert (row["claimed"], row["completed"], row["retried"], row["failed"]) == (2, 0, 1, 1)
+    assert rows_of(AgentAction)[0]["error_message"] == "simulated: it went wrong"
+
+
+def test_leases_are_extended_while_a_batch_is_worked_on(shop: Database, done: Spothive) -> None:
+    ask(3)
+    words = ("--seconds", "0.01", "--batch", "3", "--lease", "1")
+    [row] = done("agent", "simulate", "--cluster", "shop", *words, *ACME, "--json").json["workers"]
+    assert (row["completed"], row["lost"]) == (3, 0)
+    assert row["extended"] >= 3
+
+
+def test_an_agent_s_own_key_is_used_if_there_is_one(
+    shop: Database, done: Spothive, refused: Callable[..., str]
+) -> None:
+    made = done("apikey", "create", "agent", "--cluster", "main/shop", *ACME, "--json").json
+    done("action", "enqueue", "CORDON_NODE", *NODE)
+    with settings(SPOTHIVE_AGENT_KEY=made["key"]):
+        ran = done("agent", "simulate", "--cluster", "shop", "--seconds", "0", *ACME)
+    assert "1 action finished" in ran.words
+    [key] = rows_of(ApiKey)
+    assert (key["revoked_at"], key["last_used_at"] is not None) == (None, True)
+    acme = find_actor("acme-client", "acme")[1]
+    make_cluster(acme, make_account(acme, "other").id, "other")
+    with settings(SPOTHIVE_AGENT_KEY=made["key"]):
+        said = refused("agent", "simulate", "--cluster", "other", *ACME)
+    assert said == "SPOTHIVE_AGENT_KEY is not the key of the agent of other: unset it, and one is made"
+    with settings(SPOTHIVE_AGENT_KEY="sh_agent_nonsense"):
+        said = refused("agent", "simulate", "--cluster", "shop", *ACME)
+    assert said.startswith("this API key is not valid")
+    assert "nonsense" not in said
+
+
+def test_ctrl_c_gives_back_what_is_under_way(shop: Database, done: Spothive) -> None:
+    ask(1)
+    over = Event()
+
+    def interrupt() -> None:
+        while not over.wait(0.05):
+            if rows_of(AgentAction)[0]["status"] is ActionStatus.PICKED_UP:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    interrupting = Thread(target=interrupt)
+    interrupting.start()
+    try:
+        ran = done("agent", "simulate", "--cluster", "shop", "--seconds", "3600", "--forever", *ACME)
+    finally:
+        over.set()
+        interrupting.join()
+    assert ran.out.endswith("0 actions finished, stopped before the queue was empty\n")
+    [row] = rows_of(AgentAction)
+    assert (row["status"], row["error_message"]) == ("PENDING", "the agent was stopped before it was done")
+    assert rows_of(ApiKey)[0]["revoked_at"] is not None
