@@ -82,6 +82,8 @@ def test_every_command_of_the_house_is_there() -> None:
         *("approval list", "approval show", "approval request", "approval approve", "approval reject"),
         *("approval execute", "approval expire", "approval policy"),
         *("waste scan", "waste list", "waste show", "waste schedule", "waste keep", "waste delete-due"),
+        *("notify list", "notify read", "notify preferences", "notify set", "notify zone", "notify mails"),
+        *("notify send", "notify test"),
         *("sla report", "sla outages", "sla record", "sla end"),
         *("cluster list", "cluster show", "cluster policy set", "cluster policy show"),
         *("cluster template create", "cluster template list", "cluster template default", "cluster template delete"),

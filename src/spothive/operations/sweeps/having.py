@@ -12,6 +12,8 @@ from spothive.models import (
     Account,
     ApprovalRequest,
     ApprovalStatus,
+    EmailDigestEntry,
+    EmailLog,
     ExperimentStatus,
     HibernationSchedule,
     Instance,
@@ -20,6 +22,7 @@ from spothive.models import (
     ScanStatus,
     Tenant,
 )
+from spothive.operations.notifications import digests, outbox
 from spothive.schema.types import clock_timestamp
 
 
@@ -71,3 +74,15 @@ def has_schedules() -> ColumnElement[bool]:
 def has_accounts() -> ColumnElement[bool]:
     """Accounts, of whatever status."""
     return exists().where(Account.tenant_id == Tenant.id)
+
+
+def has_due_digests() -> ColumnElement[bool]:
+    """Events whose digest's time has come."""
+    due = EmailDigestEntry.scheduled_for <= clock_timestamp()
+    return exists().where(EmailDigestEntry.tenant_id == Tenant.id, digests.is_waiting(), due)
+
+
+def has_waiting_mails() -> ColumnElement[bool]:
+    """Mails that are to be sent now."""
+    due = EmailLog.next_attempt_at <= clock_timestamp()
+    return exists().where(EmailLog.tenant_id == Tenant.id, outbox.is_waiting(), due)

@@ -17,8 +17,10 @@ from spothive.models import (
     AccountLog,
     ApiUsage,
     DeliveryStatus,
+    EmailDigestEntry,
     EmailLog,
     LoginHistory,
+    Notice,
     ResourceType,
     ScanUnit,
     SessionLog,
@@ -63,6 +65,10 @@ class Shelf:
 SHELVES: Final = (
     Shelf(ApiUsage, ApiUsage.timestamp, "keep_api_usage"),
     Shelf(EmailLog, EmailLog.created_at, "keep_deliveries", EmailLog.status != DeliveryStatus.PENDING),
+    Shelf(
+        EmailDigestEntry, EmailDigestEntry.created_at, "keep_deliveries", EmailDigestEntry.included_in_digest.is_(True)
+    ),
+    Shelf(Notice, Notice.created_at, "keep_notices", Notice.read_at.is_not(None)),
     Shelf(WebhookLog, WebhookLog.created_at, "keep_deliveries", WebhookLog.status != DeliveryStatus.PENDING),
     Shelf(SystemLog, SystemLog.timestamp, "keep_system_logs"),
     Shelf(SessionLog, SessionLog.expires_at, "keep_sessions"),
