@@ -104,7 +104,7 @@ def compose(mail: Mail, sender: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = f"spothive <{sender}>"
     message["To"] = mail.recipient
-    message["Subject"] = " ".join(plain(mail.subject).split())[:_SUBJECT_MAX] or "spothive"
+    message["Subject"] = _one_line(mail.subject)[:_SUBJECT_MAX] or "spothive"
     message["Date"] = format_datetime(mail.date)
     message["Message-ID"] = mail.message_id
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answering machine replies
@@ -115,6 +115,11 @@ def compose(mail: Mail, sender: str) -> EmailMessage:
 def plain(text: str) -> str:
     """Return ``text`` with a space for whatever controls a header, a terminal or the direction of writing."""
     return "".join(char if char == "\n" or not _controls(char) else " " for char in text)
+
+
+def _one_line(text: str) -> str:
+    """Return a subject; what looks like an encoded word (RFC 2047) would be decoded, line ends and all, and written."""
+    return " ".join(plain(text).replace("=?", "= ?").split())
 
 
 def _controls(char: str) -> bool:
