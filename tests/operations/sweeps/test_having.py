@@ -20,6 +20,8 @@ from tests.watching import explained
     [
         (having.has_dead_scans, "scan_runs", "uq_scan_runs_running"),
         (having.has_late_replicas, "instances", "replica"),
+        (having.has_due_digests, "email_digest_queue", "ix_email_digest_queue_due"),
+        (having.has_waiting_mails, "email_logs", "ix_email_logs_waiting"),
     ],
 )
 def test_an_index_of_few_rows_is_used(db: Database, has: Callable[[], Any], table: str, index: str) -> None:

@@ -25,7 +25,7 @@ from spothive.operations.actor import Actor
 from spothive.operations.identity.permissions import Action, require
 from spothive.operations.notifications.digest_times import next_digest
 from spothive.operations.notifications.letters import digest_subject
-from spothive.operations.notifications.mail_rows import digest_id_of, new_mail
+from spothive.operations.notifications.mail_rows import digest_id_of, new_mail, waits_for_digest
 from spothive.operations.notifications.preferences import present, put_off, wishes_of
 from spothive.operations.sessions import Sessions
 from spothive.schema.types import clock_timestamp
@@ -111,7 +111,7 @@ def queue_digest(session: TenantSession, user_id: UUID) -> Digests:
         )
         return Digests(dropped=int(gone.rowcount))
     message_id = digest_id_of(user_id, scheduled_for)
-    if session.scalar(select(EmailLog.id).where(EmailLog.message_id == message_id)) is not None:
+    if _is_written(session, message_id):
         return Digests(late=_put_off(session, user, now))
     entries = _include(session, user_id, scheduled_for)
     session.add(_digest(session, user, entries, message_id, now))
@@ -119,20 +119,18 @@ def queue_digest(session: TenantSession, user_id: UUID) -> Digests:
     return Digests(written=1, entries=len(entries))
 
 
-def is_waiting() -> ColumnElement[bool]:
-    """Return the condition under which an entry is in no digest yet, in the words of the index over these."""
-    waiting: ColumnElement[bool] = ~EmailDigestEntry.included_in_digest
-    return waiting
-
-
 def _due(user_id: UUID, by: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (EmailDigestEntry.user_id == user_id, is_waiting(), EmailDigestEntry.scheduled_for <= by)
+    return (EmailDigestEntry.user_id == user_id, waits_for_digest(), EmailDigestEntry.scheduled_for <= by)
 
 
 def _users_with_due(session: TenantSession) -> Sequence[UUID]:
-    due = (is_waiting(), EmailDigestEntry.scheduled_for <= clock_timestamp())
+    due = (waits_for_digest(), EmailDigestEntry.scheduled_for <= clock_timestamp())
     query = select(EmailDigestEntry.user_id).where(*due).distinct().order_by(EmailDigestEntry.user_id)
     return session.scalars(query).all()
+
+
+def _is_written(session: TenantSession, message_id: str) -> bool:
+    return session.scalar(select(EmailLog.id).where(EmailLog.message_id == message_id)) is not None
 
 
 def _put_off(session: TenantSession, user: User, now: datetime) -> int:
@@ -176,9 +174,8 @@ def _digest(session: TenantSession, user: User, entries: Sequence[Any], message_
 
 def _named(session: TenantSession, newest: Sequence[Any]) -> list[dict[str, str]]:
     query = select(EmailDigestEntry.id, EmailDigestEntry.event_data)
-    data: dict[UUID, Any] = dict(
-        session.execute(query.where(EmailDigestEntry.id.in_([entry.id for entry in newest]))).tuples().all()
-    )
+    query = query.where(EmailDigestEntry.id.in_([entry.id for entry in newest]))
+    data: dict[UUID, Any] = {row_id: told for row_id, told in session.execute(query)}  # noqa: C416 - a Row is no pair to mypy
     named = []
     for entry in newest:
         told, link = data[entry.id], data[entry.id].get("link") or ""

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, literal_column
+
 from spothive.models import EmailLog, EmailProvider, NoticeEvent
 from spothive.schema.types import new_id
 from spothive.settings import get_settings
@@ -22,6 +24,12 @@ def message_id_of(mail_id: UUID) -> str:
 def digest_id_of(user_id: UUID, scheduled_for: datetime) -> str:
     """Return the Message-ID of a user's digest for a time: there is one at most, which a unique index sees to."""
     return f"<digest.{user_id.hex}.{scheduled_for:%Y%m%dT%H%M%SZ}@{_DOMAIN}>"
+
+
+def waits_for_digest() -> ColumnElement[bool]:
+    """Return the condition under which an event is in no digest yet, in the very words of the index over these."""
+    waiting: ColumnElement[bool] = literal_column("NOT included_in_digest")
+    return waiting
 
 
 def new_mail(

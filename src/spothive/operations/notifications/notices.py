@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -79,13 +79,11 @@ def mark_read(session: TenantSession, actor: Actor, notice_id: UUID | None = Non
         if session.scalar(select(Notice.id).where(*mine)) is None:
             msg = f"no notice of yours has the id {called!r}: see `spothive notify list`"
             raise NotFound(msg)
-    marked: Any = session.execute(
-        update(Notice).where(*mine, Notice.read_at.is_(None)).values(read_at=clock_timestamp()),
-        execution_options={"synchronize_session": "fetch"},
-    )
-    if marked.rowcount:
-        record(session, actor, _READ, called, ResourceType.NOTICE, after={"read": marked.rowcount})
-    return int(marked.rowcount)
+    mark = update(Notice).where(*mine, Notice.read_at.is_(None)).values(read_at=clock_timestamp())
+    marked = len(session.execute(mark.returning(Notice.id), execution_options={"synchronize_session": False}).all())
+    if marked:
+        record(session, actor, _READ, called, ResourceType.NOTICE, after={"read": marked})
+    return marked
 
 
 def _part(session: TenantSession, actor: Actor, which: str, limit: int, before: str | None) -> Page[Notice]:

@@ -17,6 +17,7 @@ from spothive.operations.audit import record
 from spothive.operations.identity.permissions import Action, require
 from spothive.operations.notifications.defaults import Wishes, default_wishes
 from spothive.operations.notifications.digest_times import find_zone, next_digest
+from spothive.operations.notifications.mail_rows import waits_for_digest
 from spothive.schema.types import clock_timestamp
 
 EVENTS: Final = tuple(event for event in NoticeEvent if event is not NoticeEvent.DIGEST_WEEKLY)
@@ -179,7 +180,7 @@ def _waiting(user: User, events: Collection[NoticeEvent]) -> tuple[Any, ...]:
     return (
         EmailDigestEntry.user_id == user.id,
         EmailDigestEntry.event_type.in_(sorted(events)),
-        EmailDigestEntry.included_in_digest.is_(False),
+        waits_for_digest(),
     )
 
 

@@ -22,7 +22,8 @@ from spothive.models import (
     ScanStatus,
     Tenant,
 )
-from spothive.operations.notifications import digests, outbox
+from spothive.operations.notifications import outbox
+from spothive.operations.notifications.mail_rows import waits_for_digest
 from spothive.schema.types import clock_timestamp
 
 
@@ -79,7 +80,7 @@ def has_accounts() -> ColumnElement[bool]:
 def has_due_digests() -> ColumnElement[bool]:
     """Events whose digest's time has come."""
     due = EmailDigestEntry.scheduled_for <= clock_timestamp()
-    return exists().where(EmailDigestEntry.tenant_id == Tenant.id, digests.is_waiting(), due)
+    return exists().where(EmailDigestEntry.tenant_id == Tenant.id, waits_for_digest(), due)
 
 
 def has_waiting_mails() -> ColumnElement[bool]:
