@@ -39,6 +39,7 @@ def test_what_is_due_becomes_one_mail_and_is_never_mailed_again(world: World) ->
     (mail,) = rows_of(EmailLog, user_id=world.udo.user_id)
     assert (mail["event_type"], mail["template_name"]) == ("digest.weekly", "digest_daily")
     assert mail["message_id"] == digest_id_of(world.udo.user_id, digest_time())
+    assert len(f"Message-ID: {mail['message_id']}") <= 78, "some mail programs read no folded one"
     assert mail["event_data"]["counts"] == {"waste.flagged": 2, "downtime.recorded": 1}
     waiting = [row["id"] for row in rows_of(EmailDigestEntry) if not row["included_in_digest"]]
     assert waiting == later

@@ -8,7 +8,7 @@ import pytest
 
 from spothive.database import get_db_session
 from spothive.errors import ConfigurationError
-from spothive.gateways.mail import Mailer, MailRefused, MailServerUnusable
+from spothive.gateways.mail import Mail, Mailer, MailRefused, MailServerUnusable
 from spothive.models import AuditLog, EmailLog, NoticeEvent
 from spothive.operations.notifications import tell
 from spothive.operations.sweeps import Outcome, Tools
@@ -40,7 +40,7 @@ def test_mails_of_every_tenant_are_sent(waiting: World, tools: Tools) -> None:
 
 
 def test_a_server_that_takes_none_is_asked_once_for_all_tenants(waiting: World, tools: Tools) -> None:
-    tried = []
+    tried: list[Mail] = []
     down = MailServerUnusable("mail.acme.io:587 cannot be used: refused")
     post = PostOffice(closed=down, before=tried.append)
     run = did(waiting, with_post(tools, post), "mails")

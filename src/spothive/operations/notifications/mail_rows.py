@@ -18,12 +18,15 @@ _DOMAIN: Final = "spothive.invalid"
 
 def message_id_of(mail_id: UUID) -> str:
     """Return the Message-ID of the mail whose row this is."""
-    return f"<mail.{mail_id.hex}@{_DOMAIN}>"
+    return f"<m.{mail_id.hex}@{_DOMAIN}>"
 
 
 def digest_id_of(user_id: UUID, scheduled_for: datetime) -> str:
-    """Return the Message-ID of a user's digest for a time: there is one at most, which a unique index sees to."""
-    return f"<digest.{user_id.hex}.{scheduled_for:%Y%m%dT%H%M%SZ}@{_DOMAIN}>"
+    """Return the Message-ID of a user's digest for a time: there is one at most, which a unique index sees to.
+
+    The time is in seconds since 1970; with its name, such a header fits into the 78 characters of a line.
+    """
+    return f"<d.{user_id.hex}.{round(scheduled_for.timestamp())}@{_DOMAIN}>"
 
 
 def waits_for_digest() -> ColumnElement[bool]:
