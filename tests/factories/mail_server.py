@@ -147,7 +147,10 @@ async def _end(server: asyncio.Server) -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    await asyncio.sleep(0)  # transports say goodbye in the next turn
+    loop = asyncio.get_running_loop()
+    turned = loop.create_future()
+    loop.call_soon(turned.set_result, None)
+    await turned  # transports say goodbye in the next turn
 
 
 @dataclass(frozen=True)
