@@ -94,7 +94,7 @@ def test_mails_are_sent_and_what_became_of_them_is_shown(
     assert [row["status"] for row in mine] == ["pending", "pending"]
     server.to_recipient[mine[0]["to"]] = "550 no such user"
     assert done("notify", "send", *CLIENT).out == (
-        "0 digests written, of 0 events\n4 mails sent, 0 to be tried again, 2 given up\n"
+        "digests: 0 written, of 0 events\nmails: 4 sent, 0 to be tried again, 2 given up\n"
     )
     mine = done("notify", "mails", *USER).words
     assert "failed" in mine

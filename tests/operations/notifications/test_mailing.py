@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from spothive.clock import utc_now
 from spothive.database import User, get_db_session
@@ -16,10 +16,11 @@ from spothive.gateways.mail import MailDeferred, MailRefused, MailServerUnusable
 from spothive.models import AuditLog, EmailLog
 from spothive.operations.notifications import find_mail, list_mails, outbox, queue_test_mail, send_mails
 from spothive.operations.notifications.mail_rows import message_id_of
+from tests.conftest import Database
 from tests.factories.mail_server import HOST, mail_server, text_of
 from tests.operations.conftest import World, audited
 from tests.operations.notifications.mailing import PostOffice, let_pass, send, set_mail, tell_acme
-from tests.watching import rows_of, statements
+from tests.watching import explained_all, rows_of, statements
 
 ANNA, LENA, UDO = "anna@acme.io", "lena@acme.io", "udo@acme.io"
 DOWN = MailServerUnusable("mail.acme.io cannot be used: refused")
@@ -45,10 +46,10 @@ def test_what_was_committed_is_sent_once_by_a_real_server(world: World) -> None:
     assert (sent["status"], sent["provider"], sent["attempts"], sent["next_attempt_at"]) == ("sent", "smtp", 1, None)
     assert sent["message_id"] == message_id_of(sent["id"]) == server.message_ids[0]
     assert sent["sent_at"] is not None
-    text = text_of(server.received[0])
-    assert "AWS refused it." in text
-    assert "Read on: spothive account list" in text
-    assert "spothive notify set account.failed --no-email" in text
+    said = text_of(server.received[0])
+    assert "AWS refused it." in said
+    assert "Read on: spothive account list" in said
+    assert "spothive notify set account.failed --no-email" in said
     refused, deferred = only_mail(recipient_email=LENA), only_mail(recipient_email=UDO)
     assert (refused["status"], refused["last_error"]) == ("failed", "the server refuses it: 550 no such user")
     assert (deferred["status"], deferred["attempts"]) == ("pending", 1)
@@ -234,6 +235,15 @@ def test_a_batch_costs_the_same_whatever_waits_behind_it(world: World, monkeypat
         assert len(claims) == 3
         costs.append(sum(sent.values()))
     assert costs[0] == costs[1]
+
+
+def test_what_is_claimed_is_found_by_the_index_of_what_waits(db: Database, world: World) -> None:
+    tell_acme(world)
+    with get_db_session(tenant=world.acme) as session:
+        if db.engine == "postgresql":  # which reads a table that is nearly empty from end to end
+            session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = explained_all(session, "email_logs", lambda: outbox.claim_mails(session))[0]
+    assert "ix_email_logs_waiting" in plan
 
 
 def test_only_who_manages_the_tenant_sends_and_others_send_their_own(world: World) -> None:

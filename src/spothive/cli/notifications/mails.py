@@ -77,8 +77,8 @@ def send_now(call: Call) -> None:
         digests = notifications.queue_digests(get_db_session, call.actor, **where)
         sent = notifications.send_mails(get_db_session, call.actor, **where, mailer=mailer)
     call.out.json({"digests": asdict(digests), "mails": asdict(sent)})
-    call.out.line(f"{digests.written} digests written, of {digests.entries} events")
-    call.out.line(f"{sent.sent} mails sent, {sent.deferred} to be tried again, {sent.failed} given up")
+    call.out.line(f"digests: {digests.written} written, of {digests.entries} events")
+    call.out.line(f"mails: {sent.sent} sent, {sent.deferred} to be tried again, {sent.failed} given up")
     if sent.obstacle:
         raise CheckFailed(sent.obstacle)
 
