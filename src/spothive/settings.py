@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from difflib import get_close_matches
@@ -28,6 +29,8 @@ _DRIVERS = {
     "sqlite": "sqlite",
     "sqlite+pysqlite": "sqlite",
 }
+MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
+"""A mail address that needs no quoting anywhere: ASCII, one @, nothing that would end or divide a header."""
 _NO_SETTINGS = {"TENANT", "USER", "DEBUG", "TEST_POSTGRES_URL"}
 """What the command line and the tests read of ``SPOTHIVE_...`` themselves."""
 
@@ -178,6 +181,10 @@ class Settings(BaseSettings):
     """tidies pools whose block is over;"""
     sweep_rollups: int = Field(default=3600, ge=0)
     """counts the decisions of finished days;"""
+    sweep_digests: int = Field(default=60, ge=0)
+    """writes the digests whose time has come;"""
+    sweep_mails: int = Field(default=30, ge=0)
+    """sends the mails that wait;"""
     sweep_sealing: int = Field(default=5 * 60, ge=0)
     """seals the audit trails;"""
     sweep_retention: int = Field(default=24 * 3600, ge=0)
@@ -204,8 +211,23 @@ class Settings(BaseSettings):
     """attempts to sign in, and"""
     keep_account_logs: int = Field(default=365, ge=365)
     """what happened to accounts (of both, the database keeps 365 days at least)."""
+    keep_notices: int = Field(default=365, ge=1)
+    """Days for which notices are kept that were read."""
     smtp_host: str | None = None
     """Server that carries mails; without one they are only printed where they are sent."""
+    smtp_port: int | None = Field(default=None, ge=1, le=65535)
+    """Its port; the usual one of ``smtp_security`` when unset: 587, 465 or 25."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """Whether the connection becomes encrypted, is from the beginning, or never is."""
+    smtp_ca_file: Path | None = None
+    """File with the authorities (PEM) whose certificates are trusted; the system's when unset."""
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    """Who signs in at the server; nobody when both are unset."""
+    smtp_timeout: float = Field(default=30, gt=0, le=60)
+    """How long an answer of the server may take."""
+    mail_from: str = "spothive@localhost"
+    """Address that mails come from."""
     dataset_cache: Path = Path("var/datasets/default.csv")
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
@@ -214,6 +236,14 @@ class Settings(BaseSettings):
     def _an_address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             msg = "an address begins with http:// or https://"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _an_address_for_mail(cls, value: str) -> str:
+        if not MAIL_ADDRESS.fullmatch(value):
+            msg = "give a mail address alone, such as spothive@example.com"
             raise ValueError(msg)
         return value
 

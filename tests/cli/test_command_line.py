@@ -83,6 +83,8 @@ def test_every_command_of_the_house_is_there() -> None:
         *("approval execute", "approval expire", "approval policy"),
         *("job list", "job show", "job open", "action list", "action show", "action enqueue", "agent simulate"),
         *("waste scan", "waste list", "waste show", "waste schedule", "waste keep", "waste delete-due"),
+        *("notify list", "notify read", "notify preferences", "notify set", "notify zone", "notify mails"),
+        *("notify send", "notify test"),
         *("sla report", "sla outages", "sla record", "sla end"),
         *("cluster list", "cluster show", "cluster policy set", "cluster policy show"),
         *("cluster template create", "cluster template list", "cluster template default", "cluster template delete"),

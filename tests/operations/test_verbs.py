@@ -13,13 +13,17 @@ from tests.operations.approval_verbs import APPROVAL_VERBS
 from tests.operations.cluster_verbs import CLUSTER_VERBS
 from tests.operations.conftest import World, audit_impossible, audited
 from tests.operations.job_verbs import JOB_VERBS
+from tests.operations.notification_verbs import NOTIFICATION_VERBS
 from tests.operations.sign_in_verbs import SIGN_IN_VERBS
 from tests.operations.sweep_verbs import SWEEP_VERBS
 from tests.operations.verbs import SECRETS, VERBS, Verb, token_of
 from tests.operations.waste_verbs import WASTE_VERBS
 from tests.watching import everything, rows_of
 
-ALL = (*VERBS, *SIGN_IN_VERBS, *CLUSTER_VERBS, *APPROVAL_VERBS, *WASTE_VERBS, *SWEEP_VERBS, *JOB_VERBS)
+ALL = (
+    *(*VERBS, *SIGN_IN_VERBS, *CLUSTER_VERBS, *APPROVAL_VERBS, *WASTE_VERBS, *SWEEP_VERBS),
+    *(*JOB_VERBS, *NOTIFICATION_VERBS),
+)
 
 
 @pytest.mark.parametrize("verb", ALL, ids=lambda verb: verb.name.replace(" ", "_"))

@@ -12,8 +12,9 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.clock import utc_now
-from spothive.models.base import Base, Timestamped, check, index_where, json_object, names
+from spothive.models.base import Base, Timestamped, check, index_where, json_object, names, unique_where
 from spothive.models.identity import User
+from spothive.schema.refusal import Refusal, set_once
 from spothive.schema.sealed import Sealed
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
@@ -131,7 +132,11 @@ class Notice(TenantOwned, Timestamped, Base):
 
     user: Mapped[User] = belongs_to("Notice.user_id")
 
-    __table_args__ = (Index(None, "tenant_id", "user_id", "created_at"),)
+    __table_args__ = (
+        Index(None, "tenant_id", "user_id", "created_at"),
+        Index(None, "tenant_id", "created_at"),
+        index_where("ix_notices_unread", "tenant_id", "user_id", "created_at", where="read_at IS NULL"),
+    )
 
 
 class EmailLog(TenantOwned, Timestamped, Base):
@@ -157,8 +162,11 @@ class EmailLog(TenantOwned, Timestamped, Base):
 
     __table_args__ = (
         index_where("ix_email_logs_waiting", "tenant_id", "next_attempt_at", where="status = 'pending'"),
+        unique_where("uq_email_logs_message_id", "tenant_id", "message_id", where="message_id IS NOT NULL"),
         Index(None, "tenant_id", "created_at"),
+        Index(None, "tenant_id", "user_id", "created_at"),
         *_delivery_rules(),
+        {"info": {"refusals": [set_once("email_logs", "message_id", message="a mail keeps its Message-ID")]}},
     )
 
 
@@ -179,6 +187,23 @@ class EmailDigestEntry(TenantOwned, Timestamped, Base):
 
     __table_args__ = (
         index_where("ix_email_digest_queue_due", "tenant_id", "scheduled_for", where="NOT included_in_digest"),
+        Index(None, "tenant_id", "created_at"),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_email_digest_queue_included_once",
+                        events=("update",),
+                        columns=("included_in_digest",),
+                        # "is not true", for NULL: SQLite's UPDATE OR REPLACE would turn it into the default, false.
+                        when=lambda old, new: sa.and_(
+                            old.c.included_in_digest, new.c.included_in_digest.is_not(sa.true())
+                        ),
+                        message="what went into a digest goes into no other one",
+                    )
+                ]
+            }
+        },
     )
 
 

@@ -336,6 +336,15 @@ JOBS_AND_SLA: dict[str, Act] = {
 AUDIT_AND_NOTIFICATIONS: dict[str, Act] = {
     "ck_audit_seals_chain": add("audit_seals", tenant_id=uuid4(), seal_no=1),
     "ck_audit_seals_leaves": add("audit_seals", leaves=b"one leaf"),
+    "lc_email_digest_queue_included_once": lambda g: g.change("email_digest_queue", included_in_digest=True).change(
+        "email_digest_queue", included_in_digest=False
+    ),
+    "lc_email_logs_message_id_once": lambda g: g.change("email_logs", message_id="<a@x.io>").change(
+        "email_logs", message_id="<b@x.io>"
+    ),
+    "uq_email_logs_message_id": lambda g: g.change("email_logs", message_id="<a@x.io>").add(
+        "email_logs", message_id="<a@x.io>"
+    ),
     "ck_email_logs_sent": change("email_logs", sent_at=NOW),
     "ck_email_logs_waiting": walk("email_logs", "sent", next_attempt_at=NOW),
     "ck_webhook_configurations_signed": change("webhook_configurations", provider_type="webhook", signing_secret=None),

@@ -30,7 +30,7 @@ def no_keys() -> NoReturn:
 def tools() -> Tools:
     """Return tools without a key, and a gateway that nobody answers."""
     return Tools(
-        AwsGateway(ConnectionOptions(endpoint_url="http://127.0.0.1:9", attempts=1)), no_keys, no_keys, no_keys
+        AwsGateway(ConnectionOptions(endpoint_url="http://127.0.0.1:9", attempts=1)), no_keys, no_keys, no_keys, no_keys
     )
 
 

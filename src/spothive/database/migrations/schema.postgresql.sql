@@ -961,7 +961,11 @@ CREATE TABLE email_logs (
 
 CREATE INDEX ix_email_logs_tenant_id_created_at ON email_logs (tenant_id, created_at);
 
+CREATE INDEX ix_email_logs_tenant_id_user_id_created_at ON email_logs (tenant_id, user_id, created_at);
+
 CREATE INDEX ix_email_logs_waiting ON email_logs (tenant_id, next_attempt_at) WHERE status = 'pending';
+
+CREATE UNIQUE INDEX uq_email_logs_message_id ON email_logs (tenant_id, message_id) WHERE message_id IS NOT NULL;
 
 COMMENT ON COLUMN email_logs.tenant_id IS 'owner of the row';
 
@@ -1545,6 +1549,8 @@ CREATE TABLE email_digest_queue (
 
 CREATE INDEX ix_email_digest_queue_due ON email_digest_queue (tenant_id, scheduled_for) WHERE NOT included_in_digest;
 
+CREATE INDEX ix_email_digest_queue_tenant_id_created_at ON email_digest_queue (tenant_id, created_at);
+
 CREATE INDEX ix_email_digest_queue_tenant_id_user_id ON email_digest_queue (tenant_id, user_id);
 
 COMMENT ON COLUMN email_digest_queue.tenant_id IS 'owner of the row';
@@ -1678,7 +1684,11 @@ CREATE TABLE notices (
     CONSTRAINT fk_notices_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
 
+CREATE INDEX ix_notices_tenant_id_created_at ON notices (tenant_id, created_at);
+
 CREATE INDEX ix_notices_tenant_id_user_id_created_at ON notices (tenant_id, user_id, created_at);
+
+CREATE INDEX ix_notices_unread ON notices (tenant_id, user_id, created_at) WHERE read_at IS NULL;
 
 COMMENT ON COLUMN notices.tenant_id IS 'owner of the row';
 
@@ -3759,6 +3769,10 @@ CREATE TRIGGER lc_email_logs_key BEFORE UPDATE OF tenant_id, id ON email_logs FO
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_email_logs_key');
 
+CREATE TRIGGER lc_email_logs_message_id_once BEFORE UPDATE OF message_id ON email_logs FOR EACH ROW
+WHEN (old.message_id IS NOT NULL AND old.message_id IS DISTINCT FROM new.message_id)
+EXECUTE FUNCTION spothive_refuse('lc_email_logs_message_id_once');
+
 REVOKE ALL ON email_logs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON email_logs TO spothive_system;
@@ -4088,6 +4102,10 @@ ALTER TABLE dataset_imports FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON dataset_imports USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
 
 CREATE POLICY system ON dataset_imports TO spothive_system USING (true) WITH CHECK (true);
+
+CREATE TRIGGER lc_email_digest_queue_included_once BEFORE UPDATE OF included_in_digest ON email_digest_queue FOR EACH ROW
+WHEN (old.included_in_digest AND new.included_in_digest IS NOT true)
+EXECUTE FUNCTION spothive_refuse('lc_email_digest_queue_included_once');
 
 REVOKE ALL ON email_digest_queue FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

@@ -624,7 +624,11 @@ CREATE TABLE email_logs (
 
 CREATE INDEX ix_email_logs_tenant_id_created_at ON email_logs (tenant_id, created_at);
 
+CREATE INDEX ix_email_logs_tenant_id_user_id_created_at ON email_logs (tenant_id, user_id, created_at);
+
 CREATE INDEX ix_email_logs_waiting ON email_logs (tenant_id, next_attempt_at) WHERE status = 'pending';
+
+CREATE UNIQUE INDEX uq_email_logs_message_id ON email_logs (tenant_id, message_id) WHERE message_id IS NOT NULL;
 
 CREATE TABLE invitations (
     tenant_id TEXT NOT NULL,
@@ -994,6 +998,8 @@ CREATE TABLE email_digest_queue (
 
 CREATE INDEX ix_email_digest_queue_due ON email_digest_queue (tenant_id, scheduled_for) WHERE NOT included_in_digest;
 
+CREATE INDEX ix_email_digest_queue_tenant_id_created_at ON email_digest_queue (tenant_id, created_at);
+
 CREATE INDEX ix_email_digest_queue_tenant_id_user_id ON email_digest_queue (tenant_id, user_id);
 
 CREATE TABLE experiment_tags (
@@ -1086,7 +1092,11 @@ CREATE TABLE notices (
 )
  STRICT;
 
+CREATE INDEX ix_notices_tenant_id_created_at ON notices (tenant_id, created_at);
+
 CREATE INDEX ix_notices_tenant_id_user_id_created_at ON notices (tenant_id, user_id, created_at);
+
+CREATE INDEX ix_notices_unread ON notices (tenant_id, user_id, created_at) WHERE read_at IS NULL;
 
 CREATE TABLE notification_preferences (
     tenant_id TEXT NOT NULL,
@@ -2508,6 +2518,10 @@ CREATE TRIGGER lc_email_logs_key BEFORE UPDATE OF tenant_id, id ON email_logs FO
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_email_logs_key'); END;
 
+CREATE TRIGGER lc_email_logs_message_id_once BEFORE UPDATE OF message_id ON email_logs FOR EACH ROW
+WHEN old.message_id IS NOT NULL AND old.message_id IS NOT new.message_id
+BEGIN SELECT RAISE(ABORT, 'lc_email_logs_message_id_once'); END;
+
 CREATE TRIGGER lc_invitations_accepted_at_once BEFORE UPDATE OF accepted_at ON invitations FOR EACH ROW
 WHEN old.accepted_at IS NOT NULL AND old.accepted_at IS NOT new.accepted_at
 BEGIN SELECT RAISE(ABORT, 'lc_invitations_accepted_at_once'); END;
@@ -2723,6 +2737,10 @@ BEGIN SELECT RAISE(ABORT, 'pk_dataset_imports'); END;
 CREATE TRIGGER lc_dataset_imports_key BEFORE UPDATE OF tenant_id, id ON dataset_imports FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_key'); END;
+
+CREATE TRIGGER lc_email_digest_queue_included_once BEFORE UPDATE OF included_in_digest ON email_digest_queue FOR EACH ROW
+WHEN old.included_in_digest = 1 AND new.included_in_digest IS NOT 1
+BEGIN SELECT RAISE(ABORT, 'lc_email_digest_queue_included_once'); END;
 
 CREATE TRIGGER lc_session_logs_logged_out_at_once BEFORE UPDATE OF logged_out_at ON session_logs FOR EACH ROW
 WHEN old.logged_out_at IS NOT NULL AND old.logged_out_at IS NOT new.logged_out_at

@@ -15,7 +15,6 @@ from spothive.models import (
     EmailDigestEntry,
     EmailFrequency,
     EmailLog,
-    EmailProvider,
     Notice,
     NoticeEvent,
     NotificationPreference,
@@ -27,8 +26,8 @@ from spothive.models import (
 )
 from spothive.operations.notifications.defaults import Wishes, default_wishes
 from spothive.operations.notifications.digest_times import next_digest
+from spothive.operations.notifications.mail_rows import new_mail
 from spothive.schema.types import new_id
-from spothive.settings import get_settings
 
 _TITLE_MAX: Final = 255
 _BODY_MAX: Final = 4000
@@ -126,7 +125,6 @@ def _for_readers(
     event: NoticeEvent, content: dict[str, Any], readers: Iterable[_Reader]
 ) -> Iterable[Notice | EmailLog | EmailDigestEntry]:
     now = utc_now()
-    provider = EmailProvider.SMTP if get_settings().smtp_host else EmailProvider.CONSOLE
     for reader in readers:
         wishes = reader.wishes
         if wishes.in_app_enabled:
@@ -138,15 +136,13 @@ def _for_readers(
                 link=content.get("link"),
             )
         if wishes.email_enabled and wishes.email_frequency is EmailFrequency.IMMEDIATE:
-            yield EmailLog(
+            yield new_mail(
                 user_id=reader.id,
-                recipient_email=reader.email,
-                event_type=event,
+                recipient=reader.email,
+                event=event,
                 subject=content["title"],
-                template_name=event,
-                event_data=dict(content),
-                provider=provider,
-                next_attempt_at=now,
+                data=dict(content),
+                now=now,
             )
         elif wishes.email_enabled:
             due = next_digest(wishes.email_frequency, reader.timezone, now)

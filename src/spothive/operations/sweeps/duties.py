@@ -28,6 +28,7 @@ from spothive.operations.sweeps.having import (
 )
 from spothive.operations.sweeps.queues import look_after_queues
 from spothive.operations.sweeps.retention import delete_old_rows
+from spothive.operations.sweeps.telling import send_waiting_mails, write_digests
 from spothive.operations.sweeps.work import Work
 from spothive.settings import get_settings
 
@@ -128,6 +129,8 @@ DUTIES: Final = (
     Duty("expiries", "end approvals and replicas past their time", end_what_is_over, each_tenant=True),
     Duty("hibernation", "put clusters to sleep and wake them", apply_schedules, each_tenant=True),
     Duty("risk", "tidy pools whose block is over", tidy_all_pools, each_tenant=False),
+    Duty("digests", "write the digests whose time has come", write_digests, each_tenant=True),
+    Duty("mails", "send the mails that wait", send_waiting_mails, each_tenant=True),
     Duty("discovery", "discover accounts again", discover_accounts, each_tenant=True),
     Duty("waste", "scan for waste, delete what is due", look_after_waste, each_tenant=True),
     Duty("rollups", "count the decisions of finished days", count_decisions, each_tenant=False),

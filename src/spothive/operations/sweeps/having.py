@@ -15,6 +15,8 @@ from spothive.models import (
     ApprovalRequest,
     ApprovalStatus,
     Cluster,
+    EmailDigestEntry,
+    EmailLog,
     ExperimentStatus,
     HibernationSchedule,
     Instance,
@@ -25,6 +27,8 @@ from spothive.models import (
     Tenant,
 )
 from spothive.operations.jobs.overdue import is_dead_job, is_silent
+from spothive.operations.notifications import outbox
+from spothive.operations.notifications.mail_rows import waits_for_digest
 from spothive.schema.types import clock_timestamp
 
 
@@ -99,3 +103,15 @@ def has_schedules() -> ColumnElement[bool]:
 def has_accounts() -> ColumnElement[bool]:
     """Accounts, of whatever status."""
     return exists().where(Account.tenant_id == Tenant.id)
+
+
+def has_due_digests() -> ColumnElement[bool]:
+    """Events whose digest's time has come."""
+    due = EmailDigestEntry.scheduled_for <= clock_timestamp()
+    return exists().where(EmailDigestEntry.tenant_id == Tenant.id, waits_for_digest(), due)
+
+
+def has_waiting_mails() -> ColumnElement[bool]:
+    """Mails that are to be sent now."""
+    due = EmailLog.next_attempt_at <= clock_timestamp()
+    return exists().where(EmailLog.tenant_id == Tenant.id, outbox.is_waiting(), due)
