@@ -1,4 +1,4 @@
-"""Makes what operations are given from outside, as the settings say: the way to AWS, keys, anchor, model files."""
+"""Makes what operations are given from outside, as the settings say: AWS, webhooks, keys, anchor, model files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from spothive.anchor import Anchor
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
+from spothive.gateways.webhooks import WebhookSender
 from spothive.keyring import Keyring, load_keyring
 from spothive.scoring.serving import ModelServer
 from spothive.scoring.store import ModelStore
@@ -50,6 +51,11 @@ def signing_keys() -> SigningKeys:
 def audit_anchor() -> Anchor:
     """Return the anchor, to which seals are appended. The file may not be there yet."""
     return Anchor(get_settings().audit_anchor)
+
+
+def webhook_sender() -> WebhookSender:
+    """Return what sends webhooks, to the public internet and to the networks that the settings allow besides."""
+    return WebhookSender(get_settings().webhook_networks)
 
 
 def model_store() -> ModelStore:

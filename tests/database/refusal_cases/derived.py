@@ -132,6 +132,7 @@ ONLY_IN = {
 LITERALS = {
     "ck_accounts_account_id_length": f"'pending-{'0' * 57}'",
     "ck_agent_actions_attempts_range": "-1",
+    "ck_webhook_logs_earlier_attempts_range": "-1",
     "ck_agent_actions_payload_json": f'\'{{"node": "{"0" * 256 * 1024}"}}\'',
     "ck_audit_seals_row_count_range": "0",
     "ck_decision_rollups_failures_range": "-1",
