@@ -52,6 +52,7 @@ STREETS = {
     "approval": ("approvals", "commands", "Ask for risky actions, decide about them, execute them."),
     "waste": ("waste", "commands", "Find what nothing uses, and delete what was approved."),
     "savings": ("decisions", "savings_commands", "Show what decisions save."),
+    "webhook": ("notifications", "webhook_commands", "Tell programs and Slack channels what happens."),
     "sla": ("sla", "commands", "Tell and show how long spothive kept clusters down."),
     "market": ("risk", "market_commands", "Import and list facts of the market, shared by every tenant."),
 }

@@ -126,6 +126,9 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
     stand_in: WebhookStandIn
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a sender that did not wait for the whole answer."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server

@@ -223,7 +223,8 @@ class _Sending:
             self._rested.add(turn.place.webhook_id)
         for settled in turn.settled:
             self._came_to.counts[settled.outcome.replace(" ", "_")] += 1
-            self._came_to.counts["disabled"] += settled.disabled
+            if settled.disabled:
+                self._came_to.counts["disabled"] += 1
         if turn.error is not None:
             self._note(turn.place, turn.error)
 

@@ -41,12 +41,14 @@ class Duty:
         purpose: what it does, in one line.
         do: does it once.
         each_tenant: whether tenant by tenant, or once for all.
+        is_quiet: whether a run that found nothing to do is told to nobody: it is done too often for that.
     """
 
     name: str
     purpose: str
     do: Callable[[Work], None]
     each_tenant: bool
+    is_quiet: bool = False
 
     @property
     def period(self) -> timedelta:
@@ -143,7 +145,7 @@ DUTIES: Final = (
     Duty("sealing", "seal the audit trails", seal_all_trails, each_tenant=True),
     Duty("retention", "delete what was kept long enough", delete_old_rows, each_tenant=True),
     Duty("health", "check the parts of spothive", check_all_parts, each_tenant=False),
-    Duty("webhooks", "send webhooks that are due", send_due_webhooks, each_tenant=False),
+    Duty("webhooks", "send webhooks that are due", send_due_webhooks, each_tenant=False, is_quiet=True),
     Duty("market", "ask AWS for spot prices", ask_for_prices, each_tenant=False),
 )
 """In the order in which one pass does them: what is quick and what others wait for comes first, what lasts last."""
