@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from threading import Barrier, Event, Semaphore, Thread
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from spothive.clock import utc_now
-from spothive.database import AuditLog, get_db_session
+from spothive.database import AuditLog, get_db_session, read_session, system_scope
 from spothive.errors import DatabaseUnavailable, KeyMissing
 from spothive.gateways.webhook_stand_in import Reply, WebhookStandIn
 from spothive.gateways.webhooks import Answer, Limits, Message, Trouble, WebhookSender
@@ -25,8 +26,15 @@ from spothive.models import (
     WebhookLog,
     WebhookProvider,
 )
-from spothive.operations.notifications import delivering, send_test, send_webhooks, set_webhook_active, tell
-from spothive.operations.notifications.webhook_outbox import LADDER, LEASE, Outcome, claim_next, settle
+from spothive.operations.notifications import (
+    delivering,
+    rotate_signing_secret,
+    send_test,
+    send_webhooks,
+    set_webhook_active,
+    tell,
+)
+from spothive.operations.notifications.webhook_outbox import LADDER, LEASE, Outcome, claim_next, find_due, settle
 from spothive.operations.sweeps.work import Stopped
 from tests.conftest import Database
 from tests.factories.sealing import make_keyring
@@ -42,7 +50,7 @@ from tests.factories.webhooks import (
     webhook,
 )
 from tests.operations.conftest import World
-from tests.watching import rows_of, statements
+from tests.watching import explained, rows_of, statements
 
 OK = Answer(None, "answered 200", 200, "ok")
 BAD = Answer(Trouble.HTTP, "answered 500", 500, "oh")
@@ -300,8 +308,6 @@ def test_a_disabled_webhook_keeps_what_waits(world: World, hook: UUID) -> None:
 
 
 def test_the_secret_of_before_signs_until_its_time_is_over(world: World, receiver: WebhookStandIn, hook: UUID) -> None:
-    from spothive.operations.notifications import rotate_signing_secret
-
     old = receiver.keys[0]
     with get_db_session(tenant=world.acme) as session:
         _, new = rotate_signing_secret(session, world.anna, str(hook), keyring=RING)
@@ -316,6 +322,15 @@ def test_the_secret_of_before_signs_until_its_time_is_over(world: World, receive
     assert list(sender.messages[-1].keys) == [new]
     row = webhook(hook)
     assert (row["previous_secret"], row["previous_until"]) == (None, None), "what signs no more is kept no longer"
+
+
+def test_what_is_due_is_found_by_an_index_of_what_waits(db: Database, world: World, hook: UUID) -> None:
+    with read_session() as session, system_scope(session, "as the sweep asks"):
+        if db.engine == "postgresql":  # which reads a table that is empty from end to end
+            session.execute(text("SET LOCAL enable_seqscan = off"))
+        look = partial(find_due, session, skip=frozenset(), each_tenant=4, limit=32)
+        plan = explained(session, "webhook_logs", look)
+    assert "ix_webhook_logs_due" in plan
 
 
 # --- tests ---------------------------------------------------------------------------------------------------------
@@ -428,5 +443,7 @@ def test_a_delivery_costs_a_handful_of_statements(world: World, hook: UUID) -> N
     make_deliveries(world.acme, hook, 10)
     with statements() as seen:
         assert sent(sender=Scripted()).counts == {"sent": 10}
-    words = Counter({text: count for text, count in seen.items() if not text.startswith(("PRAGMA", "BEGIN", "SELECT set_config"))})
+    words = Counter(
+        {text: count for text, count in seen.items() if not text.startswith(("PRAGMA", "BEGIN", "SELECT set_config"))}
+    )
     assert words.total() <= 10 * 5 + 3, words
