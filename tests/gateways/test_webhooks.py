@@ -127,6 +127,24 @@ def test_a_message_that_comes_twice_has_one_effect(receiver: WebhookStandIn) -> 
     assert receiver.requests[0].body == receiver.requests[1].body
 
 
+def test_the_receiver_of_the_guide_takes_each_message_once(receiver: WebhookStandIn) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "webhooks.md").read_text(encoding="utf-8")
+    code = guide.partition("```python\n")[2].partition("```")[0]
+    known, handled = set[str](), list[Any]()
+
+    def remember(message_id: str) -> bool:
+        is_new = message_id not in known
+        known.add(message_id)
+        return is_new
+
+    names: dict[str, Any] = {"SECRET": NEW, "remember": remember, "handle": handled.append}
+    exec(code, names)  # noqa: S102 - it is what the guide shows
+    for _ in range(2):
+        send(receiver)
+        names["receive"](receiver.requests[-1].body, dict(receiver.requests[-1].headers))
+    assert handled == [PAYLOAD]
+
+
 def test_a_secret_has_the_form_of_the_specification() -> None:
     made = new_signing_secret()
     assert (len(key_in(made)), made == new_signing_secret()) == (32, False)
