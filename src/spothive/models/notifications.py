@@ -270,7 +270,7 @@ class WebhookLog(TenantOwned, Timestamped, Base):
     http_status_code: Mapped[int | None] = mapped_column(Whole(100, 599), comment="of the last answer")
     response_body: Mapped[str | None] = mapped_column(Text(2048), comment="beginning of the last answer")
     attempts: Mapped[int] = mapped_column(
-        Whole(0, ATTEMPTS_MAX), default=0, server_default="0", comment="attempts so far; only rises"
+        Whole(0, ATTEMPTS_MAX), default=0, server_default="0", comment="attempts so far"
     )
     earlier_attempts: Mapped[int] = mapped_column(
         Whole(0, ATTEMPTS_MAX), default=0, server_default="0", comment="attempts before it was last asked for anew"

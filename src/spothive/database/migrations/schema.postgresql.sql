@@ -2322,7 +2322,7 @@ COMMENT ON COLUMN webhook_logs.http_status_code IS 'of the last answer';
 
 COMMENT ON COLUMN webhook_logs.response_body IS 'beginning of the last answer';
 
-COMMENT ON COLUMN webhook_logs.attempts IS 'attempts so far; only rises';
+COMMENT ON COLUMN webhook_logs.attempts IS 'attempts so far';
 
 COMMENT ON COLUMN webhook_logs.earlier_attempts IS 'attempts before it was last asked for anew';
 
