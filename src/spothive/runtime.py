@@ -1,4 +1,4 @@
-"""Makes what operations are given from outside, as the settings say: ways to AWS and for mails, keys, model files."""
+"""Makes what operations are given from outside, as the settings say: ways out, keys, anchor, model files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from spothive.anchor import Anchor
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
 from spothive.gateways.mail import ConsoleMailer, Mailer, SmtpMailer, SmtpOptions
+from spothive.gateways.webhooks import WebhookSender
 from spothive.keyring import Keyring, load_keyring
 from spothive.scoring.serving import ModelServer
 from spothive.scoring.store import ModelStore
@@ -75,6 +76,11 @@ def mailer() -> Mailer:
             timeout=settings.smtp_timeout,
         )
     )
+
+
+def webhook_sender() -> WebhookSender:
+    """Return what sends webhooks, to the public internet and to the networks that the settings allow besides."""
+    return WebhookSender(get_settings().webhook_networks)
 
 
 def model_store() -> ModelStore:

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from spothive.errors import ConfigurationError
 
@@ -175,6 +176,8 @@ class Settings(BaseSettings):
     """puts clusters to sleep and wakes them;"""
     sweep_waste: int = Field(default=3600, ge=0)
     """scans accounts for waste whose last scan is older than ``waste_scan_age``, and deletes what is due;"""
+    sweep_webhooks: int = Field(default=5, ge=0)
+    """sends webhooks that are due;"""
     sweep_market: int = Field(default=6 * 3600, ge=0)
     """asks AWS for spot prices, of which none older than 24 hours is decided upon;"""
     sweep_risk: int = Field(default=3600, ge=0)
@@ -213,6 +216,13 @@ class Settings(BaseSettings):
     """what happened to accounts (of both, the database keeps 365 days at least)."""
     keep_notices: int = Field(default=365, ge=1)
     """Days for which notices are kept that were read."""
+    webhook_url: SecretStr | None = None
+    """URL of the webhook that ``spothive webhook add`` adds, where nobody can be asked for it."""
+    webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Networks that webhooks may go to although they are not public, as ``10.1.0.0/16,fd00:1::/64``; there plain http
+    will do."""
+    webhook_overlap: int = Field(default=24 * 3600, ge=0)
+    """How long the secret of before signs too after a webhook got a new one."""
     smtp_host: str | None = None
     """Server that carries mails; without one they are only printed where they are sent."""
     smtp_port: int | None = Field(default=None, ge=1, le=65535)
@@ -246,6 +256,11 @@ class Settings(BaseSettings):
             msg = "give a mail address alone, such as spothive@example.com"
             raise ValueError(msg)
         return value
+
+    @field_validator("webhook_networks", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("database_url", "owner_url")
     @classmethod

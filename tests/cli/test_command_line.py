@@ -19,6 +19,7 @@ from spothive.cli.clusters import hibernation, templates
 from spothive.cli.decisions import reading
 from spothive.cli.fleet import accounts, instances
 from spothive.cli.identity import people
+from spothive.cli.notifications import webhooks
 from spothive.database import (
     AuthStatus,
     Decision,
@@ -29,7 +30,16 @@ from spothive.database import (
     Lifecycle,
     Role,
 )
-from spothive.models import Architecture, DiskType, NodeStrategy, SleepState, WasteStatus, WasteType
+from spothive.models import (
+    Architecture,
+    DeliveryStatus,
+    DiskType,
+    NodeStrategy,
+    SleepState,
+    WasteStatus,
+    WasteType,
+    WebhookProvider,
+)
 from spothive.settings import get_settings
 from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database
@@ -86,6 +96,8 @@ def test_every_command_of_the_house_is_there() -> None:
         *("notify list", "notify read", "notify preferences", "notify set", "notify zone", "notify mails"),
         *("notify send", "notify test"),
         *("sla report", "sla outages", "sla record", "sla end"),
+        *("webhook add", "webhook list", "webhook show", "webhook test", "webhook rotate", "webhook enable"),
+        *("webhook disable", "webhook events", "webhook remove", "webhook deliveries", "webhook redeliver"),
         *("cluster list", "cluster show", "cluster policy set", "cluster policy show"),
         *("cluster template create", "cluster template list", "cluster template default", "cluster template delete"),
         *("hibernation set", "hibernation show", "hibernation plan", "hibernation override", "hibernation cancel"),
@@ -215,6 +227,8 @@ def test_choices_are_those_of_the_models() -> None:
         (templates.StrategyName, NodeStrategy),
         (templates.DiskName, DiskType),
         (hibernation.StateName, SleepState),
+        (webhooks.Provider, WebhookProvider),
+        (webhooks.Status, DeliveryStatus),
     ):
         assert set(get_args(spelled)) == {member.value for member in declared}
 

@@ -102,6 +102,13 @@ def entering(table: str, state: str) -> Row:
     return {found[0]: state, **companions}
 
 
+def illegal_move(machine: StateMachine) -> tuple[str, str]:
+    """Return a state and one that no move leads to from it: the first, if there is such a way back that is barred."""
+    first = min(machine.first)
+    pairs = [(old, new) for new in (first, *machine.states) for old in machine.states]
+    return next((old, new) for old, new in pairs if not machine.may_move(old, new))
+
+
 def path_to(machine: StateMachine, target: str) -> list[str]:
     """Return the shortest way from a first state to ``target``, both included."""
     paths: list[list[str]] = [[state] for state in sorted(machine.first)]

@@ -18,11 +18,12 @@ from tests.operations.sign_in_verbs import SIGN_IN_VERBS
 from tests.operations.sweep_verbs import SWEEP_VERBS
 from tests.operations.verbs import SECRETS, VERBS, Verb, token_of
 from tests.operations.waste_verbs import WASTE_VERBS
+from tests.operations.webhook_verbs import WEBHOOK_VERBS
 from tests.watching import everything, rows_of
 
 ALL = (
     *(*VERBS, *SIGN_IN_VERBS, *CLUSTER_VERBS, *APPROVAL_VERBS, *WASTE_VERBS, *SWEEP_VERBS),
-    *(*JOB_VERBS, *NOTIFICATION_VERBS),
+    *(*JOB_VERBS, *NOTIFICATION_VERBS, *WEBHOOK_VERBS),
 )
 
 

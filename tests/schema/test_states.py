@@ -19,7 +19,7 @@ from spothive.schema import states
 from spothive.schema.states import StateMachine
 from tests.conftest import Database
 from tests.factories.graph import Graph
-from tests.factories.lives import NOW, entering
+from tests.factories.lives import NOW, entering, illegal_move
 from tests.factories.samples import TABLES, Row, rule_of, sample
 from tests.factories.ways import Core, Orm, Raw
 
@@ -41,10 +41,9 @@ class Guarded(NamedTuple):
         return min(self.machine.first)
 
     @property
-    def far(self) -> str:
-        """A state that no move leads back from to the first."""
-        states = self.machine.states
-        return next(state for state in states if state != self.first and self.first not in self.machine.moves[state])
+    def late(self) -> str:
+        """A state that no row is born in."""
+        return next(state for state in self.machine.states if state not in self.machine.first)
 
     @property
     def attribute(self) -> Any:
@@ -153,13 +152,14 @@ def test_a_row_is_born_in_a_first_state_only(
 @EVERY_MACHINE
 def test_refusals_carry_the_rule_and_the_table(db: Database, sample_rows: dict[str, Row], guarded: Guarded) -> None:
     with way_of("core", db, sample_rows) as graph, graph.way.undone():
-        row_id = put(graph, guarded, guarded.far)
+        far, barred = illegal_move(guarded.machine)
+        row_id = put(graph, guarded, far)
         with graph.way.undone(), pytest.raises(IllegalMove) as caught:
-            graph.change(guarded.table, row_id, **entering(guarded.table, guarded.first))
+            graph.change(guarded.table, row_id, **entering(guarded.table, barred))
         moved = {f"lc_{guarded.table}_{guarded.column}_move", f"lc_{guarded.table}_ended"}
         assert (caught.value.rule in moved, caught.value.table) == (True, guarded.table)
         with graph.way.undone(), pytest.raises(IllegalMove) as caught:
-            born(graph, guarded, guarded.far, 100)
+            born(graph, guarded, guarded.late, 100)
         assert (caught.value.rule, caught.value.table) == (f"lc_{guarded.table}_{guarded.column}_first", guarded.table)
 
 

@@ -56,6 +56,7 @@ STREETS = {
     "waste": ("waste", "commands", "Find what nothing uses, and delete what was approved."),
     "savings": ("decisions", "savings_commands", "Show what decisions save."),
     "notify": ("notifications", "notify_commands", "Read your notices; say how you want to hear of what; send mails."),
+    "webhook": ("notifications", "webhook_commands", "Tell programs and Slack channels what happens."),
     "sla": ("sla", "commands", "Tell and show how long spothive kept clusters down."),
     "market": ("risk", "market_commands", "Import and list facts of the market, shared by every tenant."),
 }

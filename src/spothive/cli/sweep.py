@@ -128,7 +128,9 @@ def _tools(gateway: AwsGateway) -> Tools:
     from spothive import runtime
     from spothive.operations.sweeps import Tools
 
-    return Tools(gateway, runtime.keyring, runtime.signing_keys, runtime.audit_anchor, runtime.mailer)
+    return Tools(
+        gateway, runtime.keyring, runtime.signing_keys, runtime.audit_anchor, runtime.mailer, runtime.webhook_sender
+    )
 
 
 def _facts(run: Run) -> dict[str, Any]:

@@ -348,6 +348,12 @@ AUDIT_AND_NOTIFICATIONS: dict[str, Act] = {
     "ck_email_logs_sent": change("email_logs", sent_at=NOW),
     "ck_email_logs_waiting": walk("email_logs", "sent", next_attempt_at=NOW),
     "ck_webhook_configurations_signed": change("webhook_configurations", provider_type="webhook", signing_secret=None),
+    "ck_webhook_configurations_rotated": change("webhook_configurations", previous_until=NOW),
+    "ck_webhook_configurations_failing": change("webhook_configurations", consecutive_failures=10),
+    "ck_webhook_logs_earlier": add("webhook_logs", message_id="another", earlier_attempts=1),
+    "lc_webhook_logs_attempts": lambda g: g.change("webhook_logs", attempts=2).change("webhook_logs", attempts=1),
+    "lc_webhook_logs_message": lambda g: g.change("webhook_logs", attempts=1).change("webhook_logs", payload={"a": 1}),
+    "lc_webhook_logs_anew": lambda g: g.walk("webhook_logs", "sent", attempts=2).step("webhook_logs", "pending"),
     "ck_webhook_logs_sent": change("webhook_logs", sent_at=NOW),
     "ck_webhook_logs_waiting": walk("webhook_logs", "sent", next_attempt_at=NOW),
 }

@@ -112,6 +112,7 @@ BESIDE: dict[str, Row] = {
     "spot_pool_risks.is_poisoned": {"poisoned_at": NOW, "poison_expires_at": NOW + timedelta(hours=1)},
     "spot_pool_risks.poison_expires_at": {"is_poisoned": True, "poisoned_at": NOW},
     "spot_pool_risks.poisoned_at": {"is_poisoned": True, "poison_expires_at": NOW},
+    "webhook_configurations.consecutive_failures": {"is_active": False},
     "webhook_logs.status": {"next_attempt_at": None},
     "users.totp_enabled": {"totp_secret": SEALED},
     **{f"{table}.{name}": row for table in ("spot_pool_risks", "global_risk_events") for name, row in _POOLS.items()},
@@ -132,6 +133,7 @@ ONLY_IN = {
 LITERALS = {
     "ck_accounts_account_id_length": f"'pending-{'0' * 57}'",
     "ck_agent_actions_attempts_range": "-1",
+    "ck_webhook_logs_earlier_attempts_range": "-1",
     "ck_agent_actions_payload_json": f'\'{{"node": "{"0" * 256 * 1024}"}}\'',
     "ck_audit_seals_row_count_range": "0",
     "ck_decision_rollups_failures_range": "-1",

@@ -16,7 +16,7 @@ from spothive.database import get_db_session
 from spothive.gateways.mail import Mail
 from spothive.models import EmailDigestEntry, EmailLog, NoticeEvent
 from spothive.operations.actor import Actor
-from spothive.operations.notifications import Sent, send_mails, tell
+from spothive.operations.notifications import MailsSent, send_mails, tell
 from spothive.schema.types import new_id
 from tests.operations.conftest import World
 from tests.watching import rows_of
@@ -57,7 +57,7 @@ def tell_acme(world: World, *to: Actor, title: str = "Account main failed") -> N
         tell(session, FAILED, title, "AWS refused it.", to=[actor.user_id for actor in to] or None)
 
 
-def send(world: World, post: PostOffice, **how: Any) -> Sent:
+def send(world: World, post: PostOffice, **how: Any) -> MailsSent:
     return send_mails(get_db_session, world.anna, tenant_id=world.acme, mailer=post, **how)
 
 

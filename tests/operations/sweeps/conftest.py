@@ -12,6 +12,7 @@ from spothive.database import LogLevel, SweepLease, SystemLog, get_db_session
 from spothive.errors import KeyMissing
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
+from spothive.gateways.webhooks import WebhookSender
 from spothive.operations.sweeps import DUTIES, Duty, Run, Tools, sweep
 from spothive.operations.sweeps.leases import Lease
 from spothive.operations.sweeps.work import Work
@@ -29,14 +30,13 @@ def no_keys() -> NoReturn:
 @pytest.fixture
 def tools() -> Tools:
     """Return tools without a key, and a gateway that nobody answers."""
-    return Tools(
-        AwsGateway(ConnectionOptions(endpoint_url="http://127.0.0.1:9", attempts=1)), no_keys, no_keys, no_keys, no_keys
-    )
+    gateway = AwsGateway(ConnectionOptions(endpoint_url="http://127.0.0.1:9", attempts=1))
+    return Tools(gateway, no_keys, no_keys, no_keys, no_keys, WebhookSender)
 
 
-def duty(do: Callable[[Work], None], name: str = "risk") -> Duty:
+def duty(do: Callable[[Work], None], name: str = "risk", *, is_quiet: bool = False) -> Duty:
     """Make a duty; its name decides its period."""
-    return Duty(name, "a test", do, each_tenant=True)
+    return Duty(name, "a test", do, each_tenant=True, is_quiet=is_quiet)
 
 
 def swept(world: World, tools: Tools, *duties: Duty, **how: Any) -> list[Run]:

@@ -1925,6 +1925,8 @@ CREATE TABLE webhook_configurations (
     webhook_url TEXT NOT NULL,
     url_host TEXT NOT NULL,
     signing_secret TEXT,
+    previous_secret TEXT,
+    previous_until TIMESTAMP WITH TIME ZONE,
     name TEXT,
     enabled_events JSONB DEFAULT '[]' NOT NULL,
     settings JSONB DEFAULT '{}' NOT NULL,
@@ -1936,10 +1938,14 @@ CREATE TABLE webhook_configurations (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_webhook_configurations PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_webhook_configurations_signed CHECK (provider_type = 'slack' OR signing_secret IS NOT NULL),
+    CONSTRAINT ck_webhook_configurations_rotated CHECK ((previous_secret IS NULL) = (previous_until IS NULL)),
+    CONSTRAINT ck_webhook_configurations_failing CHECK (NOT is_active OR consecutive_failures < 10),
     CONSTRAINT ck_webhook_configurations_provider_type_values CHECK (provider_type IN ('slack', 'webhook')),
     CONSTRAINT ck_webhook_configurations_webhook_url_sealed CHECK (substr(webhook_url, 1, 9) = 'sealed:1:' AND trim(substr(webhook_url, 10, 8), '0123456789abcdef') = '' AND substr(webhook_url, 18, 1) = ':' AND trim(webhook_url, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(webhook_url) >= 57 AND length(webhook_url) <= 21901),
     CONSTRAINT ck_webhook_configurations_url_host_length CHECK (length(url_host) >= 1 AND length(url_host) <= 255),
     CONSTRAINT ck_webhook_configurations_signing_secret_sealed CHECK (substr(signing_secret, 1, 9) = 'sealed:1:' AND trim(substr(signing_secret, 10, 8), '0123456789abcdef') = '' AND substr(signing_secret, 18, 1) = ':' AND trim(signing_secret, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(signing_secret) >= 57 AND length(signing_secret) <= 21901),
+    CONSTRAINT ck_webhook_configurations_previous_secret_sealed CHECK (substr(previous_secret, 1, 9) = 'sealed:1:' AND trim(substr(previous_secret, 10, 8), '0123456789abcdef') = '' AND substr(previous_secret, 18, 1) = ':' AND trim(previous_secret, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(previous_secret) >= 57 AND length(previous_secret) <= 21901),
+    CONSTRAINT ck_webhook_configurations_previous_until_utc CHECK (previous_until >= '0001-01-01 00:00:00+00' AND previous_until < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_webhook_configurations_name_length CHECK (length(name) <= 100),
     CONSTRAINT ck_webhook_configurations_enabled_events_json CHECK (jsonb_typeof(enabled_events) = 'array' AND octet_length(enabled_events::text) <= 262144),
     CONSTRAINT ck_webhook_configurations_enabled_events_names CHECK (CASE WHEN jsonb_typeof(enabled_events) = 'array' THEN true AND enabled_events <@ '["account.failed", "scan.partial", "spot.interruption", "spot.pool_blocked", "decision.failed", "approval.requested", "approval.decided", "waste.flagged", "waste.deleted", "downtime.recorded", "downtime.budget_exceeded", "model.activated", "agent.offline", "webhook.disabled", "digest.weekly"]' END),
@@ -1969,6 +1975,10 @@ COMMENT ON COLUMN webhook_configurations.webhook_url IS 'where to; sealed, Slack
 COMMENT ON COLUMN webhook_configurations.url_host IS 'its host, for people';
 
 COMMENT ON COLUMN webhook_configurations.signing_secret IS 'signs what is sent; sealed; Slack needs none';
+
+COMMENT ON COLUMN webhook_configurations.previous_secret IS 'signs too while receivers change over; sealed';
+
+COMMENT ON COLUMN webhook_configurations.previous_until IS 'until when the previous secret signs, UTC';
 
 COMMENT ON COLUMN webhook_configurations.name IS 'for people';
 
@@ -2270,6 +2280,7 @@ CREATE TABLE webhook_logs (
     http_status_code BIGINT,
     response_body TEXT,
     attempts BIGINT DEFAULT '0' NOT NULL,
+    earlier_attempts BIGINT DEFAULT '0' NOT NULL,
     next_attempt_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP,
     sent_at TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
@@ -2278,6 +2289,7 @@ CREATE TABLE webhook_logs (
     CONSTRAINT uq_webhook_logs_tenant_id_webhook_config_id_message_id UNIQUE (tenant_id, webhook_config_id, message_id),
     CONSTRAINT ck_webhook_logs_sent CHECK ((status = 'sent') = (sent_at IS NOT NULL)),
     CONSTRAINT ck_webhook_logs_waiting CHECK (status = 'pending' OR next_attempt_at IS NULL),
+    CONSTRAINT ck_webhook_logs_earlier CHECK (earlier_attempts <= attempts),
     CONSTRAINT ck_webhook_logs_message_id_length CHECK (length(message_id) >= 1 AND length(message_id) <= 64),
     CONSTRAINT ck_webhook_logs_event_type_values CHECK (event_type IN ('account.failed', 'scan.partial', 'spot.interruption', 'spot.pool_blocked', 'decision.failed', 'approval.requested', 'approval.decided', 'waste.flagged', 'waste.deleted', 'downtime.recorded', 'downtime.budget_exceeded', 'model.activated', 'agent.offline', 'webhook.disabled', 'digest.weekly')),
     CONSTRAINT ck_webhook_logs_payload_json CHECK (jsonb_typeof(payload) = 'object' AND octet_length(payload::text) <= 262144),
@@ -2286,6 +2298,7 @@ CREATE TABLE webhook_logs (
     CONSTRAINT ck_webhook_logs_http_status_code_range CHECK (http_status_code >= 100 AND http_status_code <= 599),
     CONSTRAINT ck_webhook_logs_response_body_length CHECK (length(response_body) <= 2048),
     CONSTRAINT ck_webhook_logs_attempts_range CHECK (attempts >= 0 AND attempts <= 100),
+    CONSTRAINT ck_webhook_logs_earlier_attempts_range CHECK (earlier_attempts >= 0 AND earlier_attempts <= 100),
     CONSTRAINT ck_webhook_logs_next_attempt_at_utc CHECK (next_attempt_at >= '0001-01-01 00:00:00+00' AND next_attempt_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_webhook_logs_sent_at_utc CHECK (sent_at >= '0001-01-01 00:00:00+00' AND sent_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_webhook_logs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
@@ -2295,9 +2308,9 @@ CREATE TABLE webhook_logs (
     CONSTRAINT fk_webhook_logs_tenant_id_webhook_config_id FOREIGN KEY(tenant_id, webhook_config_id) REFERENCES webhook_configurations (tenant_id, id) ON DELETE CASCADE
 );
 
-CREATE INDEX ix_webhook_logs_tenant_id_created_at ON webhook_logs (tenant_id, created_at);
+CREATE INDEX ix_webhook_logs_due ON webhook_logs (tenant_id, webhook_config_id, next_attempt_at) WHERE status = 'pending';
 
-CREATE INDEX ix_webhook_logs_waiting ON webhook_logs (tenant_id, next_attempt_at) WHERE status = 'pending';
+CREATE INDEX ix_webhook_logs_tenant_id_created_at ON webhook_logs (tenant_id, created_at);
 
 COMMENT ON COLUMN webhook_logs.tenant_id IS 'owner of the row';
 
@@ -2320,6 +2333,8 @@ COMMENT ON COLUMN webhook_logs.http_status_code IS 'of the last answer';
 COMMENT ON COLUMN webhook_logs.response_body IS 'beginning of the last answer';
 
 COMMENT ON COLUMN webhook_logs.attempts IS 'attempts so far';
+
+COMMENT ON COLUMN webhook_logs.earlier_attempts IS 'attempts before it was last asked for anew';
 
 COMMENT ON COLUMN webhook_logs.next_attempt_at IS 'not tried before, UTC';
 
@@ -3691,7 +3706,9 @@ WHERE substr(users.totp_secret, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS an
 FROM webhook_configurations 
 WHERE substr(webhook_configurations.webhook_url, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_5 
 FROM webhook_configurations 
-WHERE substr(webhook_configurations.signing_secret, 10, 8) = new.key_id)) OR NOT current_user = 'spothive_system' OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+WHERE substr(webhook_configurations.signing_secret, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_6 
+FROM webhook_configurations 
+WHERE substr(webhook_configurations.previous_secret, 10, 8) = new.key_id)) OR NOT current_user = 'spothive_system' OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
     RAISE EXCEPTION 'lc_withdrawn_keys_in_use' USING ERRCODE = '23514', CONSTRAINT = 'lc_withdrawn_keys_in_use', TABLE = TG_TABLE_NAME;
   END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
@@ -4277,6 +4294,23 @@ $guard$;
 CREATE TRIGGER lc_webhook_configurations_signing_secret_withdrawn BEFORE INSERT OR UPDATE OF signing_secret ON webhook_configurations FOR EACH ROW
 EXECUTE FUNCTION guard_lc_webhook_configurations_signing_secret_withdrawn();
 
+CREATE OR REPLACE FUNCTION guard_lc_webhook_configurations_previous_secret_withdrawn() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  PERFORM 1 FROM (SELECT pg_advisory_xact_lock_shared(hashtextextended('spothive.sealing_key.' || substr(new.previous_secret, 10, 8), 0)) AS pg_advisory_xact_lock_shared_1) AS locked;
+  IF new.previous_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.previous_secret, 10, 8))) OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable')) THEN
+    RAISE EXCEPTION 'lc_webhook_configurations_previous_secret_withdrawn' USING ERRCODE = '23514', CONSTRAINT = 'lc_webhook_configurations_previous_secret_withdrawn', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_webhook_configurations_previous_secret_withdrawn BEFORE INSERT OR UPDATE OF previous_secret ON webhook_configurations FOR EACH ROW
+EXECUTE FUNCTION guard_lc_webhook_configurations_previous_secret_withdrawn();
+
 REVOKE ALL ON webhook_configurations FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_configurations TO spothive_system;
@@ -4442,12 +4476,24 @@ WHEN ((new.status NOT IN ('pending')))
 EXECUTE FUNCTION spothive_refuse('lc_webhook_logs_status_first');
 
 CREATE TRIGGER lc_webhook_logs_status_move BEFORE UPDATE OF status ON webhook_logs FOR EACH ROW
-WHEN (old.status IS DISTINCT FROM new.status AND (old.status = 'pending' AND new.status IN ('failed', 'sent')) IS NOT true)
+WHEN (old.status IS DISTINCT FROM new.status AND (old.status = 'pending' AND new.status IN ('failed', 'sent') OR old.status = 'sent' AND new.status IN ('pending') OR old.status = 'failed' AND new.status IN ('pending')) IS NOT true)
 EXECUTE FUNCTION spothive_refuse('lc_webhook_logs_status_move');
 
 CREATE TRIGGER lc_webhook_logs_key BEFORE UPDATE OF tenant_id, id ON webhook_logs FOR EACH ROW
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_webhook_logs_key');
+
+CREATE TRIGGER lc_webhook_logs_attempts BEFORE UPDATE OF attempts ON webhook_logs FOR EACH ROW
+WHEN ((new.attempts >= old.attempts) IS NOT true)
+EXECUTE FUNCTION spothive_refuse('lc_webhook_logs_attempts');
+
+CREATE TRIGGER lc_webhook_logs_message BEFORE UPDATE OF webhook_config_id, message_id, event_type, payload ON webhook_logs FOR EACH ROW
+WHEN (old.attempts > 0 AND (old.webhook_config_id IS DISTINCT FROM new.webhook_config_id OR old.message_id IS DISTINCT FROM new.message_id OR old.event_type IS DISTINCT FROM new.event_type OR old.payload IS DISTINCT FROM new.payload))
+EXECUTE FUNCTION spothive_refuse('lc_webhook_logs_message');
+
+CREATE TRIGGER lc_webhook_logs_anew BEFORE UPDATE OF status, earlier_attempts ON webhook_logs FOR EACH ROW
+WHEN (CASE WHEN (old.status != 'pending' AND new.status = 'pending') THEN new.earlier_attempts = old.attempts ELSE new.earlier_attempts = old.earlier_attempts END IS NOT true)
+EXECUTE FUNCTION spothive_refuse('lc_webhook_logs_anew');
 
 REVOKE ALL ON webhook_logs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

@@ -1244,6 +1244,8 @@ CREATE TABLE webhook_configurations (
     webhook_url TEXT NOT NULL,
     url_host TEXT NOT NULL,
     signing_secret TEXT,
+    previous_secret TEXT,
+    previous_until TEXT,
     name TEXT,
     enabled_events TEXT DEFAULT '[]' NOT NULL,
     settings TEXT DEFAULT '{}' NOT NULL,
@@ -1255,6 +1257,8 @@ CREATE TABLE webhook_configurations (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_webhook_configurations PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_webhook_configurations_signed CHECK (provider_type = 'slack' OR signing_secret IS NOT NULL),
+    CONSTRAINT ck_webhook_configurations_rotated CHECK ((previous_secret IS NULL) = (previous_until IS NULL)),
+    CONSTRAINT ck_webhook_configurations_failing CHECK (NOT is_active OR consecutive_failures < 10),
     CONSTRAINT ck_webhook_configurations_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_webhook_configurations_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_webhook_configurations_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -1262,6 +1266,8 @@ CREATE TABLE webhook_configurations (
     CONSTRAINT ck_webhook_configurations_webhook_url_sealed CHECK (substr(webhook_url, 1, 9) = 'sealed:1:' AND trim(substr(webhook_url, 10, 8), '0123456789abcdef') = '' AND substr(webhook_url, 18, 1) = ':' AND trim(webhook_url, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(webhook_url) >= 57 AND length(webhook_url) <= 21901),
     CONSTRAINT ck_webhook_configurations_url_host_length CHECK (length(url_host) >= 1 AND length(url_host) <= 255 AND instr(url_host, char(0)) = 0),
     CONSTRAINT ck_webhook_configurations_signing_secret_sealed CHECK (substr(signing_secret, 1, 9) = 'sealed:1:' AND trim(substr(signing_secret, 10, 8), '0123456789abcdef') = '' AND substr(signing_secret, 18, 1) = ':' AND trim(signing_secret, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(signing_secret) >= 57 AND length(signing_secret) <= 21901),
+    CONSTRAINT ck_webhook_configurations_previous_secret_sealed CHECK (substr(previous_secret, 1, 9) = 'sealed:1:' AND trim(substr(previous_secret, 10, 8), '0123456789abcdef') = '' AND substr(previous_secret, 18, 1) = ':' AND trim(previous_secret, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(previous_secret) >= 57 AND length(previous_secret) <= 21901),
+    CONSTRAINT ck_webhook_configurations_previous_until_utc CHECK (previous_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(previous_until, 1, 10), '+0 days') IS substr(previous_until, 1, 10) AND substr(previous_until, 1, 4) > '0000' AND substr(previous_until, 12, 2) < '24' AND substr(previous_until, 15, 2) < '60' AND substr(previous_until, 18, 2) < '60' OR previous_until IS NULL),
     CONSTRAINT ck_webhook_configurations_name_length CHECK (length(name) <= 100 AND instr(name, char(0)) = 0),
     CONSTRAINT ck_webhook_configurations_enabled_events_json CHECK (CASE WHEN json_valid(enabled_events) THEN json_type(enabled_events) = 'array' AND length(CAST(enabled_events AS BLOB)) <= 262144 ELSE enabled_events IS NULL END),
     CONSTRAINT ck_webhook_configurations_enabled_events_names CHECK (CASE WHEN json_valid(enabled_events) THEN json_array_length(enabled_events) >= 0 AND instr(substr(json(enabled_events), 2), '[') = 0 AND trim(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(json(enabled_events), '"account.failed"', ''), '"scan.partial"', ''), '"spot.interruption"', ''), '"spot.pool_blocked"', ''), '"decision.failed"', ''), '"approval.requested"', ''), '"approval.decided"', ''), '"waste.flagged"', ''), '"waste.deleted"', ''), '"downtime.recorded"', ''), '"downtime.budget_exceeded"', ''), '"model.activated"', ''), '"agent.offline"', ''), '"webhook.disabled"', ''), '"digest.weekly"', ''), '[],') = '' END),
@@ -1464,6 +1470,7 @@ CREATE TABLE webhook_logs (
     http_status_code INTEGER,
     response_body TEXT,
     attempts INTEGER DEFAULT '0' NOT NULL,
+    earlier_attempts INTEGER DEFAULT '0' NOT NULL,
     next_attempt_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
     sent_at TEXT,
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
@@ -1472,6 +1479,7 @@ CREATE TABLE webhook_logs (
     CONSTRAINT uq_webhook_logs_tenant_id_webhook_config_id_message_id UNIQUE (tenant_id, webhook_config_id, message_id),
     CONSTRAINT ck_webhook_logs_sent CHECK ((status = 'sent') = (sent_at IS NOT NULL)),
     CONSTRAINT ck_webhook_logs_waiting CHECK (status = 'pending' OR next_attempt_at IS NULL),
+    CONSTRAINT ck_webhook_logs_earlier CHECK (earlier_attempts <= attempts),
     CONSTRAINT ck_webhook_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_webhook_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_webhook_logs_webhook_config_id_uuid CHECK (length(webhook_config_id) = 32 AND webhook_config_id NOT GLOB '*[^0-9a-f]*'),
@@ -1483,6 +1491,7 @@ CREATE TABLE webhook_logs (
     CONSTRAINT ck_webhook_logs_http_status_code_range CHECK (http_status_code >= 100 AND http_status_code <= 599),
     CONSTRAINT ck_webhook_logs_response_body_length CHECK (length(response_body) <= 2048 AND instr(response_body, char(0)) = 0),
     CONSTRAINT ck_webhook_logs_attempts_range CHECK (attempts >= 0 AND attempts <= 100),
+    CONSTRAINT ck_webhook_logs_earlier_attempts_range CHECK (earlier_attempts >= 0 AND earlier_attempts <= 100),
     CONSTRAINT ck_webhook_logs_next_attempt_at_utc CHECK (next_attempt_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(next_attempt_at, 1, 10), '+0 days') IS substr(next_attempt_at, 1, 10) AND substr(next_attempt_at, 1, 4) > '0000' AND substr(next_attempt_at, 12, 2) < '24' AND substr(next_attempt_at, 15, 2) < '60' AND substr(next_attempt_at, 18, 2) < '60' OR next_attempt_at IS NULL),
     CONSTRAINT ck_webhook_logs_sent_at_utc CHECK (sent_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(sent_at, 1, 10), '+0 days') IS substr(sent_at, 1, 10) AND substr(sent_at, 1, 4) > '0000' AND substr(sent_at, 12, 2) < '24' AND substr(sent_at, 15, 2) < '60' AND substr(sent_at, 18, 2) < '60' OR sent_at IS NULL),
     CONSTRAINT ck_webhook_logs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
@@ -1493,9 +1502,9 @@ CREATE TABLE webhook_logs (
 )
  STRICT;
 
-CREATE INDEX ix_webhook_logs_tenant_id_created_at ON webhook_logs (tenant_id, created_at);
+CREATE INDEX ix_webhook_logs_due ON webhook_logs (tenant_id, webhook_config_id, next_attempt_at) WHERE status = 'pending';
 
-CREATE INDEX ix_webhook_logs_waiting ON webhook_logs (tenant_id, next_attempt_at) WHERE status = 'pending';
+CREATE INDEX ix_webhook_logs_tenant_id_created_at ON webhook_logs (tenant_id, created_at);
 
 CREATE TABLE api_keys (
     tenant_id TEXT NOT NULL,
@@ -2461,7 +2470,9 @@ WHERE substr(users.totp_secret, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS an
 FROM webhook_configurations 
 WHERE substr(webhook_configurations.webhook_url, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_5 
 FROM webhook_configurations 
-WHERE substr(webhook_configurations.signing_secret, 10, 8) = new.key_id)) OR 1 = 0 OR 0 = 1
+WHERE substr(webhook_configurations.signing_secret, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_6 
+FROM webhook_configurations 
+WHERE substr(webhook_configurations.previous_secret, 10, 8) = new.key_id)) OR 1 = 0 OR 0 = 1
 BEGIN SELECT RAISE(ABORT, 'lc_withdrawn_keys_in_use'); END;
 
 CREATE TRIGGER ao_withdrawn_keys_update BEFORE UPDATE ON withdrawn_keys FOR EACH ROW
@@ -2774,6 +2785,18 @@ FROM withdrawn_keys
 WHERE withdrawn_keys.key_id = substr(new.signing_secret, 10, 8))) OR 0 = 1)
 BEGIN SELECT RAISE(ABORT, 'lc_webhook_configurations_signing_secret_withdrawn'); END;
 
+CREATE TRIGGER lc_webhook_configurations_previous_secret_withdrawn_insert BEFORE INSERT ON webhook_configurations FOR EACH ROW
+WHEN new.previous_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.previous_secret, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_configurations_previous_secret_withdrawn'); END;
+
+CREATE TRIGGER lc_webhook_configurations_previous_secret_withdrawn_update BEFORE UPDATE OF previous_secret ON webhook_configurations FOR EACH ROW
+WHEN new.previous_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.previous_secret, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_configurations_previous_secret_withdrawn'); END;
+
 CREATE TRIGGER detach_instances_cluster_id BEFORE DELETE ON clusters FOR EACH ROW
 BEGIN UPDATE instances SET cluster_id = NULL WHERE tenant_id = OLD.tenant_id AND cluster_id = OLD.id; END;
 
@@ -2876,7 +2899,7 @@ WHEN (new.status NOT IN ('pending'))
 BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_status_first'); END;
 
 CREATE TRIGGER lc_webhook_logs_status_move BEFORE UPDATE OF status ON webhook_logs FOR EACH ROW
-WHEN old.status IS NOT new.status AND (old.status = 'pending' AND new.status IN ('failed', 'sent')) IS NOT 1
+WHEN old.status IS NOT new.status AND (old.status = 'pending' AND new.status IN ('failed', 'sent') OR old.status = 'sent' AND new.status IN ('pending') OR old.status = 'failed' AND new.status IN ('pending')) IS NOT 1
 BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_status_move'); END;
 
 CREATE TRIGGER pk_webhook_logs BEFORE INSERT ON webhook_logs FOR EACH ROW
@@ -2888,6 +2911,18 @@ BEGIN SELECT RAISE(ABORT, 'pk_webhook_logs'); END;
 CREATE TRIGGER lc_webhook_logs_key BEFORE UPDATE OF tenant_id, id ON webhook_logs FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_key'); END;
+
+CREATE TRIGGER lc_webhook_logs_attempts BEFORE UPDATE OF attempts ON webhook_logs FOR EACH ROW
+WHEN (new.attempts >= old.attempts) IS NOT 1
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_attempts'); END;
+
+CREATE TRIGGER lc_webhook_logs_message BEFORE UPDATE OF webhook_config_id, message_id, event_type, payload ON webhook_logs FOR EACH ROW
+WHEN old.attempts > 0 AND (old.webhook_config_id IS NOT new.webhook_config_id OR old.message_id IS NOT new.message_id OR old.event_type IS NOT new.event_type OR old.payload IS NOT new.payload)
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_message'); END;
+
+CREATE TRIGGER lc_webhook_logs_anew BEFORE UPDATE OF status, earlier_attempts ON webhook_logs FOR EACH ROW
+WHEN CASE WHEN (old.status != 'pending' AND new.status = 'pending') THEN new.earlier_attempts = old.attempts ELSE new.earlier_attempts = old.earlier_attempts END IS NOT 1
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_anew'); END;
 
 CREATE TRIGGER lc_api_keys_revoked_at_once BEFORE UPDATE OF revoked_at ON api_keys FOR EACH ROW
 WHEN old.revoked_at IS NOT NULL AND old.revoked_at IS NOT new.revoked_at

@@ -32,7 +32,7 @@ _CALLED: Final = "mails"
 
 
 @dataclass(slots=True)
-class Sent:
+class MailsSent:
     """What a run came to.
 
     Attributes:
@@ -56,7 +56,7 @@ def send_mails(
     mailer: Mailer,
     only: UUID | None = None,
     go_on: Callable[[], None] = lambda: None,
-) -> Sent:
+) -> MailsSent:
     """Send the mails of a tenant that are due, batch by batch (a procedure).
 
     At least once: a mail that the server has taken is sent again, under the same Message-ID, if this process dies, or
@@ -73,7 +73,7 @@ def send_mails(
     Raises:
         Denied: the role does not allow it.
     """
-    done = Sent()
+    done = MailsSent()
     which = [] if only is None else [EmailLog.id == only]
     with sessions(tenant=tenant_id) as session:
         mail = None if only is None else session.get(EmailLog, only)
@@ -95,7 +95,7 @@ def send_mails(
 class _Batch:
     """Some claimed mails, on their way through one connection."""
 
-    def __init__(self, sessions: Sessions, tenant_id: UUID, mailer: Mailer, done: Sent) -> None:
+    def __init__(self, sessions: Sessions, tenant_id: UUID, mailer: Mailer, done: MailsSent) -> None:
         self._sessions, self._tenant_id, self._mailer, self._done = sessions, tenant_id, mailer, done
         self._lost = 0
         self._until = monotonic() + (outbox.LEASE - MARGIN).total_seconds()

@@ -16,6 +16,7 @@ from spothive.operations.audit.sealing import seal_trails
 from spothive.operations.decisions import end_dead_experiments, fold_decisions
 from spothive.operations.fleet import end_dead_scans
 from spothive.operations.health import check_health
+from spothive.operations.notifications import send_webhooks
 from spothive.operations.risk import expire_replicas, refresh_market, tidy_pools
 from spothive.operations.risk.pools import TIDIED_AT_ONCE
 from spothive.operations.sweeps.changing import apply_schedules, look_after_waste
@@ -42,12 +43,14 @@ class Duty:
         purpose: what it does, in one line.
         do: does it once.
         each_tenant: whether tenant by tenant, or once for all.
+        is_quiet: whether a run that found nothing to do is told to nobody: it is done too often for that.
     """
 
     name: str
     purpose: str
     do: Callable[[Work], None]
     each_tenant: bool
+    is_quiet: bool = False
 
     @property
     def period(self) -> timedelta:
@@ -97,6 +100,16 @@ def ask_for_prices(work: Work) -> None:
             work.fail(region, reason)
 
 
+def send_due_webhooks(work: Work) -> None:
+    """Send the webhooks that are due; a receiver that refuses one is no failure of this duty."""
+    with work.part("webhooks"):
+        sender, keys = work.tools.webhook_sender(), work.tools.keys
+        done = send_webhooks(work.sessions, sender=sender, keys=keys, go_on=work.go_on, under_way=work.under_way)
+        work.counts.update(done.counts)
+        for webhook, reason in done.failures.items():
+            work.fail(webhook, reason)
+
+
 def count_decisions(work: Work) -> None:
     """Count the decisions of finished days."""
     done = fold_decisions(work.sessions, work.actor)
@@ -137,6 +150,7 @@ DUTIES: Final = (
     Duty("sealing", "seal the audit trails", seal_all_trails, each_tenant=True),
     Duty("retention", "delete what was kept long enough", delete_old_rows, each_tenant=True),
     Duty("health", "check the parts of spothive", check_all_parts, each_tenant=False),
+    Duty("webhooks", "send webhooks that are due", send_due_webhooks, each_tenant=False, is_quiet=True),
     Duty("market", "ask AWS for spot prices", ask_for_prices, each_tenant=False),
 )
 """In the order in which one pass does them: what is quick and what others wait for comes first, what lasts last."""

@@ -71,7 +71,7 @@ def keep_sweeping(
                         is_to_stop=stop.is_set,
                         under_way=under_way,
                     )
-                    if run is not None:
+                    if run is not None and not (duty.is_quiet and run.is_idle):
                         tell(run)
                     wait = _seconds_until_due(duty)
                 pause = FIRST_PAUSE

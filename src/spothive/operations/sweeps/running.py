@@ -84,6 +84,11 @@ class Run:
         return self.outcome in {Outcome.DONE, Outcome.STOPPED}
 
     @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to do, and nothing in the way."""
+        return self.outcome is Outcome.DONE and not self.counts
+
+    @property
     def summary(self) -> str:
         """What came of it, in one line that names no tenant."""
         did = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in sorted(self.counts.items()) if count)
@@ -234,31 +239,36 @@ def run_duty(
     counts = {name: count for name, count in work.counts.items() if count}
     run = Run(duty.name, outcome, began_at, perf_counter() - began, counts, work.failures, error)
     _measure(run)
-    _conclude(sessions, lease, run, by)
+    _conclude(sessions, lease, run, by, is_told=not (duty.is_quiet and run.is_idle))
     return run
 
 
-def _conclude(sessions: Sessions, lease: Lease, run: Run, by: Actor) -> None:
+def _conclude(sessions: Sessions, lease: Lease, run: Run, by: Actor, *, is_told: bool) -> None:
     """Write down what came of a run, and let the duty go, in one transaction."""
     with sessions(tenant=PLATFORM_TENANT_ID) as session:
-        log_user_action(
-            session,
-            component=COMPONENT,
-            action=run.duty,
-            level=_LEVELS[run.outcome],
-            message="; ".join([run.summary, *_reasons(run)]),
-            details={
-                "outcome": run.outcome.value,
-                "counts": run.counts,
-                "failed": len(run.failures),
-                "failures": [{"what": what, "reason": why} for what, why in _first(run)],
-                "error": run.error,
-                "by": by.label,
-            },
-            execution_time_ms=round(run.seconds * 1000),
-        )
+        if is_told:
+            _log_run(session, run, by)
         with system_scope(session, f"the duty {run.duty} is let go"):
             lease.release(session, run.summary, ran=run.outcome not in {Outcome.STOPPED, Outcome.LOST})
+
+
+def _log_run(session: TenantSession, run: Run, by: Actor) -> None:
+    log_user_action(
+        session,
+        component=COMPONENT,
+        action=run.duty,
+        level=_LEVELS[run.outcome],
+        message="; ".join([run.summary, *_reasons(run)]),
+        details={
+            "outcome": run.outcome.value,
+            "counts": run.counts,
+            "failed": len(run.failures),
+            "failures": [{"what": what, "reason": why} for what, why in _first(run)],
+            "error": run.error,
+            "by": by.label,
+        },
+        execution_time_ms=round(run.seconds * 1000),
+    )
 
 
 def _reasons(run: Run) -> Iterator[str]:

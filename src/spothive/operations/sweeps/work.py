@@ -17,6 +17,7 @@ from spothive.database import TenantSession, read_session, system_scope
 from spothive.errors import DatabaseUnavailable, SpothiveError
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.mail import Mailer
+from spothive.gateways.webhooks import WebhookSender
 from spothive.keyring import Keys
 from spothive.models import Tenant
 from spothive.operations.actor import Actor, spothive_itself
@@ -46,6 +47,7 @@ class Tools:
         signing_keys: loads the keys that sign audit trails.
         anchor: finds the anchor.
         mailer: makes what carries mails.
+        webhook_sender: makes what sends webhooks.
     """
 
     gateway: AwsGateway
@@ -53,6 +55,7 @@ class Tools:
     signing_keys: Callable[[], SigningKeys]
     anchor: Callable[[], Anchor]
     mailer: Callable[[], Mailer]
+    webhook_sender: Callable[[], WebhookSender]
 
 
 @dataclass(frozen=True, slots=True)
