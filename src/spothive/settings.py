@@ -234,8 +234,8 @@ class Settings(BaseSettings):
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     """Who signs in at the server; nobody when both are unset."""
-    smtp_timeout: float = Field(default=30, gt=0, le=60)
-    """How long an answer of the server may take."""
+    smtp_timeout: float = Field(default=30, gt=0, le=40)
+    """How long an answer of the server may take; claims of mails allow for no more."""
     mail_from: str = "spothive@localhost"
     """Address that mails come from."""
     dataset_cache: Path = Path("var/datasets/default.csv")

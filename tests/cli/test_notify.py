@@ -9,6 +9,7 @@ import pytest
 from spothive.database import Tenant, get_db_session
 from spothive.models import NoticeEvent
 from spothive.operations.notifications import tell
+from spothive.operations.notifications.letters import READ_ON
 from tests.cli.conftest import Spothive
 from tests.conftest import Database, settings
 from tests.factories.mail_server import HOST, MailServer, mail_server
@@ -125,6 +126,11 @@ def test_a_test_mail_says_whether_the_server_took_it(server: MailServer, done: S
     assert "SPOTHIVE_MAIL_FROM (spothive@acme.io): 553 not yours" in ran.err
     ran = spothive("notify", "send", *CLIENT)
     assert ran.code == 0, "it waits for five minutes"
+
+
+def test_where_mails_say_to_read_on_is_a_command(done: Spothive) -> None:
+    for place in {*READ_ON.values(), "spothive notify preferences"}:
+        assert "Usage: spothive" in done(*place.split()[1:], "--help").out
 
 
 def test_without_a_server_mails_are_printed(people: Database, spothive: Spothive) -> None:

@@ -10,7 +10,7 @@ from spothive.models import EmailFrequency, NoticeEvent
 TEST: Final = "test"
 """Template of the mail that shows whether mails arrive."""
 
-_READ_ON: Final = {
+READ_ON: Final = {
     NoticeEvent.ACCOUNT_FAILED: "spothive account list",
     NoticeEvent.SCAN_PARTIAL: "spothive account list",
     NoticeEvent.SPOT_INTERRUPTION: "spothive replica list",
@@ -68,7 +68,7 @@ def _one(event: NoticeEvent, subject: str, data: Mapping[str, Any]) -> Iterator[
     if not body:
         known = data.get("facts", data)
         yield "\n".join(f"{key}: {value}" for key, value in sorted(known.items())) if isinstance(known, dict) else ""
-    yield f"Read on: {data.get('link') or _READ_ON[event]}"
+    yield f"Read on: {data.get('link') or READ_ON[event]}"
     yield (
         f"You are told of {event} by mail at once. Rather in a daily digest, or not at all:\n"
         f"  spothive notify set {event} --frequency digest_daily\n"
@@ -85,7 +85,7 @@ def _digest(called: str, data: Mapping[str, Any]) -> Iterator[str]:
     yield "The newest of them:" if total > len(newest) else "In detail, the newest first:"
     yield "\n".join(_line(each) for each in newest)
     yield f"{total - len(newest)} more are not listed here." if total > len(newest) else ""
-    yield f"Read on: {_READ_ON[NoticeEvent.DIGEST_WEEKLY]}"
+    yield f"Read on: {READ_ON[NoticeEvent.DIGEST_WEEKLY]}"
     yield "Which events come in a digest, and which at once or never: spothive notify preferences"
 
 

@@ -22,8 +22,12 @@ from spothive.operations.sessions import Sessions
 
 _log = logging.getLogger(__name__)
 
-MARGIN: Final = timedelta(minutes=6)
-"""Before the lease ends, no mail is begun any more: six answers of a minute each are all that one may take."""
+MARGIN: Final = timedelta(minutes=10)
+"""So long before the lease ends no mail is begun any more: one may take 13 answers of 40 s, the longest allowed.
+
+They are that the former connection is gone, connecting, the greeting, EHLO, STARTTLS, the handshake, EHLO, two of
+signing in, MAIL, RCPT, DATA and the end.
+"""
 
 LOST_MAX: Final = 2
 """Mails in a row over which the connection is lost: then it is the server's fault, not that of the mails."""
