@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -62,13 +62,13 @@ def exchange(
         raise InvalidInput(msg)
     found = words_of(session).exchange(session, cluster_id, rows, limit=limit, lease=lease)
     out = sorted(
-        (row for row in found if row.status is ActionStatus.PICKED_UP),
+        (row for row in found if row.status == ActionStatus.PICKED_UP),
         key=lambda row: (row.priority, row.created_at, row.id),
     )
-    done = {row.id: row for row in found if row.status is not ActionStatus.PICKED_UP}
+    done = {row.id: row for row in found if row.status != ActionStatus.PICKED_UP}
     reported = {each.lease.action_id: Reported.STALE for each in reports}
     reported |= {action_id: _BECAME[row.status] for action_id, row in done.items()}
-    ended = (row for row in done.values() if row.status is not ActionStatus.PENDING)
+    ended = (row for row in done.values() if row.status != ActionStatus.PENDING)
     jobs = frozenset(row.optimization_job_id for row in ended if row.optimization_job_id is not None)
     return Exchanged(reported, [_handed_out(row) for row in out], jobs)
 
@@ -143,6 +143,6 @@ def _handed_out(row: Any) -> HandedOut:
         row.idempotency_key,
         row.attempts,
         row.max_attempts,
-        row.leased_until,
-        row.expires_at,
+        row.leased_until.astimezone(UTC),
+        row.expires_at.astimezone(UTC),
     )
