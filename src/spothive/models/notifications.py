@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spothive.clock import utc_now
 from spothive.models.base import Base, Timestamped, check, index_where, json_object, names
 from spothive.models.identity import User
+from spothive.schema.refusal import Refusal
 from spothive.schema.sealed import Sealed
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
@@ -242,4 +243,34 @@ class WebhookLog(TenantOwned, Timestamped, Base):
         index_where("ix_webhook_logs_waiting", "tenant_id", "next_attempt_at", where="status = 'pending'"),
         Index(None, "tenant_id", "created_at"),
         *_delivery_rules(),
+    )
+
+
+class Telling(TenantOwned, Timestamped, Base):
+    """How far a tenant was told of something that lasts, so that it is told of it once, whoever tells and is killed."""
+
+    __tablename__ = "tellings"
+
+    event_type: Mapped[NoticeEvent] = mapped_column(TextEnum(NoticeEvent), comment="of what it was told")
+    subject: Mapped[str] = mapped_column(Text(255, 1), comment="what of: a pool, a cluster and month, an account")
+    told_until: Mapped[datetime] = mapped_column(comment="it was told of all of it up to this moment, UTC")
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "event_type", "subject"),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_tellings_forward",
+                        events=("update",),
+                        when=lambda old, new: sa.or_(
+                            new.c.told_until < old.c.told_until,
+                            new.c.event_type != old.c.event_type,
+                            new.c.subject != old.c.subject,
+                        ),
+                        message="what was told is told: a telling goes forward, and stays about the same",
+                    )
+                ]
+            }
+        },
     )

@@ -308,6 +308,7 @@ AUDIT_AND_NOTIFICATIONS: dict[str, Act] = {
     "ck_audit_seals_leaves": add("audit_seals", leaves=b"one leaf"),
     "ck_email_logs_sent": change("email_logs", sent_at=NOW),
     "ck_email_logs_waiting": walk("email_logs", "sent", next_attempt_at=NOW),
+    "lc_tellings_forward": change("tellings", told_until=NOW - timedelta(days=1)),
     "ck_webhook_configurations_signed": change("webhook_configurations", provider_type="webhook", signing_secret=None),
     "ck_webhook_logs_sent": change("webhook_logs", sent_at=NOW),
     "ck_webhook_logs_waiting": walk("webhook_logs", "sent", next_attempt_at=NOW),

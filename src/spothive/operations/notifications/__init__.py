@@ -1,5 +1,5 @@
 """Notifications: who is told of what, and how it reaches them."""
 
-from spothive.operations.notifications.telling import tell
+from spothive.operations.notifications.telling import News, tell, tell_all
 
-__all__ = ["tell"]
+__all__ = ["News", "tell", "tell_all"]
