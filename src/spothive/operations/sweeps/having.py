@@ -12,6 +12,7 @@ from spothive.models import (
     Account,
     ApprovalRequest,
     ApprovalStatus,
+    DowntimeLog,
     ExperimentStatus,
     HibernationSchedule,
     Instance,
@@ -60,6 +61,13 @@ def has_dead_experiments() -> ColumnElement[bool]:
         LabExperiment.tenant_id == Tenant.id,
         LabExperiment.status == ExperimentStatus.RUNNING,
         LabExperiment.leased_until <= clock_timestamp(),
+    )
+
+
+def has_lasting_outages() -> ColumnElement[bool]:
+    """Outages of a cluster that last."""
+    return exists().where(
+        DowntimeLog.tenant_id == Tenant.id, DowntimeLog.end_time.is_(None), DowntimeLog.cluster_id.is_not(None)
     )
 
 
