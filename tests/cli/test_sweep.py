@@ -17,7 +17,7 @@ from tests.operations.sweeps.conftest import a_lease
 from tests.watching import rows_of
 
 NAMES = [
-    *("leases", "expiries", "hibernation", "risk", "discovery"),
+    *("leases", "expiries", "hibernation", "risk", "telling", "discovery"),
     *("waste", "rollups", "sealing", "retention", "health", "market"),
 ]
 PATIENCE = 60

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, literal_column, or_, select, true
@@ -73,25 +73,31 @@ def untold_blocks(
         after: tenant and pool of the last one that was returned before.
         limit: at most so many.
     """
-    pool, instance, told = SpotPoolRisk, Instance, Telling
-    of_tenant = (told.tenant_id == instance.tenant_id, told.event_type == BLOCKED, told.subject == pool.pool_id)
+    # Found first, and on their own: there are few blocked pools, and SQLite would begin with every tenant's instances.
+    pool, instance = SpotPoolRisk, Instance
+    found = (
+        select(instance.tenant_id, instance.account_id, pool.pool_id, pool.poisoned_at, pool.poison_expires_at)
+        .where(*_lives_in_pool(), pool.poison_expires_at > clock_timestamp())
+        .cte("found")
+        .prefix_with("MATERIALIZED")
+        .c
+    )
+    told = and_(Telling.tenant_id == found.tenant_id, Telling.event_type == BLOCKED, Telling.subject == found.pool_id)
     query = (
-        select(instance.tenant_id, Tenant.slug, pool.pool_id, pool.poisoned_at, pool.poison_expires_at, _knows())
+        select(found.tenant_id, Tenant.slug, found.pool_id, found.poisoned_at, found.poison_expires_at, _knows(found))
         .distinct()
-        .select_from(pool)
-        .join(instance, and_(*_lives_in_pool()))
-        .join(Account, and_(Account.tenant_id == instance.tenant_id, Account.id == instance.account_id))
-        .join(Tenant, Tenant.id == instance.tenant_id)
-        .outerjoin(told, and_(*of_tenant))
-        .where(pool.poison_expires_at > clock_timestamp(), Tenant.is_active, Account.disconnecting_at.is_(None))
-        .where(or_(told.told_until.is_(None), told.told_until < pool.poison_expires_at))
+        .join(Account, and_(Account.tenant_id == found.tenant_id, Account.id == found.account_id))
+        .join(Tenant, Tenant.id == found.tenant_id)
+        .outerjoin(Telling, told)
+        .where(Tenant.is_active, Account.disconnecting_at.is_(None))
+        .where(or_(Telling.told_until.is_(None), Telling.told_until < found.poison_expires_at))
     )
     if after is not None:
         tenant_id, pool_id = after
-        rest = and_(instance.tenant_id == tenant_id, pool.pool_id > pool_id)
-        query = query.where(or_(instance.tenant_id > tenant_id, rest))
-    rows = session.execute(query.order_by(instance.tenant_id, pool.pool_id).limit(limit))
-    return [UntoldBlock(*row) for row in rows]  # type: ignore[arg-type]  # what is blocked has moments
+        rest = and_(found.tenant_id == tenant_id, found.pool_id > pool_id)
+        query = query.where(or_(found.tenant_id > tenant_id, rest))
+    rows = session.execute(query.order_by(found.tenant_id, found.pool_id).limit(limit))
+    return [UntoldBlock(*row) for row in rows]
 
 
 def tell_of_blocks(session: TenantSession, blocks: Collection[UntoldBlock]) -> int:
@@ -127,14 +133,14 @@ def _lives_in_pool() -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _knows() -> ColumnElement[bool]:
+def _knows(found: Any) -> ColumnElement[bool]:
     """Return whether an interruption of the tenant's own belongs to the block: it blocked until after the latest."""
     event = GlobalRiskEvent
     return exists().where(
-        event.pool_id == SpotPoolRisk.pool_id,
+        event.pool_id == found.pool_id,
         event.event_type == SpotEventType.TERMINATION_NOTICE,
-        event.expires_at >= SpotPoolRisk.poisoned_at,
+        event.expires_at >= found.poisoned_at,
         func.coalesce(event.event_metadata["counted"].as_boolean(), true()),
         RiskSource.risk_event_id == event.id,
-        RiskSource.source_client_id == Instance.tenant_id,
+        RiskSource.source_client_id == found.tenant_id,
     )
