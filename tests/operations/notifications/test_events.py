@@ -141,8 +141,8 @@ def test_each_is_told_of_the_own_and_nobody_of_anothers_or_of_a_secret(everythin
     assert "acme" in str(found[world.acme]), "the words are those that would be found"
 
 
-def test_the_facts_are_those_of_the_guide_and_every_telling_says_how_to_go_on(everything_happens: World) -> None:
-    assert everything_happens
+@pytest.mark.usefixtures("everything_happens")
+def test_the_facts_are_those_of_the_guide_and_every_telling_says_how_to_go_on() -> None:
     rows, seen = event_rows(), set()
     for said in _told_to().values():
         for each in said:
