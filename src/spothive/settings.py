@@ -182,6 +182,8 @@ class Settings(BaseSettings):
     """asks AWS for spot prices, of which none older than 24 hours is decided upon;"""
     sweep_risk: int = Field(default=3600, ge=0)
     """tidies pools whose block is over;"""
+    sweep_telling: int = Field(default=60, ge=0)
+    """tells of blocked pools and used-up budgets;"""
     sweep_rollups: int = Field(default=3600, ge=0)
     """counts the decisions of finished days;"""
     sweep_digests: int = Field(default=60, ge=0)

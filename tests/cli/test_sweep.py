@@ -17,7 +17,7 @@ from tests.operations.sweeps.conftest import a_lease
 from tests.watching import rows_of
 
 NAMES = [
-    *("leases", "actions", "expiries", "hibernation", "risk", "digests", "mails", "discovery"),
+    *("leases", "actions", "expiries", "hibernation", "risk", "telling", "digests", "mails", "discovery"),
     *("waste", "rollups", "sealing", "retention", "health", "webhooks", "market"),
 ]
 TOLD = set(NAMES) - {"webhooks"}

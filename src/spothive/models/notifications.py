@@ -345,3 +345,33 @@ class WebhookLog(TenantOwned, Timestamped, Base):
             }
         },
     )
+
+
+class Telling(TenantOwned, Timestamped, Base):
+    """How far a tenant was told of something that lasts, so that it is told of it once, whoever tells and is killed."""
+
+    __tablename__ = "tellings"
+
+    event_type: Mapped[NoticeEvent] = mapped_column(TextEnum(NoticeEvent), comment="of what it was told")
+    subject: Mapped[str] = mapped_column(Text(255, 1), comment="what of: a pool, a cluster and month, an account")
+    told_until: Mapped[datetime] = mapped_column(comment="it was told of all of it up to this moment, UTC")
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "event_type", "subject"),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_tellings_forward",
+                        events=("update",),
+                        when=lambda old, new: sa.or_(
+                            new.c.told_until < old.c.told_until,
+                            new.c.event_type != old.c.event_type,
+                            new.c.subject != old.c.subject,
+                        ),
+                        message="what was told is told: a telling goes forward, and stays about the same",
+                    )
+                ]
+            }
+        },
+    )

@@ -347,6 +347,7 @@ AUDIT_AND_NOTIFICATIONS: dict[str, Act] = {
     ),
     "ck_email_logs_sent": change("email_logs", sent_at=NOW),
     "ck_email_logs_waiting": walk("email_logs", "sent", next_attempt_at=NOW),
+    "lc_tellings_forward": change("tellings", told_until=NOW - timedelta(days=1)),
     "ck_webhook_configurations_signed": change("webhook_configurations", provider_type="webhook", signing_secret=None),
     "ck_webhook_configurations_rotated": change("webhook_configurations", previous_until=NOW),
     "ck_webhook_configurations_failing": change("webhook_configurations", consecutive_failures=10),

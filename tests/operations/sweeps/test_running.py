@@ -240,7 +240,7 @@ def test_every_duty_of_the_house_is_listed_with_how_it_stands(db: Database, worl
     with settings(SPOTHIVE_SWEEP_MARKET="0"), get_db_session(tenant=world.acme) as session:
         found = {each.duty.name: each for each in list_duties(session, world.admin)}
     assert list(found) == [
-        *("leases", "actions", "expiries", "hibernation", "risk", "digests", "mails", "discovery"),
+        *("leases", "actions", "expiries", "hibernation", "risk", "telling", "digests", "mails", "discovery"),
         *("waste", "rollups", "sealing", "retention", "health", "webhooks", "market"),
     ]
     assert found["market"].next_due is None

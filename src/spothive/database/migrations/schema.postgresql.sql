@@ -886,6 +886,8 @@ CREATE TABLE downtime_logs (
     CONSTRAINT fk_downtime_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
 );
 
+CREATE INDEX ix_downtime_logs_lasting ON downtime_logs (tenant_id) WHERE end_time IS NULL;
+
 CREATE INDEX ix_downtime_logs_tenant_id_cluster_id_start_time ON downtime_logs (tenant_id, cluster_id, start_time);
 
 CREATE INDEX ix_downtime_logs_tenant_id_instance_id ON downtime_logs (tenant_id, instance_id);
@@ -1164,6 +1166,39 @@ COMMENT ON COLUMN tags.created_by IS 'user; no key, the row outlives its maker';
 COMMENT ON COLUMN tags.created_at IS 'UTC';
 
 COMMENT ON COLUMN tags.updated_at IS 'UTC';
+
+CREATE TABLE tellings (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    event_type TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    told_until TIMESTAMP WITH TIME ZONE NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_tellings PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_tellings_tenant_id_event_type_subject UNIQUE (tenant_id, event_type, subject),
+    CONSTRAINT ck_tellings_event_type_values CHECK (event_type IN ('account.failed', 'scan.partial', 'spot.interruption', 'spot.pool_blocked', 'decision.failed', 'approval.requested', 'approval.decided', 'waste.flagged', 'waste.deleted', 'downtime.recorded', 'downtime.budget_exceeded', 'model.activated', 'agent.offline', 'webhook.disabled', 'digest.weekly')),
+    CONSTRAINT ck_tellings_subject_length CHECK (length(subject) >= 1 AND length(subject) <= 255),
+    CONSTRAINT ck_tellings_told_until_utc CHECK (told_until >= '0001-01-01 00:00:00+00' AND told_until < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_tellings_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_tellings_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_tellings_id UNIQUE (id),
+    CONSTRAINT fk_tellings_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+);
+
+COMMENT ON COLUMN tellings.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN tellings.id IS 'UUIDv7';
+
+COMMENT ON COLUMN tellings.event_type IS 'of what it was told';
+
+COMMENT ON COLUMN tellings.subject IS 'what of: a pool, a cluster and month, an account';
+
+COMMENT ON COLUMN tellings.told_until IS 'it was told of all of it up to this moment, UTC';
+
+COMMENT ON COLUMN tellings.created_at IS 'UTC';
+
+COMMENT ON COLUMN tellings.updated_at IS 'UTC';
 
 CREATE TABLE users (
     tenant_id UUID NOT NULL,
@@ -2600,6 +2635,8 @@ CREATE INDEX ix_instances_assigned_model_id ON instances (assigned_model_id);
 
 CREATE INDEX ix_instances_flagged ON instances (tenant_id, auth_status) WHERE flagged_at IS NOT NULL;
 
+CREATE INDEX ix_instances_live_spot ON instances (availability_zone, instance_type, tenant_id) WHERE lifecycle = 'spot' AND terminated_at IS NULL;
+
 CREATE INDEX ix_instances_tenant_id_account_id_state ON instances (tenant_id, account_id, state);
 
 CREATE INDEX ix_instances_tenant_id_availability_zone_instance_type ON instances (tenant_id, availability_zone, instance_type);
@@ -3888,6 +3925,26 @@ ALTER TABLE tags FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON tags USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
 
 CREATE POLICY system ON tags TO spothive_system USING (true) WITH CHECK (true);
+
+CREATE TRIGGER lc_tellings_forward BEFORE UPDATE ON tellings FOR EACH ROW
+WHEN (new.told_until < old.told_until OR new.event_type != old.event_type OR new.subject != old.subject)
+EXECUTE FUNCTION spothive_refuse('lc_tellings_forward');
+
+REVOKE ALL ON tellings FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tellings TO spothive_system;
+
+GRANT SELECT ON tellings TO spothive_readonly;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tellings TO spothive_app;
+
+ALTER TABLE tellings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tellings FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant ON tellings USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
+
+CREATE POLICY system ON tellings TO spothive_system USING (true) WITH CHECK (true);
 
 CREATE OR REPLACE FUNCTION guard_lc_users_totp_secret_withdrawn() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$

@@ -571,6 +571,8 @@ CREATE TABLE downtime_logs (
 )
  STRICT;
 
+CREATE INDEX ix_downtime_logs_lasting ON downtime_logs (tenant_id) WHERE end_time IS NULL;
+
 CREATE INDEX ix_downtime_logs_tenant_id_cluster_id_start_time ON downtime_logs (tenant_id, cluster_id, start_time);
 
 CREATE INDEX ix_downtime_logs_tenant_id_instance_id ON downtime_logs (tenant_id, instance_id);
@@ -736,6 +738,28 @@ CREATE TABLE tags (
     CONSTRAINT ck_tags_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
     CONSTRAINT uq_tags_id UNIQUE (id),
     CONSTRAINT fk_tags_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE TABLE tellings (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    told_until TEXT NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_tellings PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_tellings_tenant_id_event_type_subject UNIQUE (tenant_id, event_type, subject),
+    CONSTRAINT ck_tellings_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_tellings_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_tellings_event_type_values CHECK (event_type IN ('account.failed', 'scan.partial', 'spot.interruption', 'spot.pool_blocked', 'decision.failed', 'approval.requested', 'approval.decided', 'waste.flagged', 'waste.deleted', 'downtime.recorded', 'downtime.budget_exceeded', 'model.activated', 'agent.offline', 'webhook.disabled', 'digest.weekly')),
+    CONSTRAINT ck_tellings_subject_length CHECK (length(subject) >= 1 AND length(subject) <= 255 AND instr(subject, char(0)) = 0),
+    CONSTRAINT ck_tellings_told_until_utc CHECK (told_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(told_until, 1, 10), '+0 days') IS substr(told_until, 1, 10) AND substr(told_until, 1, 4) > '0000' AND substr(told_until, 12, 2) < '24' AND substr(told_until, 15, 2) < '60' AND substr(told_until, 18, 2) < '60' OR told_until IS NULL),
+    CONSTRAINT ck_tellings_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_tellings_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_tellings_id UNIQUE (id),
+    CONSTRAINT fk_tellings_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
 )
  STRICT;
 
@@ -1710,6 +1734,8 @@ CREATE INDEX ix_instances_assigned_model_id ON instances (assigned_model_id);
 
 CREATE INDEX ix_instances_flagged ON instances (tenant_id, auth_status) WHERE flagged_at IS NOT NULL;
 
+CREATE INDEX ix_instances_live_spot ON instances (availability_zone, instance_type, tenant_id) WHERE lifecycle = 'spot' AND terminated_at IS NULL;
+
 CREATE INDEX ix_instances_tenant_id_account_id_state ON instances (tenant_id, account_id, state);
 
 CREATE INDEX ix_instances_tenant_id_availability_zone_instance_type ON instances (tenant_id, availability_zone, instance_type);
@@ -2566,6 +2592,10 @@ BEGIN SELECT RAISE(ABORT, 'pk_lab_experiments'); END;
 CREATE TRIGGER lc_lab_experiments_key BEFORE UPDATE OF tenant_id, id ON lab_experiments FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_lab_experiments_key'); END;
+
+CREATE TRIGGER lc_tellings_forward BEFORE UPDATE ON tellings FOR EACH ROW
+WHEN new.told_until < old.told_until OR new.event_type != old.event_type OR new.subject != old.subject
+BEGIN SELECT RAISE(ABORT, 'lc_tellings_forward'); END;
 
 CREATE TRIGGER lc_users_totp_secret_withdrawn_insert BEFORE INSERT ON users FOR EACH ROW
 WHEN new.totp_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 

@@ -14,7 +14,7 @@ from spothive.operations.notifications.preferences import (
     set_preference,
     set_timezone,
 )
-from spothive.operations.notifications.telling import tell
+from spothive.operations.notifications.telling import News, tell, tell_all
 from spothive.operations.notifications.webhooks import (
     ListedWebhook,
     NewWebhook,
@@ -37,6 +37,7 @@ __all__ = [
     "ListedWebhook",
     "MailsSent",
     "NewWebhook",
+    "News",
     "Preference",
     "Tested",
     "WebhooksSent",
@@ -64,4 +65,5 @@ __all__ = [
     "set_webhook_events",
     "show_webhook",
     "tell",
+    "tell_all",
 ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
 from typing import Final
+from uuid import UUID
 
-from spothive.database import PLATFORM_TENANT_ID, TenantSession
+from spothive.database import PLATFORM_TENANT_ID, TenantSession, read_session, system_scope
 from spothive.errors import InvalidInput
 from spothive.models import ComponentStatus
 from spothive.operations.actor import Actor
@@ -19,17 +21,20 @@ from spothive.operations.health import check_health
 from spothive.operations.notifications import send_webhooks
 from spothive.operations.risk import expire_replicas, refresh_market, tidy_pools
 from spothive.operations.risk.pools import TIDIED_AT_ONCE
+from spothive.operations.risk.warning import AT_ONCE, UntoldBlock, tell_of_blocks, untold_blocks
+from spothive.operations.sla.told import tell_of_lasting
 from spothive.operations.sweeps.changing import apply_schedules, look_after_waste
 from spothive.operations.sweeps.discovering import discover_accounts
 from spothive.operations.sweeps.having import (
     has_dead_experiments,
     has_dead_scans,
+    has_lasting_outages,
     has_late_approvals,
     has_late_replicas,
 )
+from spothive.operations.sweeps.mailing import send_waiting_mails, write_digests
 from spothive.operations.sweeps.queues import look_after_queues
 from spothive.operations.sweeps.retention import delete_old_rows
-from spothive.operations.sweeps.telling import send_waiting_mails, write_digests
 from spothive.operations.sweeps.work import Work
 from spothive.settings import get_settings
 
@@ -88,6 +93,20 @@ def tidy_all_pools(work: Work) -> None:
         work.counts["pools"] += tidied
 
 
+def tell_of_what_lasts(work: Work) -> None:
+    """Tell tenants of blocked pools in which they have instances, and of budgets that outages use up which last."""
+    after: tuple[UUID, str] | None = None
+    blocks: list[UntoldBlock] | None = None
+    while blocks is None or len(blocks) == AT_ONCE:
+        with read_session() as session, system_scope(session, "the sweep looks for whom a blocked pool concerns"):
+            blocks = untold_blocks(session, after=after, limit=AT_ONCE)
+        for (tenant_id, slug), mine in groupby(blocks, key=lambda block: (block.tenant_id, block.slug)):
+            with work.part(slug), work.sessions(tenant=tenant_id) as session:
+                work.counts["pools"] += tell_of_blocks(session, list(mine))
+        after = (blocks[-1].tenant_id, blocks[-1].pool_id) if blocks else None
+    work.for_each_tenant(has_lasting_outages(), "budgets", lambda session, _: tell_of_lasting(session))
+
+
 def ask_for_prices(work: Work) -> None:
     """Ask AWS for the spot prices of every region in use."""
     with work.part("AWS"):
@@ -142,6 +161,7 @@ DUTIES: Final = (
     Duty("expiries", "end approvals and replicas past their time", end_what_is_over, each_tenant=True),
     Duty("hibernation", "put clusters to sleep and wake them", apply_schedules, each_tenant=True),
     Duty("risk", "tidy pools whose block is over", tidy_all_pools, each_tenant=False),
+    Duty("telling", "tell of blocked pools and used-up budgets", tell_of_what_lasts, each_tenant=True),
     Duty("digests", "write the digests whose time has come", write_digests, each_tenant=True),
     Duty("mails", "send the mails that wait", send_waiting_mails, each_tenant=True),
     Duty("discovery", "discover accounts again", discover_accounts, each_tenant=True),

@@ -15,6 +15,7 @@ from spothive.models import (
     ApprovalRequest,
     ApprovalStatus,
     Cluster,
+    DowntimeLog,
     EmailDigestEntry,
     EmailLog,
     ExperimentStatus,
@@ -93,6 +94,13 @@ def has_dead_jobs() -> ColumnElement[bool]:
 def has_silent_agents() -> ColumnElement[bool]:
     """Clusters whose agents were there, and are silent."""
     return exists().where(Cluster.tenant_id == Tenant.id, is_silent())
+
+
+def has_lasting_outages() -> ColumnElement[bool]:
+    """Outages of a cluster that last."""
+    return exists().where(
+        DowntimeLog.tenant_id == Tenant.id, DowntimeLog.end_time.is_(None), DowntimeLog.cluster_id.is_not(None)
+    )
 
 
 def has_schedules() -> ColumnElement[bool]:
