@@ -14,7 +14,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from spothive.database import get_db_session, system_scope
 from spothive.errors import Conflict, IllegalMove, InvalidInput
-from spothive.models import Account, AccountStatus, Base, ScanStatus
+from spothive.models import Account, AccountStatus, Base, DatasetJobStatus, ScanStatus
+from spothive.models.datasets import DATASET_JOB_LIFE
 from spothive.schema import states
 from spothive.schema.states import StateMachine
 from tests.conftest import Database
@@ -61,7 +62,10 @@ EVERY_MACHINE = pytest.mark.parametrize("guarded", MACHINES, ids=lambda guarded:
 
 # What a state asks for besides, so that only the machine itself can refuse a move, is in tests/factories/lives.py.
 
-FROZEN = {("scan_runs", state) for state in ScanStatus if state != ScanStatus.RUNNING}
+DATASET_JOBS = ("dataset_generations", "dataset_imports")
+FROZEN = {("scan_runs", state) for state in ScanStatus if state != ScanStatus.RUNNING} | {
+    (table, state) for table in DATASET_JOBS for state in DatasetJobStatus if not DATASET_JOB_LIFE.moves[state]
+}
 """States in which a row takes no update at all, not even one that changes nothing."""
 
 
@@ -125,6 +129,11 @@ def moves(graph: Graph, guarded: Guarded, row_id: UUID, new: enum.StrEnum, old: 
 OTHERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("agent_actions", "PICKED_UP"): ("lc_agent_actions_token",),
     **{("scan_runs", state): ("lc_scan_runs_ended",) for state in ScanStatus},
+    **{
+        (table, state): (f"lc_{table}_ended",)
+        for table in DATASET_JOBS
+        for state in DatasetJobStatus
+    },
     ("waste_resources", "FLAGGED"): ("lc_waste_resources_flagged",),
     ("waste_resources", "SCHEDULED_DELETE"): ("lc_waste_resources_complete", "lc_waste_resources_approved"),
     ("waste_resources", "DELETED"): ("lc_waste_resources_grace",),
@@ -152,7 +161,7 @@ def test_refusals_carry_the_rule_and_the_table(db: Database, sample_rows: dict[s
         row_id = put(graph, guarded, guarded.far)
         with graph.way.undone(), pytest.raises(IllegalMove) as caught:
             graph.change(guarded.table, row_id, **entering(guarded.table, guarded.first))
-        moved = {f"lc_{guarded.table}_{guarded.column}_move", "lc_scan_runs_ended"}
+        moved = {f"lc_{guarded.table}_{guarded.column}_move", f"lc_{guarded.table}_ended"}
         assert (caught.value.rule in moved, caught.value.table) == (True, guarded.table)
         with graph.way.undone(), pytest.raises(IllegalMove) as caught:
             born(graph, guarded, guarded.far, 100)
