@@ -8,6 +8,7 @@ from pathlib import Path
 from spothive.anchor import Anchor
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
+from spothive.gateways.dataset_store import DatasetStore
 from spothive.keyring import Keyring, load_keyring
 from spothive.scoring.serving import ModelServer
 from spothive.scoring.store import ModelStore
@@ -55,6 +56,11 @@ def audit_anchor() -> Anchor:
 def model_store() -> ModelStore:
     """Return the folder of this installation's model files. It is not made yet."""
     return ModelStore(get_settings().model_store)
+
+
+def dataset_store() -> DatasetStore:
+    """Return the folder of this installation's datasets. It is not made yet."""
+    return DatasetStore(get_settings().dataset_store)
 
 
 def model_server() -> ModelServer:

@@ -129,11 +129,7 @@ def moves(graph: Graph, guarded: Guarded, row_id: UUID, new: enum.StrEnum, old: 
 OTHERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("agent_actions", "PICKED_UP"): ("lc_agent_actions_token",),
     **{("scan_runs", state): ("lc_scan_runs_ended",) for state in ScanStatus},
-    **{
-        (table, state): (f"lc_{table}_ended",)
-        for table in DATASET_JOBS
-        for state in DatasetJobStatus
-    },
+    **{(table, state): (f"lc_{table}_ended",) for table in DATASET_JOBS for state in DatasetJobStatus},
     ("waste_resources", "FLAGGED"): ("lc_waste_resources_flagged",),
     ("waste_resources", "SCHEDULED_DELETE"): ("lc_waste_resources_complete", "lc_waste_resources_approved"),
     ("waste_resources", "DELETED"): ("lc_waste_resources_grace",),
