@@ -18,7 +18,7 @@ from tests.watching import rows_of
 
 NAMES = [
     *("leases", "expiries", "hibernation", "risk", "discovery"),
-    *("waste", "rollups", "sealing", "retention", "health", "market"),
+    *("waste", "rollups", "sealing", "retention", "health", "datasets", "market"),
 ]
 PATIENCE = 60
 

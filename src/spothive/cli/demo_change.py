@@ -59,7 +59,7 @@ class ChangeStory:
         self.anna, self.acme = demo.tenants["acme"]
         self.admin, self.platform = find_actor("admin", "platform", via="demo")
         self.by_aws: dict[str, Any] = {"tenant_id": self.acme, "gateway": gateway, "keys": runtime.keyring}
-        self.tools = Tools(gateway, runtime.keyring, runtime.signing_keys, runtime.audit_anchor)
+        self.tools = Tools(gateway, runtime.keyring, runtime.signing_keys, runtime.audit_anchor, runtime.dataset_store)
 
     def run(self) -> None:
         """Tell it all."""

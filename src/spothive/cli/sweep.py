@@ -149,7 +149,7 @@ def _tools(gateway: AwsGateway) -> Tools:
     from spothive import runtime
     from spothive.operations.sweeps import Tools
 
-    return Tools(gateway, runtime.keyring, runtime.signing_keys, runtime.audit_anchor)
+    return Tools(gateway, runtime.keyring, runtime.signing_keys, runtime.audit_anchor, runtime.dataset_store)
 
 
 def _facts(run: Run) -> dict[str, Any]:

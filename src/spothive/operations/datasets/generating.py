@@ -36,6 +36,7 @@ from spothive.models import (
 from spothive.operations.actor import Actor
 from spothive.operations.datasets.importing import Progress, csv_bytes, tidy_replaced, writing
 from spothive.operations.datasets.jobs import HeldJob, MadeDataset, Written, ask, claim, find_job
+from spothive.operations.datasets.place import own_part
 from spothive.operations.datasets.reading_files import INTERRUPTIONS, Row, moment_text
 from spothive.operations.identity import Action, require
 from spothive.operations.sessions import Sessions
@@ -166,6 +167,7 @@ def run_generation(
         ConfigurationError: the store cannot be written.
     """
     refuse_in_block("run_generation")
+    store = own_part(store)
     with sessions(tenant=tenant_id) as session:
         job = find_job(session, str(job_id))
         require(

@@ -14,11 +14,19 @@ from sqlalchemy import select
 
 from spothive.blocks import refuse_in_block
 from spothive.database import TenantSession, read_session
-from spothive.errors import AlreadyRunning, ConfigurationError, InvalidInput, RowsRefused, SpothiveError
+from spothive.errors import (
+    AlreadyRunning,
+    ConfigurationError,
+    DatabaseUnavailable,
+    InvalidInput,
+    RowsRefused,
+    SpothiveError,
+)
 from spothive.gateways.dataset_store import DatasetDraft, DatasetStore
 from spothive.models import DatasetImport, DatasetKind, Instance
 from spothive.operations.actor import Actor
 from spothive.operations.datasets.jobs import HeldJob, JobCancelled, MadeDataset, Written, ask, claim
+from spothive.operations.datasets.place import own_part
 from spothive.operations.datasets.reading_files import COLUMNS, BadRow, Entry, Row, read_entries
 from spothive.operations.sessions import Sessions
 from spothive.settings import get_settings
@@ -99,6 +107,7 @@ def import_dataset(
         ConfigurationError: the store cannot be written.
     """
     refuse_in_block("import_dataset")
+    store = own_part(store)
     config = {"file": source.name, "kind": wish.kind, "keep_good": wish.keep_good, "replace": wish.replace}
     with sessions(tenant=tenant_id) as session:
         job = DatasetImport(name=wish.name, config=config)
@@ -131,7 +140,9 @@ def writing(held: HeldJob, store: DatasetStore, tenant_id: UUID) -> Iterator[Dat
         if draft is not None:
             with suppress(ConfigurationError):
                 draft.drop()
-                store.remove(draft.path)
+                # Of a commit whose answer was lost nobody knows; the sweep does, later.
+                if isinstance(error, SpothiveError) and not isinstance(error, DatabaseUnavailable):
+                    store.remove(draft.path)
         if not isinstance(error, (JobCancelled, AlreadyRunning)):
             with suppress(SpothiveError):
                 held.fail(error)

@@ -19,6 +19,7 @@ from spothive.gateways.dataset_store import DatasetStore, StoredFile
 from spothive.models import Dataset, DatasetGeneration, DatasetImport, DatasetJobStatus, DatasetKind, ResourceType
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
+from spothive.operations.datasets.place import own_part
 from spothive.operations.identity import Action, require
 from spothive.operations.sessions import Sessions
 
@@ -112,6 +113,7 @@ def delete_dataset(sessions: Sessions, actor: Actor, *, tenant_id: UUID, store: 
         ConfigurationError: the file cannot be deleted; the dataset is gone, and the sweep tries again.
     """
     refuse_in_block("delete_dataset")
+    store = own_part(store)
     with sessions(tenant=tenant_id) as session:
         path = forget_dataset(session, actor, name=name)
     return store.remove(path)
@@ -124,6 +126,7 @@ def verify_datasets(tenant_id: UUID, *, store: DatasetStore, name: str | None = 
         NotFound: the tenant has none of this name.
     """
     refuse_in_block("verify_datasets")
+    store = own_part(store)
     found, before = list[VerifiedDataset](), None
     while True:
         with read_session(tenant=tenant_id) as session:
@@ -145,6 +148,7 @@ def tidy_files(store: DatasetStore) -> int:
         ConfigurationError: the store cannot be written.
     """
     refuse_in_block("tidy_files")
+    store = own_part(store)
     by_tenant: dict[UUID, list[StoredFile]] = defaultdict(list)
     for file in store.files():
         by_tenant[file.tenant_id].append(file)

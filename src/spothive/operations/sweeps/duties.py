@@ -19,6 +19,7 @@ from spothive.operations.health import check_health
 from spothive.operations.risk import expire_replicas, refresh_market, tidy_pools
 from spothive.operations.risk.pools import TIDIED_AT_ONCE
 from spothive.operations.sweeps.changing import apply_schedules, look_after_waste
+from spothive.operations.sweeps.datasets import look_after_datasets
 from spothive.operations.sweeps.discovering import discover_accounts
 from spothive.operations.sweeps.having import (
     has_dead_experiments,
@@ -132,6 +133,7 @@ DUTIES: Final = (
     Duty("sealing", "seal the audit trails", seal_all_trails, each_tenant=True),
     Duty("retention", "delete what was kept long enough", delete_old_rows, each_tenant=True),
     Duty("health", "check the parts of spothive", check_all_parts, each_tenant=False),
+    Duty("datasets", "make datasets, tidy their files", look_after_datasets, each_tenant=True),
     Duty("market", "ask AWS for spot prices", ask_for_prices, each_tenant=False),
 )
 """In the order in which one pass does them: what is quick and what others wait for comes first, what lasts last."""

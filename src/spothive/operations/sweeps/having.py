@@ -6,12 +6,15 @@ tenant, or one of those few rows. It may find too much, never too little: the ve
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, exists, literal_column, select
+from sqlalchemy import ColumnElement, exists, literal_column, or_, select
 
 from spothive.models import (
     Account,
     ApprovalRequest,
     ApprovalStatus,
+    DatasetGeneration,
+    DatasetImport,
+    DatasetJobStatus,
     ExperimentStatus,
     HibernationSchedule,
     Instance,
@@ -60,6 +63,27 @@ def has_dead_experiments() -> ColumnElement[bool]:
         LabExperiment.tenant_id == Tenant.id,
         LabExperiment.status == ExperimentStatus.RUNNING,
         LabExperiment.leased_until <= clock_timestamp(),
+    )
+
+
+def has_dead_dataset_jobs() -> ColumnElement[bool]:
+    """Jobs under way that make datasets, whose leases are over."""
+    return or_(
+        *(
+            exists().where(
+                model.tenant_id == Tenant.id,
+                model.status == DatasetJobStatus.RUNNING,
+                model.leased_until <= clock_timestamp(),
+            )
+            for model in (DatasetImport, DatasetGeneration)
+        )
+    )
+
+
+def has_pending_generations() -> ColumnElement[bool]:
+    """Datasets that were asked for, and that nobody makes yet."""
+    return exists().where(
+        DatasetGeneration.tenant_id == Tenant.id, DatasetGeneration.status == DatasetJobStatus.PENDING
     )
 
 

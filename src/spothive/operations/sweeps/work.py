@@ -16,6 +16,7 @@ from spothive.anchor import Anchor
 from spothive.database import TenantSession, read_session, system_scope
 from spothive.errors import DatabaseUnavailable, SpothiveError
 from spothive.gateways.aws import AwsGateway
+from spothive.gateways.dataset_store import DatasetStore
 from spothive.keyring import Keys
 from spothive.models import Tenant
 from spothive.operations.actor import Actor, spothive_itself
@@ -44,12 +45,14 @@ class Tools:
         keys: loads the keyring.
         signing_keys: loads the keys that sign audit trails.
         anchor: finds the anchor.
+        datasets: finds the folder of datasets.
     """
 
     gateway: AwsGateway
     keys: Keys
     signing_keys: Callable[[], SigningKeys]
     anchor: Callable[[], Anchor]
+    datasets: Callable[[], DatasetStore]
 
 
 @dataclass(frozen=True, slots=True)
