@@ -290,15 +290,8 @@ def cancel_job(session: TenantSession, actor: Actor, *, job_id: str) -> Job:
     before = {"status": job.status}
     over = {"completed_at": clock_timestamp(), "lease_token": None, "leased_until": None}
     move(session, job, type(job).status, DatasetJobStatus.CANCELLED, **over)
-    record(
-        session,
-        actor,
-        event,
-        job.name,
-        ResourceType.DATASET,
-        before=before,
-        after={"status": job.status, "job": job_id},
-    )
+    after = {"status": job.status, "dataset": job.name}
+    record(session, actor, event, job_id, ResourceType.DATASET, before=before, after=after)
     return job
 
 
