@@ -13,10 +13,12 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from spothive.database import LabExperiment, get_db_session
+from spothive.clock import utc_now
+from spothive.database import ExperimentStatus, LabExperiment, get_db_session
 from spothive.models import MlModel
 from spothive.operations.actor import Actor
 from spothive.operations.datasets import Source, add_tag
+from spothive.schema.states import move
 from tests.factories.decisions import model
 from tests.factories.samples import sample
 from tests.watching import rows_of
@@ -63,7 +65,15 @@ def prices_json(*entries: dict[str, Any]) -> str:
     return json.dumps({"SpotPriceHistory": [first | entry for entry in entries or ({},)]}, indent=4)
 
 
-def experiment(tenant_id: UUID, name: str, *, version: str = "1", at: datetime | None = None, **facts: Any) -> UUID:
+def experiment(
+    tenant_id: UUID,
+    name: str,
+    *,
+    version: str = "1",
+    at: datetime | None = None,
+    status: ExperimentStatus = ExperimentStatus.DRAFT,
+    **facts: Any,
+) -> UUID:
     """Make a lab experiment in any state; return its id."""
     known = rows_of(MlModel, name="risk", version=version)
     model_id = known[0]["id"] if known else model(version)
@@ -72,8 +82,12 @@ def experiment(tenant_id: UUID, name: str, *, version: str = "1", at: datetime |
         row |= {"created_at": at}
     with get_db_session(tenant=tenant_id) as session:
         session.execute(insert(LabExperiment), [row])
-    found: UUID = row["id"]
-    return found
+        made = session.get_one(LabExperiment, row["id"])
+        if status is not ExperimentStatus.DRAFT:
+            move(session, made, LabExperiment.status, ExperimentStatus.RUNNING, started_at=utc_now())
+        if status in {ExperimentStatus.COMPLETED, ExperimentStatus.FAILED}:
+            move(session, made, LabExperiment.status, status, completed_at=utc_now())
+        return made.id
 
 
 def tag_on(actor: Actor, tenant_id: UUID, name: str, *tags: str) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from spothive.blocks import refuse_in_block
 from spothive.database import TenantSession, read_session
+from spothive.database.bulk import is_any_of
 from spothive.errors import (
     AlreadyRunning,
     ConfigurationError,
@@ -247,7 +248,7 @@ def _completed(tenant_id: UUID, entries: list[Entry]) -> list[Row]:
 def _pools(session: TenantSession, instance_ids: set[str]) -> dict[tuple[str, str], tuple[str, str]]:
     """Return (instance, region) to zone and type."""
     columns: Any = (Instance.instance_id, Instance.region, Instance.availability_zone, Instance.instance_type)
-    query = select(*columns).where(Instance.instance_id.in_(sorted(instance_ids)))
+    query = select(*columns).where(is_any_of(session, Instance.instance_id, sorted(instance_ids)))
     return {(name, region): (zone, kind) for name, region, zone, kind in session.execute(query)}
 
 

@@ -106,7 +106,7 @@ def save_search(session: TenantSession, actor: Actor, *, name: str, text: str) -
         msg = f"the name of a search has 1 to {_NAME_MAX} characters"
         raise InvalidInput(msg)
     if session.scalar(_mine(owner).where(SavedSearch.name == name.strip())) is not None:
-        msg = f"you have a search called {name[:60]!r}: delete it first, or choose another name"
+        msg = f"you have a search called {name.strip()!r}: delete it first, or choose another name"
         raise Conflict(msg)
     saved = SavedSearch(user_id=owner, name=name.strip(), query=text)
     session.add(saved)
