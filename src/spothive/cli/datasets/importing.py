@@ -90,9 +90,10 @@ def _opened(name: str) -> Iterator[Source]:
         reason = getattr(error, "strerror", None) or "that is no file name"
         msg = f"{shown} cannot be read: {reason}"
         raise InvalidInput(msg) from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        msg = f"{shown} is no plain file: save what it holds, and name that"
+        raise InvalidInput(msg)
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            msg = f"{shown} is no plain file: save what it holds, and name that"
-            raise InvalidInput(msg)
         yield Source(Path(name).name[-NAME_MAX:], file, status.st_size)

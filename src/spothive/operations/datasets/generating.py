@@ -132,10 +132,12 @@ def generate_dataset(
     wish: GenerationWish,
     progress: Progress | None = None,
 ) -> MadeDataset:
-    """Ask for a dataset and make it; raises as :func:`request_generation` and :func:`run_generation`."""
+    """Ask for a dataset and make it at once; raises as :func:`request_generation` and :func:`run_generation`."""
+    refuse_in_block("generate_dataset")
     with sessions(tenant=tenant_id) as session:
-        job_id = request_generation(session, actor, wish).id
-    return run_generation(sessions, actor, tenant_id=tenant_id, store=store, job_id=job_id, progress=progress)
+        job = request_generation(session, actor, wish)
+        held = HeldJob(sessions, actor, tenant_id, job, claim(session, job))
+    return _make(held, tenant_id, store, progress)
 
 
 def run_generation(
@@ -167,7 +169,6 @@ def run_generation(
         ConfigurationError: the store cannot be written.
     """
     refuse_in_block("run_generation")
-    store = own_part(store)
     with sessions(tenant=tenant_id) as session:
         job = find_job(session, str(job_id))
         require(
@@ -178,6 +179,11 @@ def run_generation(
             resource_type=ResourceType.DATASET,
         )
         held = HeldJob(sessions, actor, tenant_id, job, claim(session, job))
+    return _make(held, tenant_id, store, progress)
+
+
+def _make(held: HeldJob, tenant_id: UUID, store: DatasetStore, progress: Progress | None) -> MadeDataset:
+    store = own_part(store)
     with writing(held, store, tenant_id) as draft:
         kind = DatasetKind(held.config["kind"])
         columns, take = _TAKE[kind]
