@@ -120,7 +120,9 @@ class _Stream:
             except ValueError:
                 self.refuse("holds a number that is none")
             else:
-                if end < len(self._text) or not self._more(BLOCK):  # else a number may go on
+                # A number may go on where the text ends, or ends in "1." or "1e+".
+                certain = end < len(self._text) - (2 if isinstance(found, (int, Decimal)) else 0)
+                if certain or not self._more(BLOCK):
                     self.line += self._text.count("\n", self._at, end)
                     self._at = end
                     return found

@@ -39,7 +39,7 @@ TOKENS: Final = {
 _WORD = re.compile(r'(?:([A-Za-z][A-Za-z_-]*):)?"([^"]+)"(?=\s|$)|(?:([A-Za-z][A-Za-z_-]*):(\S*))|(\S+)')
 _COMPARED = re.compile(r"([<>=!~]*)(.*)", re.DOTALL)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_NUMBER = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_NUMBER = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,6})?")
 _SHOWN = 60
 
 
