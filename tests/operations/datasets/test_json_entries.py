@@ -39,7 +39,7 @@ def exactly(value: Any) -> Any:
     return json.loads(json.dumps(value), parse_float=Decimal)
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=60)
 @given(st.lists(OBJECTS, max_size=4), st.integers(1, 9), st.sampled_from([None, 2]), st.booleans(), st.booleans())
 def test_documents_are_the_same_wherever_the_pieces_end(
     documents: list[Any], block: int, indent: int | None, listed: bool, plain: bool
@@ -50,7 +50,7 @@ def test_documents_are_the_same_wherever_the_pieces_end(
     assert [(key, entry) for _, key, entry in found] == [("", exactly(each)) for each in documents]
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(derandomize=True, deadline=None, max_examples=40)
 @given(st.lists(VALUES, max_size=5), OBJECTS, st.integers(1, 9))
 def test_the_entries_of_a_price_history_come_one_by_one(prices: list[Any], rest: dict[str, Any], block: int) -> None:
     text = json.dumps({**rest, "SpotPriceHistory": prices, "z": 1})

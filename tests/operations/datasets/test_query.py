@@ -13,7 +13,7 @@ from spothive.errors import InvalidInput
 from spothive.models import ExperimentStatus
 from spothive.operations.datasets import TOKENS, Search, read_search, slug_of
 
-quickly = settings(derandomize=True, deadline=None, max_examples=200)
+quickly = settings(derandomize=True, deadline=None, max_examples=100)
 
 FIRST, LAST = datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 1, 31, 23, 59, 59, 999999, tzinfo=UTC)
 HALF = Decimal("0.5")

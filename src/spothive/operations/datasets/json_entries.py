@@ -143,17 +143,21 @@ class _Stream:
         if self._over:
             return False
         data = self._read(size)
-        self._over = not data
+        if not data:
+            self._over = True
+            if self._bytes:
+                self.refuse("is no UTF-8")
+            return False
         raw = self._bytes + data
         try:
             text, used = raw.decode(), len(raw)
         except UnicodeDecodeError as error:
-            if not data or len(raw) - error.start > 3:  # noqa: PLR2004 - more than a character that was cut in two
+            if len(raw) - error.start > 3:  # noqa: PLR2004 - more than a character that was cut in two
                 self.refuse("is no UTF-8")
             text, used = raw[: error.start].decode(), error.start
         self._bytes = raw[used:]
         self._text, self._at = self._text[self._at :] + text, 0
-        return bool(data)
+        return True
 
 
 def _decimal(token: str) -> Decimal:
