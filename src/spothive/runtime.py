@@ -9,6 +9,7 @@ from pathlib import Path
 from spothive.anchor import Anchor
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
+from spothive.gateways.dataset_store import DatasetStore
 from spothive.gateways.mail import ConsoleMailer, Mailer, SmtpMailer, SmtpOptions
 from spothive.gateways.webhooks import WebhookSender
 from spothive.keyring import Keyring, load_keyring
@@ -86,6 +87,11 @@ def webhook_sender() -> WebhookSender:
 def model_store() -> ModelStore:
     """Return the folder of this installation's model files. It is not made yet."""
     return ModelStore(get_settings().model_store)
+
+
+def dataset_store() -> DatasetStore:
+    """Return the folder of this installation's datasets. It is not made yet."""
+    return DatasetStore(get_settings().dataset_store)
 
 
 def model_server() -> ModelServer:

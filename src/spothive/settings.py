@@ -184,6 +184,8 @@ class Settings(BaseSettings):
     """tidies pools whose block is over;"""
     sweep_telling: int = Field(default=60, ge=0)
     """tells of blocked pools and used-up budgets;"""
+    sweep_datasets: int = Field(default=60, ge=0)
+    """makes the datasets that were asked for, and tidies up behind those who died making one;"""
     sweep_rollups: int = Field(default=3600, ge=0)
     """counts the decisions of finished days;"""
     sweep_digests: int = Field(default=60, ge=0)
@@ -241,6 +243,12 @@ class Settings(BaseSettings):
     mail_from: str = "spothive@localhost"
     """Address that mails come from."""
     dataset_cache: Path = Path("var/datasets/default.csv")
+    dataset_store: Path = Path("var/datasets")
+    """Folder in which the files of datasets are kept, on a file system that all who make or read them share."""
+    dataset_max_bytes: int = Field(default=2**30, ge=1)
+    """Largest file that is imported into a dataset, in bytes, and"""
+    dataset_max_rows: int = Field(default=10_000_000, ge=1)
+    """most rows of one dataset."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
     @field_validator("aws_endpoint_url")

@@ -18,7 +18,7 @@ from tests.watching import rows_of
 
 NAMES = [
     *("leases", "actions", "expiries", "hibernation", "risk", "telling", "digests", "mails", "discovery"),
-    *("waste", "rollups", "sealing", "retention", "health", "webhooks", "market"),
+    *("waste", "rollups", "sealing", "retention", "health", "webhooks", "datasets", "market"),
 ]
 TOLD = set(NAMES) - {"webhooks"}
 """Those whose runs are told of although they found nothing to do."""

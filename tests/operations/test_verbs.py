@@ -12,6 +12,7 @@ from tests.conftest import Database
 from tests.operations.approval_verbs import APPROVAL_VERBS
 from tests.operations.cluster_verbs import CLUSTER_VERBS
 from tests.operations.conftest import World, audit_impossible, audited
+from tests.operations.dataset_verbs import DATASET_VERBS
 from tests.operations.job_verbs import JOB_VERBS
 from tests.operations.notification_verbs import NOTIFICATION_VERBS
 from tests.operations.sign_in_verbs import SIGN_IN_VERBS
@@ -23,7 +24,7 @@ from tests.watching import everything, rows_of
 
 ALL = (
     *(*VERBS, *SIGN_IN_VERBS, *CLUSTER_VERBS, *APPROVAL_VERBS, *WASTE_VERBS, *SWEEP_VERBS),
-    *(*JOB_VERBS, *NOTIFICATION_VERBS, *WEBHOOK_VERBS),
+    *(*JOB_VERBS, *NOTIFICATION_VERBS, *WEBHOOK_VERBS, *DATASET_VERBS),
 )
 
 

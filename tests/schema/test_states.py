@@ -14,7 +14,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from spothive.database import get_db_session, system_scope
 from spothive.errors import Conflict, IllegalMove, InvalidInput
-from spothive.models import Account, AccountStatus, ActionStatus, Base, JobStatus, ScanStatus
+from spothive.models import Account, AccountStatus, ActionStatus, Base, DatasetJobStatus, JobStatus, ScanStatus
+from spothive.models.datasets import DATASET_JOB_LIFE
 from spothive.schema import states
 from spothive.schema.states import StateMachine
 from tests.conftest import Database
@@ -60,7 +61,10 @@ EVERY_MACHINE = pytest.mark.parametrize("guarded", MACHINES, ids=lambda guarded:
 
 # What a state asks for besides, so that only the machine itself can refuse a move, is in tests/factories/lives.py.
 
-FROZEN = {("scan_runs", state) for state in ScanStatus if state != ScanStatus.RUNNING}
+DATASET_JOBS = ("dataset_generations", "dataset_imports")
+FROZEN = {("scan_runs", state) for state in ScanStatus if state != ScanStatus.RUNNING} | {
+    (table, state) for table in DATASET_JOBS for state in DatasetJobStatus if not DATASET_JOB_LIFE.moves[state]
+}
 """States in which a row takes no update at all, not even one that changes nothing."""
 
 
@@ -128,6 +132,7 @@ OTHERS: dict[tuple[str, str], tuple[str, ...]] = {
     **{("optimization_jobs", state): ("lc_optimization_jobs_ended",) for state in JobStatus},
     ("optimization_jobs", "COMPLETED"): ("lc_optimization_jobs_completed", "lc_optimization_jobs_ended"),
     **{("scan_runs", state): ("lc_scan_runs_ended",) for state in ScanStatus},
+    **{(table, state): (f"lc_{table}_ended",) for table in DATASET_JOBS for state in DatasetJobStatus},
     ("waste_resources", "FLAGGED"): ("lc_waste_resources_flagged",),
     ("waste_resources", "SCHEDULED_DELETE"): ("lc_waste_resources_complete", "lc_waste_resources_approved"),
     ("waste_resources", "DELETED"): ("lc_waste_resources_grace",),

@@ -60,7 +60,13 @@ class ChangeStory:
         self.admin, self.platform = find_actor("admin", "platform", via="demo")
         self.by_aws: dict[str, Any] = {"tenant_id": self.acme, "gateway": gateway, "keys": runtime.keyring}
         self.tools = Tools(
-            gateway, runtime.keyring, runtime.signing_keys, runtime.audit_anchor, runtime.mailer, runtime.webhook_sender
+            gateway,
+            runtime.keyring,
+            runtime.signing_keys,
+            runtime.audit_anchor,
+            runtime.mailer,
+            runtime.webhook_sender,
+            runtime.dataset_store,
         )
 
     def run(self) -> None:

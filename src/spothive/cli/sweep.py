@@ -129,7 +129,13 @@ def _tools(gateway: AwsGateway) -> Tools:
     from spothive.operations.sweeps import Tools
 
     return Tools(
-        gateway, runtime.keyring, runtime.signing_keys, runtime.audit_anchor, runtime.mailer, runtime.webhook_sender
+        gateway,
+        runtime.keyring,
+        runtime.signing_keys,
+        runtime.audit_anchor,
+        runtime.mailer,
+        runtime.webhook_sender,
+        runtime.dataset_store,
     )
 
 

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spothive.models.base import Base, Timestamped, check, json_array, json_object
 from spothive.models.decisions import LabExperiment
 from spothive.models.identity import User
+from spothive.schema.refusal import HasColumns, Refusal
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, owned
-from spothive.schema.types import AsciiText, Text, TextEnum, Whole
+from spothive.schema.types import AsciiText, Text, TextEnum, Whole, clock_timestamp
 
 
 class DatasetKind(enum.StrEnum):
@@ -130,7 +131,42 @@ class DatasetJob:
     completed_at: Mapped[datetime | None] = mapped_column(comment="when it ended, well or badly, UTC")
 
 
-def _job_rules() -> tuple[Index | CheckConstraint, ...]:
+def _is_taken(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that a job is taken from a worker whose lease runs."""
+    leased = sa.and_(old.c.lease_token.is_not(None), old.c.leased_until > clock_timestamp())
+    return sa.and_(leased, new.c.lease_token.is_not(None), new.c.lease_token != old.c.lease_token)
+
+
+def _job_rules(table: str) -> tuple[Index | CheckConstraint | dict[str, Any], ...]:
+    guards = [
+        Refusal(
+            rule=f"lc_{table}_ended",
+            events=("update",),
+            when=lambda old, _: old.c.status.not_in([DatasetJobStatus.PENDING, DatasetJobStatus.RUNNING]),
+            message="a job that has ended is not changed",
+        ),
+        Refusal(
+            rule=f"lc_{table}_progress",
+            events=("update",),
+            columns=("progress", "rows"),
+            when=lambda old, new: sa.or_(new.c.progress < old.c.progress, new.c.rows < old.c.rows),
+            message="what a job has done is never undone: neither its progress nor its rows become fewer",
+        ),
+        Refusal(
+            rule=f"lc_{table}_claimed",
+            events=("update",),
+            columns=("lease_token",),
+            when=_is_taken,
+            message="another worker has this job: its lease has not run out",
+        ),
+        Refusal(
+            rule=f"lc_{table}_result",
+            events=("insert", "update"),
+            columns=("status", "dataset_id"),
+            when=lambda _, new: sa.and_(new.c.status == DatasetJobStatus.COMPLETED, new.c.dataset_id.is_(None)),
+            message="a job is completed by the dataset that came of it",
+        ),
+    ]
     return (
         Index(None, "tenant_id", "status"),
         check(
@@ -154,6 +190,7 @@ def _job_rules() -> tuple[Index | CheckConstraint, ...]:
             "(status = 'running') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)",
             "a job is leased exactly while it is running",
         ),
+        {"info": {"refusals": guards}},
     )
 
 
@@ -164,7 +201,7 @@ class DatasetGeneration(DatasetJob, TenantOwned, Timestamped, Base):
 
     dataset: Mapped[Dataset | None] = belongs_to("DatasetGeneration.dataset_id")
 
-    __table_args__ = _job_rules()
+    __table_args__ = _job_rules("dataset_generations")
 
 
 class DatasetImport(DatasetJob, TenantOwned, Timestamped, Base):
@@ -174,4 +211,4 @@ class DatasetImport(DatasetJob, TenantOwned, Timestamped, Base):
 
     dataset: Mapped[Dataset | None] = belongs_to("DatasetImport.dataset_id")
 
-    __table_args__ = _job_rules()
+    __table_args__ = _job_rules("dataset_imports")

@@ -307,6 +307,27 @@ _JOB: dict[str, Row] = {
     "lease": {"lease_token": WORKER, "leased_until": NOW},
     "started": {"started_at": NOW},
 }
+_DATASET_JOBS = ("dataset_generations", "dataset_imports")
+
+
+def _taken(table: str) -> Act:
+    """Return the act of taking a job of ``table`` from the worker that has it."""
+    leased: Row = {"leased_until": utc_now() + timedelta(hours=1)}
+    return lambda g: g.walk(table, "running", **leased).change(table, lease_token=uuid4())
+
+
+def _done_for_nothing(table: str) -> Act:
+    return lambda g: g.change(table, dataset_id=None).walk(table, "completed")
+
+
+def _progress_lost(table: str) -> Act:
+    return lambda g: g.walk(table, "running", progress=100, rows=2).change(table, rows=1)
+
+
+def _changed_afterwards(table: str) -> Act:
+    return lambda g: g.walk(table, "failed").change(table, error_message="no such thing")
+
+
 JOBS_AND_SLA: dict[str, Act] = {
     "ck_agent_actions_ended": change("agent_actions", completed_at=NOW),
     "ck_agent_actions_expiry": change("agent_actions", created_at=NOW, expires_at=NOW),
@@ -328,8 +349,18 @@ JOBS_AND_SLA: dict[str, Act] = {
     "lc_downtime_logs_facts": _end_again,
     **{
         f"ck_{table}_{rule}": change(table, **values)
-        for table in ("optimization_jobs", "dataset_generations", "dataset_imports")
+        for table in ("optimization_jobs", *_DATASET_JOBS)
         for rule, values in _JOB.items()
+    },
+    **{
+        f"lc_{table}_{rule}": act(table)
+        for table in _DATASET_JOBS
+        for rule, act in {
+            "claimed": _taken,
+            "ended": _changed_afterwards,
+            "progress": _progress_lost,
+            "result": _done_for_nothing,
+        }.items()
     },
 }
 

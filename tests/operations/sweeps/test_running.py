@@ -241,7 +241,7 @@ def test_every_duty_of_the_house_is_listed_with_how_it_stands(db: Database, worl
         found = {each.duty.name: each for each in list_duties(session, world.admin)}
     assert list(found) == [
         *("leases", "actions", "expiries", "hibernation", "risk", "telling", "digests", "mails", "discovery"),
-        *("waste", "rollups", "sealing", "retention", "health", "webhooks", "market"),
+        *("waste", "rollups", "sealing", "retention", "health", "webhooks", "datasets", "market"),
     ]
     assert found["market"].next_due is None
     assert found["risk"].standing.last_run_at is not None

@@ -4133,6 +4133,22 @@ CREATE TRIGGER lc_dataset_generations_key BEFORE UPDATE OF tenant_id, id ON data
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_key');
 
+CREATE TRIGGER lc_dataset_generations_ended BEFORE UPDATE ON dataset_generations FOR EACH ROW
+WHEN ((old.status NOT IN ('pending', 'running')))
+EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_ended');
+
+CREATE TRIGGER lc_dataset_generations_progress BEFORE UPDATE OF progress, rows ON dataset_generations FOR EACH ROW
+WHEN (new.progress < old.progress OR new.rows < old.rows)
+EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_progress');
+
+CREATE TRIGGER lc_dataset_generations_claimed BEFORE UPDATE OF lease_token ON dataset_generations FOR EACH ROW
+WHEN (old.lease_token IS NOT NULL AND old.leased_until > clock_timestamp() AND new.lease_token IS NOT NULL AND new.lease_token != old.lease_token)
+EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_claimed');
+
+CREATE TRIGGER lc_dataset_generations_result BEFORE INSERT OR UPDATE OF status, dataset_id ON dataset_generations FOR EACH ROW
+WHEN (new.status = 'completed' AND new.dataset_id IS NULL)
+EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_result');
+
 REVOKE ALL ON dataset_generations FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON dataset_generations TO spothive_system;
@@ -4160,6 +4176,22 @@ EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_status_move');
 CREATE TRIGGER lc_dataset_imports_key BEFORE UPDATE OF tenant_id, id ON dataset_imports FOR EACH ROW
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_key');
+
+CREATE TRIGGER lc_dataset_imports_ended BEFORE UPDATE ON dataset_imports FOR EACH ROW
+WHEN ((old.status NOT IN ('pending', 'running')))
+EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_ended');
+
+CREATE TRIGGER lc_dataset_imports_progress BEFORE UPDATE OF progress, rows ON dataset_imports FOR EACH ROW
+WHEN (new.progress < old.progress OR new.rows < old.rows)
+EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_progress');
+
+CREATE TRIGGER lc_dataset_imports_claimed BEFORE UPDATE OF lease_token ON dataset_imports FOR EACH ROW
+WHEN (old.lease_token IS NOT NULL AND old.leased_until > clock_timestamp() AND new.lease_token IS NOT NULL AND new.lease_token != old.lease_token)
+EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_claimed');
+
+CREATE TRIGGER lc_dataset_imports_result BEFORE INSERT OR UPDATE OF status, dataset_id ON dataset_imports FOR EACH ROW
+WHEN (new.status = 'completed' AND new.dataset_id IS NULL)
+EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_result');
 
 REVOKE ALL ON dataset_imports FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

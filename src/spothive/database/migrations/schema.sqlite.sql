@@ -2761,6 +2761,26 @@ CREATE TRIGGER lc_dataset_generations_key BEFORE UPDATE OF tenant_id, id ON data
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_key'); END;
 
+CREATE TRIGGER lc_dataset_generations_ended BEFORE UPDATE ON dataset_generations FOR EACH ROW
+WHEN (old.status NOT IN ('pending', 'running'))
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_ended'); END;
+
+CREATE TRIGGER lc_dataset_generations_progress BEFORE UPDATE OF progress, rows ON dataset_generations FOR EACH ROW
+WHEN new.progress < old.progress OR new.rows < old.rows
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_progress'); END;
+
+CREATE TRIGGER lc_dataset_generations_claimed BEFORE UPDATE OF lease_token ON dataset_generations FOR EACH ROW
+WHEN old.lease_token IS NOT NULL AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token IS NOT NULL AND new.lease_token != old.lease_token
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_claimed'); END;
+
+CREATE TRIGGER lc_dataset_generations_result_insert BEFORE INSERT ON dataset_generations FOR EACH ROW
+WHEN new.status = 'completed' AND new.dataset_id IS NULL
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_result'); END;
+
+CREATE TRIGGER lc_dataset_generations_result_update BEFORE UPDATE OF status, dataset_id ON dataset_generations FOR EACH ROW
+WHEN new.status = 'completed' AND new.dataset_id IS NULL
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_result'); END;
+
 CREATE TRIGGER lc_dataset_imports_status_first BEFORE INSERT ON dataset_imports FOR EACH ROW
 WHEN (new.status NOT IN ('pending'))
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_status_first'); END;
@@ -2778,6 +2798,26 @@ BEGIN SELECT RAISE(ABORT, 'pk_dataset_imports'); END;
 CREATE TRIGGER lc_dataset_imports_key BEFORE UPDATE OF tenant_id, id ON dataset_imports FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_key'); END;
+
+CREATE TRIGGER lc_dataset_imports_ended BEFORE UPDATE ON dataset_imports FOR EACH ROW
+WHEN (old.status NOT IN ('pending', 'running'))
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_ended'); END;
+
+CREATE TRIGGER lc_dataset_imports_progress BEFORE UPDATE OF progress, rows ON dataset_imports FOR EACH ROW
+WHEN new.progress < old.progress OR new.rows < old.rows
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_progress'); END;
+
+CREATE TRIGGER lc_dataset_imports_claimed BEFORE UPDATE OF lease_token ON dataset_imports FOR EACH ROW
+WHEN old.lease_token IS NOT NULL AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token IS NOT NULL AND new.lease_token != old.lease_token
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_claimed'); END;
+
+CREATE TRIGGER lc_dataset_imports_result_insert BEFORE INSERT ON dataset_imports FOR EACH ROW
+WHEN new.status = 'completed' AND new.dataset_id IS NULL
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_result'); END;
+
+CREATE TRIGGER lc_dataset_imports_result_update BEFORE UPDATE OF status, dataset_id ON dataset_imports FOR EACH ROW
+WHEN new.status = 'completed' AND new.dataset_id IS NULL
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_result'); END;
 
 CREATE TRIGGER lc_email_digest_queue_included_once BEFORE UPDATE OF included_in_digest ON email_digest_queue FOR EACH ROW
 WHEN old.included_in_digest = 1 AND new.included_in_digest IS NOT 1

@@ -24,6 +24,7 @@ from spothive.operations.risk.pools import TIDIED_AT_ONCE
 from spothive.operations.risk.warning import AT_ONCE, UntoldBlock, tell_of_blocks, untold_blocks
 from spothive.operations.sla.told import tell_of_lasting
 from spothive.operations.sweeps.changing import apply_schedules, look_after_waste
+from spothive.operations.sweeps.datasets import look_after_datasets
 from spothive.operations.sweeps.discovering import discover_accounts
 from spothive.operations.sweeps.having import (
     has_dead_experiments,
@@ -171,6 +172,7 @@ DUTIES: Final = (
     Duty("retention", "delete what was kept long enough", delete_old_rows, each_tenant=True),
     Duty("health", "check the parts of spothive", check_all_parts, each_tenant=False),
     Duty("webhooks", "send webhooks that are due", send_due_webhooks, each_tenant=False, is_quiet=True),
+    Duty("datasets", "make datasets, tidy their files", look_after_datasets, each_tenant=True),
     Duty("market", "ask AWS for spot prices", ask_for_prices, each_tenant=False),
 )
 """In the order in which one pass does them: what is quick and what others wait for comes first, what lasts last."""

@@ -15,6 +15,9 @@ from spothive.models import (
     ApprovalRequest,
     ApprovalStatus,
     Cluster,
+    DatasetGeneration,
+    DatasetImport,
+    DatasetJobStatus,
     DowntimeLog,
     EmailDigestEntry,
     EmailLog,
@@ -100,6 +103,27 @@ def has_lasting_outages() -> ColumnElement[bool]:
     """Outages of a cluster that last."""
     return exists().where(
         DowntimeLog.tenant_id == Tenant.id, DowntimeLog.end_time.is_(None), DowntimeLog.cluster_id.is_not(None)
+    )
+
+
+def has_dead_dataset_jobs() -> ColumnElement[bool]:
+    """Jobs under way that make datasets, whose leases are over."""
+    return or_(
+        *(
+            exists().where(
+                model.tenant_id == Tenant.id,
+                model.status == DatasetJobStatus.RUNNING,
+                model.leased_until <= clock_timestamp(),
+            )
+            for model in (DatasetImport, DatasetGeneration)
+        )
+    )
+
+
+def has_pending_generations() -> ColumnElement[bool]:
+    """Datasets that were asked for, and that nobody makes yet."""
+    return exists().where(
+        DatasetGeneration.tenant_id == Tenant.id, DatasetGeneration.status == DatasetJobStatus.PENDING
     )
 
 

@@ -16,6 +16,7 @@ from spothive.anchor import Anchor
 from spothive.database import TenantSession, read_session, system_scope
 from spothive.errors import DatabaseUnavailable, SpothiveError
 from spothive.gateways.aws import AwsGateway
+from spothive.gateways.dataset_store import DatasetStore
 from spothive.gateways.mail import Mailer
 from spothive.gateways.webhooks import WebhookSender
 from spothive.keyring import Keys
@@ -48,6 +49,7 @@ class Tools:
         anchor: finds the anchor.
         mailer: makes what carries mails.
         webhook_sender: makes what sends webhooks.
+        datasets: finds the folder of datasets.
     """
 
     gateway: AwsGateway
@@ -56,6 +58,7 @@ class Tools:
     anchor: Callable[[], Anchor]
     mailer: Callable[[], Mailer]
     webhook_sender: Callable[[], WebhookSender]
+    datasets: Callable[[], DatasetStore]
 
 
 @dataclass(frozen=True, slots=True)
