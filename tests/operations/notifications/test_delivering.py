@@ -447,7 +447,7 @@ def test_a_delivery_costs_a_handful_of_statements(world: World, hook: UUID) -> N
     make_deliveries(world.acme, hook, 10)
     with statements() as seen:
         assert sent(sender=Scripted()).counts == {"sent": 10}
-    words = Counter(
-        {text: count for text, count in seen.items() if not text.startswith(("PRAGMA", "BEGIN", "SELECT set_config"))}
-    )
-    assert words.total() <= 10 * 5 + 3, words
+    # Looking for what is due is asked by the clock, however much is sent.
+    no_work = ("PRAGMA", "BEGIN", "SELECT set_config")
+    words = Counter({text: n for text, n in seen.items() if not text.startswith(no_work) and "row_number" not in text})
+    assert words.total() <= 10 * 5 + 1, words
