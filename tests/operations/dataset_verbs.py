@@ -113,7 +113,7 @@ _ASKED = {
     "all_tenants": False,
     "replace": False,
 }
-_NO_ROWS = {"kind": "interruptions", "rows": 0, "file_hash": ANY}
+_NO_ROWS = {"kind": "interruptions", "rows": 0, "sha256": ANY}
 
 
 def _of_the_lab(name: str, change: Any, facts: Any, trail: Any, prepare: Any = lambda _: None) -> Verb:
@@ -207,12 +207,12 @@ DATASET_VERBS: tuple[Verb, ...] = (
             None,
             {"file": "prices.csv", "kind": None, "keep_good": False, "replace": False},
         ),
-        ("dataset.imported", "prices", None, {"kind": "market", "rows": 2, "file_hash": ANY}),
+        ("dataset.imported", "prices", None, {"kind": "market", "rows": 2, "sha256": ANY}),
     ),
     _managed(
         "delete a dataset",
         _delete,
-        ("dataset.deleted", "prices", {"kind": "market", "rows": 7, "file_hash": "0" * 64}, None),
+        ("dataset.deleted", "prices", {"kind": "market", "rows": 7, "sha256": "0" * 64}, None),
         prepare=_kept,
     ),
     verb(

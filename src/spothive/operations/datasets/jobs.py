@@ -161,7 +161,7 @@ class HeldJob:
             over = {"completed_at": clock_timestamp(), "lease_token": None, "leased_until": None, "progress": 100}
             result = {"dataset_id": dataset.id, "rows": written.rows, "output_path": written.path}
             move(session, job, self._model.status, DatasetJobStatus.COMPLETED, **over, **result)
-            after = {"kind": written.kind, "rows": written.rows, "file_hash": written.file_hash}
+            after = {"kind": written.kind, "rows": written.rows, "sha256": written.file_hash}
             if refused_count:
                 after["refused"] = refused_count
             record(session, self._actor, _ENDED[self._model], self.name, ResourceType.DATASET, after=after)

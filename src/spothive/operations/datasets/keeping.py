@@ -97,7 +97,7 @@ def forget_dataset(session: TenantSession, actor: Actor, *, name: str) -> str:
     found = find_dataset(session, name, lock=True)
     for model in _JOBS:
         session.execute(delete(model).where(model.dataset_id == found.id))
-    before = {"kind": found.kind, "rows": found.row_count, "file_hash": found.file_hash}
+    before = {"kind": found.kind, "rows": found.row_count, "sha256": found.file_hash}
     path = found.file_path
     session.delete(found)
     record(session, actor, event, found.name, ResourceType.DATASET, before=before)
