@@ -92,12 +92,6 @@ class Crew:
             self.fill_up()
             time.sleep(0.02)
 
-    def tend_until(self, completed: int) -> None:
-        """Let them work until so much is done: kills are spread over the work, however slow the machine is."""
-        deadline = time.monotonic() + PATIENCE
-        while self.completed < completed and time.monotonic() < deadline:
-            self.tend(0.02)
-
     def stop(self) -> None:
         self.wake(all_of_them=True)
         left = [child for child in self.children if child.process.is_alive()]
@@ -112,11 +106,17 @@ class Crew:
             self.listen(child)  # what the last ones said, an error among it
 
 
-def ask(tenant: UUID, cluster: UUID) -> None:
+def ask(tenant: UUID, cluster: UUID, part: int) -> None:
+    """Ask for one of as many parts as there are kills."""
+    size = ACTIONS // KILLS
     with get_db_session(tenant=tenant) as session:
-        for number in range(ACTIONS):
+        for number in range(part * size, (part + 1) * size):
             kind = ActionType.CORDON_NODE
             enqueue(session, Order(cluster, kind, {"node": f"n{number}"}, f"{number}", max_attempts=100))
+
+
+def ask_poison(tenant: UUID, cluster: UUID) -> None:
+    with get_db_session(tenant=tenant) as session:
         enqueue(session, Order(cluster, ActionType.DRAIN_NODE, {"node": POISON}, POISON, priority=0))
 
 
@@ -144,8 +144,7 @@ def test_whatever_happens_to_workers_everything_is_done_once(db: Database) -> No
     quick = {"SPOTHIVE_ACTION_BACKOFF": "0.1", "SPOTHIVE_ACTION_BACKOFF_MOST": "0.5"}
     began = time.monotonic()
     with settings(**quick), ExitStack() as stack:
-        ask(tenant, cluster)
-        asked = time.monotonic() - began
+        ask_poison(tenant, cluster)
         dispose_engine()
         sweeper = stack.enter_context(Child(sweep_the_queue))
         sweeper.go()
@@ -153,8 +152,10 @@ def test_whatever_happens_to_workers_everything_is_done_once(db: Database) -> No
         crew.fill_up()
         stalls = under_way = 0
         for kill in range(KILLS):
-            crew.tend_until(ACTIONS * kill // (KILLS + 5))
-            crew.tend(random.uniform(0, 0.1))
+            crew.tend(0.1)
+            crew.fill_up()
+            ask(tenant, cluster, kill)  # so that there is work at each kill, however slow the machine is
+            time.sleep(random.uniform(0, 0.2))
             crew.kill_one()
             left = states()
             under_way += bool(left["PENDING"] + left["PICKED_UP"])
@@ -181,7 +182,7 @@ def test_whatever_happens_to_workers_everything_is_done_once(db: Database) -> No
     assert all(row["lease_token"] == row["attempts"] for row in rows.values())
     again = sum(row["attempts"] - 1 for row in rows.values())
     print(
-        f"{db.engine}: {ACTIONS} actions asked for in {asked:.1f} s; {crew.died} workers died ({KILLS} killed, "
+        f"{db.engine}: {ACTIONS} actions; {crew.died} workers died ({KILLS} killed, "
         f"{under_way} with work left), {stalls} stalled; {again} hand-outs were repeated, {crew.stale} stale reports "
         "refused; "
         f"{time.monotonic() - began:.0f} s"
