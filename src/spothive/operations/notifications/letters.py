@@ -24,7 +24,7 @@ READ_ON: Final = {
     NoticeEvent.DOWNTIME_BUDGET_EXCEEDED: "spothive sla report",
     NoticeEvent.MODEL_ACTIVATED: "spothive model list",
     NoticeEvent.AGENT_OFFLINE: "spothive cluster list",
-    NoticeEvent.WEBHOOK_DISABLED: "spothive notify list",
+    NoticeEvent.WEBHOOK_DISABLED: "spothive webhook list",
     NoticeEvent.DIGEST_WEEKLY: "spothive notify list",
 }
 """Where to read on if whoever told of it named no place."""
