@@ -10,12 +10,13 @@ from rich.padding import Padding
 from rich.table import Table
 
 from spothive import runtime
-from spothive.cli import demo_change, demo_hive
+from spothive.cli import demo_change, demo_hive, demo_telling
 from spothive.cli.progress import show_progress
 from spothive.database import EnvironmentType, get_db_session
 from spothive.errors import ProofRefused
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
+from spothive.gateways.webhook_stand_in import WebhookStandIn
 from spothive.keyring import init_key_file
 from spothive.operations.fleet import (
     ScanResult,
@@ -63,7 +64,9 @@ class AwsStory:
         by_role.change_fleet()
         self.demo.show_changes(self._discover("acme", "by-role"))
         demo_hive.HiveStory(self.demo, self.gateway, by_keys).run()
-        demo_change.ChangeStory(self.demo, self.gateway, by_role).run()
+        with WebhookStandIn() as receiver:
+            telling = demo_telling.TellingStory(self.demo, receiver)
+            demo_change.ChangeStory(self.demo, self.gateway, by_role, telling).run()
 
     def _by_role(self, account: StandInAccount) -> None:
         with self.demo.step("by-role: template") as done:
