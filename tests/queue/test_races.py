@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from threading import Barrier, Thread
 from typing import Any
 
@@ -126,12 +127,12 @@ def test_what_has_ended_is_not_looked_at(db: Database, queue: Queue) -> None:
     reports = [Report(lease) for lease in leases]
     by_id = "(tenant_id=? AND id=?)" if db.engine == "sqlite" else "Update on agent_actions"
     for given in ([], reports):
-        [*of_reports, last] = plans(lambda s, given=given: exchange(s, queue.cluster, given, limit=50, lease=MINUTE))
+        [*of_reports, last] = plans(partial(exchange, cluster_id=queue.cluster, reports=given, limit=50, lease=MINUTE))
         assert "ix_agent_actions_claim" in last, last
         assert all(by_id in plan for plan in of_reports), of_reports
     for act in (
-        lambda s: report(s, queue.cluster, reports),
-        lambda s: extend(s, queue.cluster, leases, by=MINUTE),
+        partial(report, cluster_id=queue.cluster, reports=reports),
+        partial(extend, cluster_id=queue.cluster, leases=leases, by=MINUTE),
     ):
         [plan] = plans(act)
         assert by_id in plan, plan

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from spothive.database import AgentAction, OptimizationJob, get_db_session, system_scope
 from spothive.errors import IllegalMove
+from spothive.models.jobs import THE_QUEUE
 from tests.conftest import Database
 from tests.factories.lives import entering
 from tests.factories.samples import sample, sample_graph
@@ -28,6 +29,8 @@ class Job:
 
     def move(self, session: Any, status: str) -> None:
         job = sa.update(OptimizationJob).where(OptimizationJob.id == self.parents["optimization_jobs"])
+        if status == "COMPLETED":
+            session.execute(job.values(lease_token=THE_QUEUE))
         session.execute(job.values(**entering("optimization_jobs", status)))
 
     def act(self, session: Any, status: str) -> None:
