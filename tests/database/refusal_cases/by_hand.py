@@ -303,10 +303,6 @@ def _complete_as_a_worker(graph: Graph) -> None:
     graph.change("optimization_jobs", **entering("optimization_jobs", "COMPLETED"))
 
 
-def _jump_to_the_last_number(graph: Graph) -> None:
-    graph.walk("agent_actions", "PICKED_UP").change("agent_actions", lease_token=2**53)
-
-
 def _ask_of_completed_job(graph: Graph) -> None:
     graph.walk("optimization_jobs", "COMPLETED").add("agent_actions")
 
