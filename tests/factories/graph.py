@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from spothive.models.jobs import THE_QUEUE
 from tests.factories.lives import NOW, entering, machine_of, path_to
 from tests.factories.samples import Row, sample
 from tests.factories.ways import Way
@@ -72,8 +73,8 @@ class Graph:
         changes = entering(table, state)
         if (table, state) == ("scan_runs", "COMPLETE"):
             self._finish_unit(row_id or self.rows[table]["id"])
-        if (table, state) == ("optimization_jobs", "COMPLETED"):  # while its sample action is open
-            self.change("agent_actions", optimization_job_id=None)
+        if (table, state) == ("optimization_jobs", "COMPLETED"):
+            self._leave_to_the_queue(row_id or self.rows[table]["id"])
         if (table, state) == ("waste_resources", "FLAGGED"):
             changes["claimed_since"] = NOW - timedelta(days=2)
             self.complete_scan(changes["claimed_since"])
@@ -89,6 +90,12 @@ class Graph:
         if (table, state) == ("ml_models", "GRADUATED"):
             self._try_in_lab(row_id or self.rows[table]["id"])
         return self.change(table, row_id, **changes | values)
+
+    def _leave_to_the_queue(self, job: UUID) -> None:
+        """Give a RUNNING job out of the hands of its worker; the sample action of the sample job is done."""
+        self.change("optimization_jobs", job, lease_token=THE_QUEUE)
+        if job == self.rows["optimization_jobs"]["id"]:
+            self.walk("agent_actions", "COMPLETED")
 
     def complete_scan(self, started_at: datetime = NOW) -> UUID:
         """Add a COMPLETE waste scan of the sample account; return its id."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from spothive.clock import utc_now
 from spothive.schema.states import StateMachine
 from tests.factories.samples import TABLES, Row
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-FAR = datetime(2999, 1, 2, 3, 4, 5, tzinfo=UTC)
 WORKER = UUID("0193a1b2-5c4d-7e6f-8a9b-0c1d2e3f4a5b")
 
 
@@ -34,7 +34,7 @@ _DATASET_JOB = {
 }
 TIED: dict[str, dict[str, Tied]] = {
     "agent_actions": {
-        "leased_until": _in(FAR, "PICKED_UP"),
+        "leased_until": _in(NOW, "PICKED_UP"),
         "picked_up_at": _in(NOW, "PICKED_UP"),
         "completed_at": _in(NOW, "COMPLETED FAILED EXPIRED"),
     },
@@ -96,7 +96,8 @@ def entering(table: str, state: str) -> Row:
     assert found, f"{table} has no states"
     companions = {column: tied.value if state in tied.states else None for column, tied in TIED.get(table, {}).items()}
     if (table, state) == ("agent_actions", "PICKED_UP"):
-        companions |= {"lease_token": 1, "attempts": 1}  # they never fall, so the other states leave them alone
+        companions |= {"lease_token": 1, "attempts": 1}  # only a hand-out changes them
+        companions["leased_until"] = utc_now() + timedelta(minutes=30)
     if table == "agent_actions" and state in {"COMPLETED", "FAILED", "EXPIRED"}:
         del companions["picked_up_at"]  # the last hand-out stays known
     return {found[0]: state, **companions}

@@ -10,9 +10,10 @@ from uuid import uuid4
 import pytest
 
 from spothive.clock import utc_now
-from spothive.database import ActionType, AgentAction, OptimizationJob, get_db_session
+from spothive.database import ActionType, AgentAction, JobStatus, OptimizationJob, get_db_session
 from spothive.errors import Conflict, IllegalMove, InvalidInput, ParentMissing, ValueRefused
 from spothive.queue import Order, enqueue
+from spothive.schema.states import move
 from tests.queue.conftest import Queue, a_queue
 from tests.watching import rows_of, statements
 
@@ -29,7 +30,7 @@ def test_an_action_waits_from_now_for_an_hour(queue: Queue) -> None:
         assert (action.priority, action.max_attempts, action.attempts) == (2, 3, 0)
         assert abs(action.expires_at - action.created_at - HOUR) < timedelta(seconds=1)
         assert action.available_at <= utc_now()
-    assert sum(sent.values()) == 2
+    assert sum(sent.values()) == 3
 
 
 def test_by_one_key_an_action_is_asked_for_once(queue: Queue) -> None:
@@ -41,6 +42,29 @@ def test_by_one_key_an_action_is_asked_for_once(queue: Queue) -> None:
         with pytest.raises(Conflict, match=r"^by the key k the cluster was asked for another CORDON_NODE"):
             queue.ask("k", **other)
     assert a_queue().ask("k", payload={"node": "m"}) != first, "keys are of one cluster"
+
+
+def test_what_was_asked_for_is_compared_by_value(queue: Queue) -> None:
+    exact: dict[str, Any] = {"node": "n", "x": [1e23, 1.5e300, 1e-300, -0.0, 0.1], "y": True}
+    first = queue.ask("k", payload=exact)
+    assert queue.ask("k", payload=dict(reversed(exact.items()))) == first
+    for other in ({**exact, "y": 1}, {**exact, "x": [1.0000000000000001e22, *exact["x"][1:]]}):
+        with pytest.raises(Conflict):
+            queue.ask("k", payload=other)
+
+
+def test_what_was_asked_for_is_found_after_its_job_has_ended_and_its_time_is_over(queue: Queue) -> None:
+    with get_db_session(tenant=queue.tenant) as session:
+        job = OptimizationJob(cluster_id=queue.cluster)
+        session.add(job)
+        session.flush()
+        first = enqueue(session, Order(queue.cluster, ActionType.CORDON_NODE, {"node": "k"}, "k", job_id=job.id))[0].id
+        lease = {"lease_token": uuid4(), "leased_until": utc_now(), "started_at": utc_now()}
+        move(session, job, OptimizationJob.status, JobStatus.RUNNING, **lease)
+        end = {"lease_token": None, "leased_until": None, "completed_at": utc_now(), "error_message": "no"}
+        move(session, job, OptimizationJob.status, JobStatus.FAILED, **end)
+    assert queue.ask("k", job_id=job.id) == first
+    assert queue.ask("k", job_id=job.id, expires_at=utc_now() - HOUR) == first
 
 
 def test_what_is_rolled_back_was_not_asked_for(queue: Queue) -> None:

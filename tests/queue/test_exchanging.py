@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from spothive.clock import utc_now
-from spothive.database import AuditLog, get_db_session
+from spothive.database import AgentAction, AuditLog, get_db_session
 from spothive.errors import InvalidInput, TenantNotBound
 from spothive.queue import (
     Exchanged,
@@ -126,14 +126,16 @@ def test_what_went_wrong_is_tried_again_twice_as_late_each_time_then_failed(queu
 
 
 def test_a_backoff_has_a_limit_and_never_overflows(queue: Queue) -> None:
-    queue.ask(max_attempts=100)
-    for attempts in (8, 20, 98):
-        queue.change(attempts=attempts)
-        [handed] = queue.claim()
-        assert one(queue, handed.lease, "no") is Reported.RETRY
-        row = queue.row()
-        assert (row["available_at"] - row["updated_at"]).total_seconds() == pytest.approx(300, abs=0.1)
-        queue.let_be_available()
+    action, waits = queue.ask(max_attempts=100), dict[int, float]()
+    with get_db_session(tenant=queue.tenant) as session:
+        for attempt in range(1, 100):
+            [handed] = claim(session, queue.cluster, limit=1, lease=MINUTE)
+            assert fail(session, queue.cluster, handed.lease, "no") is Reported.RETRY
+            row = session.get_one(AgentAction, action, populate_existing=True)
+            waits[attempt] = (row.available_at - row.updated_at).total_seconds()
+            row.available_at = utc_now() - MINUTE
+            session.flush()
+    assert [waits[attempt] for attempt in (1, 6, 7, 20, 99)] == pytest.approx([5, 160, 300, 300, 300], abs=0.1)
 
 
 def test_what_no_other_try_helps_has_failed_at_once(queue: Queue) -> None:
@@ -212,9 +214,22 @@ def test_a_batch_has_each_action_once_and_strict_results(queue: Queue) -> None:
     for reports in (
         [Report(lease), Report(Lease(lease.action_id, 2))],
         [Report(lease, result={"nan": float("nan")})],
+        [Report(lease, result=[1])],  # type: ignore[arg-type]  # that is the point
+        [Report(Lease(lease.action_id, "1"))],  # type: ignore[arg-type]  # likewise
+        [Report(Lease(lease.action_id, True))],
         [Report(Lease(UUID(int=number), 1)) for number in range(101)],
     ):
         with pytest.raises(InvalidInput):
             reporting(queue, *reports)
-    assert one(queue, lease, "a NUL \0") is Reported.RETRY
-    assert queue.row()["error_message"] == "a NUL \\x00"
+    with pytest.raises(InvalidInput, match="a whole number"), get_db_session(tenant=queue.tenant) as session:
+        extend(session, queue.cluster, [Lease(lease.action_id, 1.0)], by=MINUTE)  # type: ignore[arg-type]  # likewise
+    assert one(queue, lease, "a NUL \0 and half a pair \ud800") is Reported.RETRY
+    assert queue.row()["error_message"] == "a NUL \\x00 and half a pair \\ud800"
+
+
+@pytest.mark.parametrize("token", [0, -1, 2**53 + 1, 2**63, 10**30, -(10**30)])
+def test_a_number_that_no_hand_out_has_is_stale(queue: Queue, token: int) -> None:
+    lease, odd = queue.take("a"), Lease(queue.take("b").action_id, token)
+    assert list(reporting(queue, Report(lease), Report(odd)).reported.values()) == [Reported.COMPLETED, Reported.STALE]
+    with get_db_session(tenant=queue.tenant) as session:
+        assert extend(session, queue.cluster, [odd], by=MINUTE) == {odd.action_id: None}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 
 from spothive.database import get_db_session
-from spothive.queue import Report, Reported, claim, exchange
+from spothive.queue import Report, Reported, claim, exchange, extend, report
 from tests.conftest import Database
 from tests.queue.conftest import MINUTE, Queue
-from tests.watching import explained, statements
+from tests.watching import explained_all, statements
 
 WORKERS, ACTIONS = 4, 40
 
@@ -113,23 +115,24 @@ def test_what_has_ended_is_not_looked_at(db: Database, queue: Queue) -> None:
         queue.ask(f"{number}")
     leases = [each.lease for each in queue.claim(5)]
 
-    def plan(reports: list[Report]) -> str:
+    def plans(act: Callable[[Any], object]) -> list[str]:
         with get_db_session(tenant=queue.tenant) as session:
-            found = explained_last(session, queue, reports)
+            found = explained_all(session, "agent_actions", lambda: act(session))
             session.rollback()
+        for plan in found:
+            assert "Seq Scan on agent_actions" not in plan, plan
+            assert "SCAN agent_actions" not in plan, plan
         return found
 
-    for reports in ([], [Report(lease) for lease in leases]):
-        found = plan(reports)
-        assert "ix_agent_actions_claim" in found, found
-        assert "Seq Scan on agent_actions" not in found, found
-        assert "SCAN agent_actions" not in found, found
-
-
-def explained_last(session: Any, queue: Queue, reports: list[Report]) -> str:
-    """Return the plan of the statement that hands out; on SQLite reports are another one, which is not asked about."""
-    if session.get_bind().dialect.name == "sqlite":
-        reports = []
-    return explained(
-        session, "agent_actions", lambda: exchange(session, queue.cluster, reports, limit=50, lease=MINUTE)
-    )
+    reports = [Report(lease) for lease in leases]
+    by_id = "(tenant_id=? AND id=?)" if db.engine == "sqlite" else "Update on agent_actions"
+    for given in ([], reports):
+        [*of_reports, last] = plans(partial(exchange, cluster_id=queue.cluster, reports=given, limit=50, lease=MINUTE))
+        assert "ix_agent_actions_claim" in last, last
+        assert all(by_id in plan for plan in of_reports), of_reports
+    for act in (
+        partial(report, cluster_id=queue.cluster, reports=reports),
+        partial(extend, cluster_id=queue.cluster, leases=leases, by=MINUTE),
+    ):
+        [plan] = plans(act)
+        assert by_id in plan, plan

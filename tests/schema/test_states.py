@@ -127,10 +127,14 @@ def moves(graph: Graph, guarded: Guarded, row_id: UUID, new: enum.StrEnum, old: 
 
 OTHERS: dict[tuple[str, str], tuple[str, ...]] = {
     **{("agent_actions", state): ("lc_agent_actions_ended",) for state in ActionStatus},
-    ("agent_actions", "PICKED_UP"): ("lc_agent_actions_token", "lc_agent_actions_ended"),
+    ("agent_actions", "PICKED_UP"): (
+        *("lc_agent_actions_token", "lc_agent_actions_attempts", "lc_agent_actions_ended"),
+    ),
     ("agent_actions", "EXPIRED"): ("lc_agent_actions_late", "lc_agent_actions_ended"),
     **{("optimization_jobs", state): ("lc_optimization_jobs_ended",) for state in JobStatus},
-    ("optimization_jobs", "COMPLETED"): ("lc_optimization_jobs_completed", "lc_optimization_jobs_ended"),
+    ("optimization_jobs", "COMPLETED"): (
+        *("lc_optimization_jobs_completed", "lc_optimization_jobs_ended", "lc_optimization_jobs_handed_over"),
+    ),
     **{("scan_runs", state): ("lc_scan_runs_ended",) for state in ScanStatus},
     **{(table, state): (f"lc_{table}_ended",) for table in DATASET_JOBS for state in DatasetJobStatus},
     ("waste_resources", "FLAGGED"): ("lc_waste_resources_flagged",),

@@ -4,7 +4,7 @@ Handed out at least once, fenced by the number of the hand-out, timed by the dat
 grow with what has ended. Whoever may do what, and what follows for jobs, is the business of ``operations/jobs``.
 """
 
-from spothive.queue.asking import enqueue
+from spothive.queue.asking import asked_for, enqueue
 from spothive.queue.ending import ENDED_AT_ONCE, Ended, end_overdue
 from spothive.queue.exchanging import claim, complete, exchange, extend, fail, report
 from spothive.queue.terms import (
@@ -29,6 +29,7 @@ __all__ = [
     "Order",
     "Report",
     "Reported",
+    "asked_for",
     "claim",
     "complete",
     "end_overdue",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from spothive.database import TenantSession
 from spothive.errors import InvalidInput
 from spothive.models import ActionStatus
+from spothive.models.jobs import TOKEN_MAX
 from spothive.queue.engines import words_of
 from spothive.queue.later import clock_after
 from spothive.queue.statements import DONE, HOPELESS, WRONG
@@ -25,7 +26,7 @@ from spothive.queue.terms import (
     Report,
     Reported,
 )
-from spothive.schema.types import clock_timestamp, sendable_text, strict_json
+from spothive.schema.types import clock_timestamp, strict_json
 
 _ERROR_MAX = 1024
 _BECAME = {
@@ -52,8 +53,9 @@ def exchange(
         lease: for how long they are withheld from others.
 
     Raises:
-        InvalidInput: a number or a lease is out of range, two reports are of one action, or a result is no strict
-            JSON of at most 256 kB.
+        InvalidInput: a number or a lease is out of range, two reports are of one action, a result is no object of
+            strict JSON of at most 256 kB, or a token is no whole number. Nothing of the call is written then: report
+            the others without it.
     """
     _refuse_odd(len(reports), limit, lease)
     rows = sorted(map(_as_row, reports))
@@ -104,13 +106,13 @@ def extend(
         For each action until when (UTC); None if the lease is lost: stop working on that one.
 
     Raises:
-        InvalidInput: more than 100 leases, or one that is out of range.
+        InvalidInput: more than 100 leases, one that is out of range, or a token that is no whole number.
     """
     wanted = list(leases)
     _refuse_odd(len(wanted), 0, by)
+    rows = sorted(map(_named, wanted))
     until: dict[UUID, datetime | None] = {each.action_id: None for each in wanted}
     if wanted:
-        rows = sorted([each.action_id.hex, str(each.token)] for each in wanted)
         later = clock_after(sa.literal(by.total_seconds(), sa.Float))
         values = {"leased_until": later, "updated_at": clock_timestamp()}
         until |= {row.id: row.leased_until for row in words_of(session).extend(session, cluster_id, rows, values)}
@@ -130,9 +132,30 @@ def _refuse_odd(number: int, limit: int, lease: timedelta) -> None:
 def _as_row(each: Report) -> list[Any]:
     """Return a report as the texts of :data:`~spothive.queue.statements.REPORT_COLUMNS`."""
     verdict = DONE if each.error is None else WRONG if each.retry else HOPELESS
-    result = None if each.result is None else strict_json(dict(each.result))
-    error = None if each.error is None else sendable_text(each.error.replace("\0", "\\x00"))[:_ERROR_MAX]
-    return [each.lease.action_id.hex, str(each.lease.token), verdict, result, error]
+    result = None if each.result is None else strict_json(_as_object(each.result))
+    error = None if each.error is None else _legible(each.error)[:_ERROR_MAX]
+    return [*_named(each.lease), verdict, result, error]
+
+
+def _as_object(result: Any) -> dict[str, Any]:
+    if not isinstance(result, Mapping):
+        msg = "a result is a JSON object"
+        raise InvalidInput(msg)
+    return dict(result)
+
+
+def _legible(error: str) -> str:
+    """Return what went wrong, with escapes for what no database stores: what an agent tells of is never refused."""
+    return str(error).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def _named(lease: Lease) -> list[str]:
+    """Return the id and the token of a lease as texts; a number that no hand-out can have becomes one that none has."""
+    action_id, token = cast("tuple[object, object]", (lease.action_id, lease.token))  # an agent's words
+    if not isinstance(action_id, UUID) or not isinstance(token, int) or isinstance(token, bool):
+        msg = "a lease is named by the id of its action and a whole number, as they were handed out"
+        raise InvalidInput(msg)
+    return [action_id.hex, str(token if 0 < token <= TOKEN_MAX else 0)]
 
 
 def _handed_out(row: Any) -> HandedOut:

@@ -131,5 +131,5 @@ def locked(query: sa.Select[Any]) -> sa.Select[Any]:
 
     In a CTE, because PostgreSQL may run a subquery of IN more than once, and each time lock, and find, other rows.
     """
-    found = query.with_for_update(skip_locked=True).cte("found")
+    found = query.with_for_update(skip_locked=True, key_share=True).cte("found")
     return sa.select(found.c.id)

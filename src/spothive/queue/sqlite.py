@@ -9,6 +9,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
 
 from spothive.database import TenantSession
 from spothive.database.bulk import listed_rows
@@ -38,7 +40,7 @@ def exchange(
     found: list[Any] = []
     if reports:
         rows = listed_rows(session, "reports", the.REPORT_COLUMNS, reports)
-        held = the.held(tenant_id, cluster_id, rows.c.id, sa.cast(rows.c.token, sa.Integer))
+        held = _held(tenant_id, cluster_id, rows)
         values = the.reported(rows.c.verdict, rows.c.result, rows.c.error)
         done = sa.update(ACTIONS).where(*held).values(values)
         found += session.execute(done.returning(*the.RETURNED))
@@ -55,9 +57,23 @@ def extend(
     """Write ``values`` to actions that are held by these (id, token); return (id, leased_until). One statement."""
     assert session.tenant_id is not None  # noqa: S101 - see words_of
     rows = listed_rows(session, "leases", ("id", "token"), leases)
-    held = the.held(session.tenant_id, cluster_id, rows.c.id, sa.cast(rows.c.token, sa.Integer))
+    held = _held(session.tenant_id, cluster_id, rows)
     update = sa.update(ACTIONS).where(*held).values(values)
     return list(session.execute(update.returning(ACTIONS.c.id, ACTIONS.c.leased_until)))
+
+
+def _held(tenant_id: UUID, cluster_id: UUID, rows: Any) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the condition that an action is held by one of ``rows`` of (id, token), each of which is looked up."""
+    token = sa.cast(rows.c.token, sa.Integer)
+    return the.held(tenant_id, cluster_id, rows.c.id, token, as_asked=_unindexed)
+
+
+def _unindexed(column: Any) -> sa.ColumnElement[Any]:
+    """Return ``column`` with a plus, which keeps SQLite from an index of it.
+
+    Else it looks through all actions of the cluster, which end and stay, and compares each with each of the ids.
+    """
+    return UnaryExpression(column, operator=custom_op("+"))
 
 
 def locked(query: sa.Select[Any]) -> sa.Select[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -77,13 +78,23 @@ def handed_out(lease: timedelta) -> dict[str, Any]:
     }
 
 
-def held(tenant_id: UUID, cluster_id: UUID, action_id: Any, token: Any) -> tuple[sa.ColumnElement[bool], ...]:
-    """Return the condition that an action is in the hands of whoever names this token."""
+def held(
+    tenant_id: UUID, cluster_id: UUID, action_id: Any, token: Any, *, as_asked: Callable[[Any], Any] = lambda it: it
+) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the condition that an action is in the hands of whoever names this token.
+
+    Args:
+        tenant_id: tenant of the session.
+        cluster_id: cluster of the agent.
+        action_id: column or value.
+        token: column or value.
+        as_asked: how the columns are named that are not to choose the index.
+    """
     return (
         ACTIONS.c.tenant_id == tenant_id,
-        ACTIONS.c.cluster_id == cluster_id,
+        as_asked(ACTIONS.c.cluster_id) == cluster_id,
         ACTIONS.c.id == action_id,
-        ACTIONS.c.status == PICKED_UP,
+        as_asked(ACTIONS.c.status) == PICKED_UP,
         ACTIONS.c.lease_token == token,
     )
 

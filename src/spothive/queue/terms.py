@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from spothive.models import ActionType
+from spothive.models.jobs import LEASE_HOURS
 
 CLAIMED_AT_ONCE: Final = 100
 """Most actions that are handed out, reported or extended in one call."""
@@ -17,7 +18,7 @@ CLAIMED_AT_ONCE: Final = 100
 SHORTEST_LEASE: Final = timedelta(seconds=1)
 """Shortest lease: a hand-out that takes longer than this is refused by the database."""
 
-LONGEST_LEASE: Final = timedelta(hours=1)
+LONGEST_LEASE: Final = timedelta(hours=LEASE_HOURS)
 """Longest lease: how long an action can be withheld by an agent that has died."""
 
 
@@ -79,7 +80,8 @@ class Report:
 
     Attributes:
         lease: the hand-out.
-        error: what went wrong; None if it was done. Longer than 1,024 characters it is cut.
+        error: what went wrong; None if it was done. Longer than 1,024 characters it is cut; what cannot be stored, a
+            NUL or half of a surrogate pair, is escaped.
         result: what the agent tells of it, JSON; kept if the action has ended.
         retry: whether another try may help, if it went wrong.
     """

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from spothive.clock import utc_now
 from spothive.models import PLATFORM_TENANT_ID
+from spothive.models.jobs import THE_QUEUE
 from tests.database.refusal_cases.case import FOREIGN_KEY, Act, Case, add, change, remove, walk
 from tests.factories.graph import OVER, Graph
 from tests.factories.lives import NOW, WORKER, entering
@@ -258,17 +259,24 @@ def _hand_out_again(graph: Graph) -> None:
     graph.change("agent_actions", **again)  # with the token of the first hand-out
 
 
+def _hand_out_too_often(graph: Graph) -> None:
+    for state in ("PICKED_UP", "PENDING"):
+        graph.change("agent_actions", **entering("agent_actions", state))
+    again: Row = entering("agent_actions", "PICKED_UP") | {"attempts": 2, "lease_token": 2}
+    graph.change("agent_actions", **again, max_attempts=1)
+
+
 def _expire_while_leased(graph: Graph) -> None:
-    graph.walk("agent_actions", "PICKED_UP", leased_until=utc_now() + timedelta(hours=1))
+    graph.change("agent_actions", **entering("agent_actions", "PICKED_UP"))
     graph.change("agent_actions", **entering("agent_actions", "EXPIRED") | OVER)
 
 
 def _ask_for_something_else(graph: Graph) -> None:
-    graph.walk("agent_actions", "PICKED_UP").change("agent_actions", idempotency_key="another")
+    graph.change("agent_actions", payload={"node": "another"})  # before any agent knows
 
 
 def _report_again(graph: Graph) -> None:
-    graph.walk("agent_actions", "COMPLETED").change("agent_actions", result={"seconds": 1})
+    graph.walk("agent_actions", "COMPLETED").change("agent_actions", priority=1)
 
 
 def _hand_out_expired(graph: Graph) -> None:
@@ -286,13 +294,17 @@ def _rewrite_a_job(graph: Graph) -> None:
 
 
 def _complete_with_open_actions(graph: Graph) -> None:
-    graph.change("optimization_jobs", **entering("optimization_jobs", "RUNNING"))
+    graph.walk("optimization_jobs", "RUNNING").change("optimization_jobs", lease_token=THE_QUEUE)
+    graph.change("optimization_jobs", **entering("optimization_jobs", "COMPLETED"))
+
+
+def _complete_as_a_worker(graph: Graph) -> None:
+    graph.walk("agent_actions", "COMPLETED").walk("optimization_jobs", "RUNNING")
     graph.change("optimization_jobs", **entering("optimization_jobs", "COMPLETED"))
 
 
 def _ask_of_completed_job(graph: Graph) -> None:
-    graph.walk("optimization_jobs", "COMPLETED")
-    graph.change("agent_actions", optimization_job_id=graph.rows["optimization_jobs"]["id"])
+    graph.walk("optimization_jobs", "COMPLETED").add("agent_actions")
 
 
 def _end_again(graph: Graph) -> None:
@@ -332,8 +344,16 @@ JOBS_AND_SLA: dict[str, Act] = {
     "ck_agent_actions_ended": change("agent_actions", completed_at=NOW),
     "ck_agent_actions_expiry": change("agent_actions", created_at=NOW, expires_at=NOW),
     "ck_agent_actions_leased": change("agent_actions", leased_until=NOW),
-    "ck_agent_actions_payload_keys": change("agent_actions", payload={}),
-    "ck_agent_actions_tries": change("agent_actions", attempts=4),
+    "ck_agent_actions_payload_keys": add("agent_actions", payload={}),
+    "ck_agent_actions_tries": _hand_out_too_often,
+    "lc_agent_actions_attempts": lambda g: g.walk("agent_actions", "PICKED_UP").change("agent_actions", attempts=0),
+    "lc_agent_actions_kept": remove("agent_actions"),
+    "lc_agent_actions_longest": lambda g: g.walk("agent_actions", "PICKED_UP").change(
+        "agent_actions", leased_until=utc_now() + timedelta(hours=2)
+    ),
+    "lc_agent_actions_optimization_job_id_once": change("agent_actions", optimization_job_id=None),
+    "lc_agent_actions_untouched": add("agent_actions", attempts=1),
+    "lc_optimization_jobs_handed_over": _complete_as_a_worker,
     "lc_agent_actions_lease": _expire_while_leased,
     "lc_agent_actions_token": _hand_out_again,
     "lc_agent_actions_late": change("agent_actions", **entering("agent_actions", "EXPIRED")),

@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from spothive.clock import utc_now
-from spothive.database import AgentAction, ApiScope, AuditLog, Cluster, Notice, get_db_session
+from spothive.database import Account, AgentAction, ApiScope, AuditLog, Cluster, Notice, get_db_session
 from spothive.errors import InvalidInput, NotAllowed, TenantMismatch
 from spothive.operations.identity import check_api_key, create_api_key
-from spothive.operations.jobs import claim_actions, extend_leases, mark_silent_agents, report_actions
+from spothive.operations.jobs import claim_actions, enqueue_action, extend_leases, mark_silent_agents, report_actions
 from spothive.queue import Lease, Report, Reported
 from spothive.settings import get_settings
 from tests.conftest import Database, settings
@@ -114,3 +115,44 @@ def test_leases_and_numbers_are_refused_by_name(shop: Shop) -> None:
     for how in odd:
         with pytest.raises(InvalidInput):
             shop.claim(**how)
+
+
+@pytest.mark.engines("postgresql")
+def test_an_agent_waits_for_nobody_who_holds_its_cluster(shop: Shop) -> None:
+    """One worker has noted the heartbeat, or asks for an action, and is not done yet: the next one does not wait."""
+    for key in ("a", "b"):
+        shop.ask(key)
+    with get_db_session(tenant=shop.world.acme) as one:
+        assert len(claim_actions(one, shop.holder, limit=1)) == 1
+        with get_db_session(tenant=shop.world.acme) as another:
+            another.execute(text("SET LOCAL lock_timeout = '2s'"))
+            assert [each.idempotency_key for each in claim_actions(another, shop.holder)] == ["b"]
+    rewrite(Cluster, shop.cluster, last_heartbeat=utc_now() - MINUTE)
+    with get_db_session(tenant=shop.world.acme) as planner:
+        enqueue_action(planner, shop.world.anna, shop.order("c"))
+        shop.claim()
+    assert shop.row()["last_heartbeat"] > utc_now() - MINUTE, "what points at a cluster keeps no heartbeat away"
+
+
+def test_a_heartbeat_of_the_future_is_written_again(shop: Shop) -> None:
+    shop.claim()
+    rewrite(Cluster, shop.cluster, last_heartbeat=utc_now() + timedelta(hours=1))
+    shop.claim()
+    assert abs(shop.row()["last_heartbeat"] - utc_now()) < MINUTE
+
+
+def test_the_agent_of_an_account_that_is_being_disconnected_gets_nothing_more(shop: Shop) -> None:
+    for key in ("a", "b"):
+        shop.ask(key)
+    [handed] = shop.claim(1)
+    account, before = shop.row()["account_id"], rows_of(AgentAction)
+    rewrite(Account, account, disconnecting_at=utc_now())
+    rewrite(Cluster, shop.cluster, status="INACTIVE")
+    assert shop.claim() == []
+    assert shop.report(Report(handed.lease)) == [Reported.STALE]
+    with get_db_session(tenant=shop.world.acme) as session:
+        assert extend_leases(session, shop.holder, [handed.lease]) == {handed.lease.action_id: None}
+    assert rows_of(AgentAction) == before
+    assert shop.row()["status"] == "INACTIVE"
+    rewrite(Account, account, disconnecting_at=None)
+    assert [each.idempotency_key for each in shop.claim()] == ["b"]

@@ -16,7 +16,7 @@ from spothive.operations.jobs import ActionFilter, enqueue_action, fail_job, fin
 from spothive.operations.jobs.asking import refuse_payload
 from spothive.queue import Order
 from tests.operations.conftest import audited
-from tests.operations.jobs.conftest import Shop
+from tests.operations.jobs.conftest import Shop, let_expire
 from tests.watching import rows_of, statements
 
 HOUR = timedelta(hours=1)
@@ -95,6 +95,16 @@ def test_a_job_that_has_ended_gets_no_more(shop: Shop) -> None:
         fail_job(session, shop.world.anna, lease, error="no")
     with pytest.raises(Conflict, match="is FAILED: it gets no more actions"):
         shop.ask("b", job_id=lease.job_id)
+
+
+def test_asking_again_is_answered_after_the_job_has_ended_and_the_time_is_over(shop: Shop) -> None:
+    lease = shop.started()
+    action = shop.ask("a", job_id=lease.job_id)
+    with get_db_session(tenant=shop.world.acme) as session:
+        fail_job(session, shop.world.anna, lease, error="no")
+    let_expire(action.id)
+    assert shop.ask("a", job_id=lease.job_id, expires_at=utc_now() - HOUR).id == action.id
+    assert len(audited(event="action.enqueued")) == 1
 
 
 def test_actions_are_listed_page_by_page_newest_first(shop: Shop) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from spothive.clock import utc_now
-from spothive.database import AgentAction, DowntimeLog, JobStatus, OptimizationJob, get_db_session
+from spothive.database import AgentAction, DowntimeLog, JobStatus, Notice, OptimizationJob, get_db_session
 from spothive.errors import Conflict, InvalidInput, NotFound
 from spothive.operations.jobs import (
     JobLease,
@@ -184,6 +184,10 @@ def switching(shop: Shop) -> tuple[JobLease, UUID]:
     return lease, action.id
 
 
+def told_of_outages() -> set[str]:
+    return {row["title"] for row in rows_of(Notice) if row["event_type"] == "downtime.recorded"}
+
+
 def test_a_job_that_fails_during_a_switch_kept_the_instance_down(db: Database, shop: Shop) -> None:
     lease, _ = switching(shop)
     done(shop, finish_job, lease)
@@ -194,6 +198,7 @@ def test_a_job_that_fails_during_a_switch_kept_the_instance_down(db: Database, s
     assert outage["end_time"] is None
     assert abs(outage["start_time"] - utc_now()) < MINUTE
     assert f"job {lease.job_id} failed while it switched" in outage["cause_details"]
+    assert told_of_outages() == {"i-1 is down: optimizer_failure"}
     done(shop, end_dead_jobs)
     assert len(rows_of(DowntimeLog)) == 1
 
@@ -204,6 +209,7 @@ def test_a_worker_that_dies_during_a_switch_kept_the_instance_down(shop: Shop) -
     assert done(shop, end_dead_jobs) == 1
     assert done(shop, end_dead_jobs) == 0
     assert [row["cause"] for row in rows_of(DowntimeLog)] == ["worker_crash"]
+    assert told_of_outages() == {"i-1 is down: worker_crash"}
 
 
 def test_an_agent_that_dies_for_good_fails_the_job_and_the_switch(shop: Shop) -> None:

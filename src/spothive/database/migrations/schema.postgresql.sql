@@ -4764,6 +4764,10 @@ $guard$;
 CREATE TRIGGER lc_optimization_jobs_completed BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
 EXECUTE FUNCTION guard_lc_optimization_jobs_completed();
 
+CREATE TRIGGER lc_optimization_jobs_handed_over BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
+WHEN (new.status = 'COMPLETED' AND old.status = 'RUNNING' AND old.lease_token != '00000000-0000-0000-0000-000000000000')
+EXECUTE FUNCTION spothive_refuse('lc_optimization_jobs_handed_over');
+
 CREATE TRIGGER lc_optimization_jobs_claimed BEFORE UPDATE OF lease_token ON optimization_jobs FOR EACH ROW
 WHEN (new.status = 'RUNNING' AND old.lease_token IS NOT NULL AND new.lease_token IS DISTINCT FROM old.lease_token AND old.leased_until > clock_timestamp() AND new.lease_token != '00000000-0000-0000-0000-000000000000')
 EXECUTE FUNCTION spothive_refuse('lc_optimization_jobs_claimed');
@@ -4981,12 +4985,34 @@ WHEN (new.status = 'PICKED_UP' AND old.status = 'PENDING' AND (new.attempts = ol
 EXECUTE FUNCTION spothive_refuse('lc_agent_actions_handed_out');
 
 CREATE TRIGGER lc_agent_actions_order BEFORE UPDATE OF cluster_id, action_type, payload, idempotency_key ON agent_actions FOR EACH ROW
-WHEN (old.attempts > 0 AND (old.cluster_id IS DISTINCT FROM new.cluster_id OR old.action_type IS DISTINCT FROM new.action_type OR old.payload IS DISTINCT FROM new.payload OR old.idempotency_key IS DISTINCT FROM new.idempotency_key))
+WHEN (old.cluster_id IS DISTINCT FROM new.cluster_id OR old.action_type IS DISTINCT FROM new.action_type OR old.payload IS DISTINCT FROM new.payload OR old.idempotency_key IS DISTINCT FROM new.idempotency_key)
 EXECUTE FUNCTION spothive_refuse('lc_agent_actions_order');
 
-CREATE TRIGGER lc_agent_actions_ended BEFORE UPDATE OF lease_token, attempts, picked_up_at, completed_at, result, error_message ON agent_actions FOR EACH ROW
-WHEN (old.status IN ('COMPLETED', 'FAILED', 'EXPIRED') AND (old.lease_token IS DISTINCT FROM new.lease_token OR old.attempts IS DISTINCT FROM new.attempts OR old.picked_up_at IS DISTINCT FROM new.picked_up_at OR old.completed_at IS DISTINCT FROM new.completed_at OR old.result IS DISTINCT FROM new.result OR old.error_message IS DISTINCT FROM new.error_message))
+CREATE TRIGGER lc_agent_actions_optimization_job_id_once BEFORE UPDATE OF optimization_job_id ON agent_actions FOR EACH ROW
+WHEN (old.optimization_job_id IS NOT NULL AND old.optimization_job_id IS DISTINCT FROM new.optimization_job_id)
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_optimization_job_id_once');
+
+CREATE TRIGGER lc_agent_actions_ended BEFORE UPDATE ON agent_actions FOR EACH ROW
+WHEN (old.status IN ('COMPLETED', 'FAILED', 'EXPIRED') AND (old.optimization_job_id IS DISTINCT FROM new.optimization_job_id OR old.priority IS DISTINCT FROM new.priority OR old.attempts IS DISTINCT FROM new.attempts OR old.max_attempts IS DISTINCT FROM new.max_attempts OR old.lease_token IS DISTINCT FROM new.lease_token OR old.leased_until IS DISTINCT FROM new.leased_until OR old.available_at IS DISTINCT FROM new.available_at OR old.expires_at IS DISTINCT FROM new.expires_at OR old.picked_up_at IS DISTINCT FROM new.picked_up_at OR old.completed_at IS DISTINCT FROM new.completed_at OR old.result IS DISTINCT FROM new.result OR old.error_message IS DISTINCT FROM new.error_message OR old.created_at IS DISTINCT FROM new.created_at))
 EXECUTE FUNCTION spothive_refuse('lc_agent_actions_ended');
+
+CREATE OR REPLACE FUNCTION guard_lc_agent_actions_kept() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF (EXISTS (SELECT clusters.id 
+FROM clusters 
+WHERE clusters.tenant_id = old.tenant_id AND clusters.id = old.cluster_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = old.tenant_id)) THEN
+    RAISE EXCEPTION 'lc_agent_actions_kept' USING ERRCODE = '23514', CONSTRAINT = 'lc_agent_actions_kept', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_agent_actions_kept BEFORE DELETE ON agent_actions FOR EACH ROW
+EXECUTE FUNCTION guard_lc_agent_actions_kept();
 
 CREATE OR REPLACE FUNCTION guard_lc_agent_actions_job() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$
@@ -5007,9 +5033,21 @@ $guard$;
 CREATE TRIGGER lc_agent_actions_job BEFORE INSERT OR UPDATE OF optimization_job_id ON agent_actions FOR EACH ROW
 EXECUTE FUNCTION guard_lc_agent_actions_job();
 
+CREATE TRIGGER lc_agent_actions_untouched BEFORE INSERT ON agent_actions FOR EACH ROW
+WHEN (new.status = 'PENDING' AND (new.attempts > 0 OR new.lease_token > 0))
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_untouched');
+
 CREATE TRIGGER lc_agent_actions_token BEFORE UPDATE OF status, lease_token ON agent_actions FOR EACH ROW
-WHEN (coalesce(new.lease_token, 0) < coalesce(old.lease_token, 0) OR new.status = 'PICKED_UP' AND old.status != 'PICKED_UP' AND coalesce(new.lease_token, 0) = coalesce(old.lease_token, 0))
+WHEN (CASE WHEN (new.status = 'PICKED_UP' AND old.status = 'PENDING') THEN new.lease_token IS DISTINCT FROM coalesce(old.lease_token + 1, 1) ELSE new.lease_token IS DISTINCT FROM old.lease_token END)
 EXECUTE FUNCTION spothive_refuse('lc_agent_actions_token');
+
+CREATE TRIGGER lc_agent_actions_attempts BEFORE UPDATE OF attempts ON agent_actions FOR EACH ROW
+WHEN (new.attempts IS DISTINCT FROM old.attempts AND NOT (new.status = 'PICKED_UP' AND old.status = 'PENDING'))
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_attempts');
+
+CREATE TRIGGER lc_agent_actions_longest BEFORE UPDATE OF leased_until ON agent_actions FOR EACH ROW
+WHEN ((new.leased_until > clock_timestamp() + interval '1 hours'))
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_longest');
 
 REVOKE ALL ON agent_actions FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

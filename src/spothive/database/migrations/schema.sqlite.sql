@@ -3100,6 +3100,10 @@ FROM agent_actions
 WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status != 'COMPLETED'))
 BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_completed'); END;
 
+CREATE TRIGGER lc_optimization_jobs_handed_over BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
+WHEN new.status = 'COMPLETED' AND old.status = 'RUNNING' AND old.lease_token != '00000000000000000000000000000000'
+BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_handed_over'); END;
+
 CREATE TRIGGER lc_optimization_jobs_claimed BEFORE UPDATE OF lease_token ON optimization_jobs FOR EACH ROW
 WHEN new.status = 'RUNNING' AND old.lease_token IS NOT NULL AND new.lease_token IS NOT old.lease_token AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token != '00000000000000000000000000000000'
 BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_claimed'); END;
@@ -3271,12 +3275,24 @@ WHEN new.status = 'PICKED_UP' AND old.status = 'PENDING' AND (new.attempts = old
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_handed_out'); END;
 
 CREATE TRIGGER lc_agent_actions_order BEFORE UPDATE OF cluster_id, action_type, payload, idempotency_key ON agent_actions FOR EACH ROW
-WHEN old.attempts > 0 AND (old.cluster_id IS NOT new.cluster_id OR old.action_type IS NOT new.action_type OR old.payload IS NOT new.payload OR old.idempotency_key IS NOT new.idempotency_key)
+WHEN old.cluster_id IS NOT new.cluster_id OR old.action_type IS NOT new.action_type OR old.payload IS NOT new.payload OR old.idempotency_key IS NOT new.idempotency_key
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_order'); END;
 
-CREATE TRIGGER lc_agent_actions_ended BEFORE UPDATE OF lease_token, attempts, picked_up_at, completed_at, result, error_message ON agent_actions FOR EACH ROW
-WHEN old.status IN ('COMPLETED', 'FAILED', 'EXPIRED') AND (old.lease_token IS NOT new.lease_token OR old.attempts IS NOT new.attempts OR old.picked_up_at IS NOT new.picked_up_at OR old.completed_at IS NOT new.completed_at OR old.result IS NOT new.result OR old.error_message IS NOT new.error_message)
+CREATE TRIGGER lc_agent_actions_optimization_job_id_once BEFORE UPDATE OF optimization_job_id ON agent_actions FOR EACH ROW
+WHEN old.optimization_job_id IS NOT NULL AND old.optimization_job_id IS NOT new.optimization_job_id
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_optimization_job_id_once'); END;
+
+CREATE TRIGGER lc_agent_actions_ended BEFORE UPDATE ON agent_actions FOR EACH ROW
+WHEN old.status IN ('COMPLETED', 'FAILED', 'EXPIRED') AND (old.optimization_job_id IS NOT new.optimization_job_id OR old.priority IS NOT new.priority OR old.attempts IS NOT new.attempts OR old.max_attempts IS NOT new.max_attempts OR old.lease_token IS NOT new.lease_token OR old.leased_until IS NOT new.leased_until OR old.available_at IS NOT new.available_at OR old.expires_at IS NOT new.expires_at OR old.picked_up_at IS NOT new.picked_up_at OR old.completed_at IS NOT new.completed_at OR old.result IS NOT new.result OR old.error_message IS NOT new.error_message OR old.created_at IS NOT new.created_at)
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_ended'); END;
+
+CREATE TRIGGER lc_agent_actions_kept BEFORE DELETE ON agent_actions FOR EACH ROW
+WHEN (EXISTS (SELECT clusters.id 
+FROM clusters 
+WHERE clusters.tenant_id = old.tenant_id AND clusters.id = old.cluster_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = old.tenant_id))
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_kept'); END;
 
 CREATE TRIGGER lc_agent_actions_job_insert BEFORE INSERT ON agent_actions FOR EACH ROW
 WHEN EXISTS (SELECT optimization_jobs.id 
@@ -3290,9 +3306,55 @@ FROM optimization_jobs
 WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status IN ('COMPLETED', 'FAILED'))
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_job'); END;
 
+CREATE TRIGGER lc_agent_actions_untouched BEFORE INSERT ON agent_actions FOR EACH ROW
+WHEN new.status = 'PENDING' AND (new.attempts > 0 OR new.lease_token > 0)
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_untouched'); END;
+
 CREATE TRIGGER lc_agent_actions_token BEFORE UPDATE OF status, lease_token ON agent_actions FOR EACH ROW
-WHEN coalesce(new.lease_token, 0) < coalesce(old.lease_token, 0) OR new.status = 'PICKED_UP' AND old.status != 'PICKED_UP' AND coalesce(new.lease_token, 0) = coalesce(old.lease_token, 0)
+WHEN CASE WHEN (new.status = 'PICKED_UP' AND old.status = 'PENDING') THEN new.lease_token IS NOT coalesce(old.lease_token + 1, 1) ELSE new.lease_token IS NOT old.lease_token END
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_token'); END;
+
+CREATE TRIGGER lc_agent_actions_attempts BEFORE UPDATE OF attempts ON agent_actions FOR EACH ROW
+WHEN new.attempts IS NOT old.attempts AND NOT (new.status = 'PICKED_UP' AND old.status = 'PENDING')
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_attempts'); END;
+
+CREATE TRIGGER lc_agent_actions_longest BEFORE UPDATE OF leased_until ON agent_actions FOR EACH ROW
+WHEN (new.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now', '+1 hours'))
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_longest'); END;
+
+CREATE TRIGGER lc_agent_actions_rowid BEFORE INSERT ON agent_actions FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM agent_actions AS kept 
+WHERE kept.rowid = NEW.rowid AND (EXISTS (SELECT clusters.id 
+FROM clusters 
+WHERE clusters.tenant_id = kept.tenant_id AND clusters.id = kept.cluster_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = kept.tenant_id)))
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_rowid'); END;
+
+CREATE TRIGGER lc_agent_actions_moved BEFORE UPDATE ON agent_actions FOR EACH ROW
+WHEN OLD.rowid != NEW.rowid
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_moved'); END;
+
+CREATE TRIGGER uq_agent_actions_tenant_id_cluster_id_idempotency_key_insert BEFORE INSERT ON agent_actions FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM agent_actions AS kept 
+WHERE kept.tenant_id = new.tenant_id AND kept.cluster_id = new.cluster_id AND kept.idempotency_key = new.idempotency_key AND kept.id != new.id AND (EXISTS (SELECT clusters.id 
+FROM clusters 
+WHERE clusters.tenant_id = kept.tenant_id AND clusters.id = kept.cluster_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = kept.tenant_id)))
+BEGIN SELECT RAISE(ABORT, 'uq_agent_actions_tenant_id_cluster_id_idempotency_key'); END;
+
+CREATE TRIGGER uq_agent_actions_tenant_id_cluster_id_idempotency_key_update BEFORE UPDATE OF tenant_id, cluster_id, idempotency_key ON agent_actions FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM agent_actions AS kept 
+WHERE kept.tenant_id = new.tenant_id AND kept.cluster_id = new.cluster_id AND kept.idempotency_key = new.idempotency_key AND kept.id != new.id AND (EXISTS (SELECT clusters.id 
+FROM clusters 
+WHERE clusters.tenant_id = kept.tenant_id AND clusters.id = kept.cluster_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = kept.tenant_id)))
+BEGIN SELECT RAISE(ABORT, 'uq_agent_actions_tenant_id_cluster_id_idempotency_key'); END;
 
 CREATE TRIGGER lc_approval_requests_status_first BEFORE INSERT ON approval_requests FOR EACH ROW
 WHEN (new.status NOT IN ('PENDING'))

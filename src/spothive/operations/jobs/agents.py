@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from spothive.database import TenantSession
 from spothive.errors import NotAllowed, TenantMismatch
-from spothive.models import ApiScope, Cluster, ClusterStatus
+from spothive.models import Account, ApiScope, Cluster, ClusterStatus
 from spothive.operations.identity import KeyHolder
 from spothive.operations.jobs.settling import settle
-from spothive.queue import Exchanged, HandedOut, Lease, Report, exchange, extend
+from spothive.queue import Exchanged, HandedOut, Lease, Report, Reported, exchange, extend
+from spothive.queue.engines import words_of
 from spothive.queue.later import clock_after
 from spothive.schema.types import clock_timestamp, sendable_text
 from spothive.settings import get_settings
@@ -61,6 +62,10 @@ def report_actions(
 ) -> Exchanged:
     """Report what is finished, and take what is next in the same breath; jobs end with the last of their actions.
 
+    It waits for nobody, but for one: a report that ends an action of a job waits while another transaction that asked
+    for an action of the same job, or ended one, is open. Once the account is being disconnected the cluster is as good
+    as gone: nothing is handed out, and every report is STALE.
+
     Args:
         session: of the holder's tenant.
         holder: as ``check_api_key`` returned it.
@@ -73,7 +78,8 @@ def report_actions(
         NotAllowed: as for :func:`claim_actions`; likewise TenantMismatch and InvalidInput.
     """
     cluster_id = _cluster_of(session, holder)
-    _hear(session, cluster_id, agent_version)
+    if not _hear(session, cluster_id, agent_version):
+        return Exchanged({each.lease.action_id: Reported.STALE for each in reports}, [], frozenset())
     done = exchange(session, cluster_id, reports, limit=limit, lease=_usual() if lease is None else lease)
     settle(session, done.jobs)
     return done
@@ -87,9 +93,10 @@ def extend_leases(
     Raises:
         NotAllowed: as for :func:`claim_actions`; likewise TenantMismatch and InvalidInput.
     """
-    cluster_id = _cluster_of(session, holder)
-    _hear(session, cluster_id, None)
-    return extend(session, cluster_id, leases, by=_usual() if by is None else by)
+    cluster_id, wanted = _cluster_of(session, holder), list(leases)
+    if not _hear(session, cluster_id, None):
+        return {each.action_id: None for each in wanted}
+    return extend(session, cluster_id, wanted, by=_usual() if by is None else by)
 
 
 def _usual() -> timedelta:
@@ -108,14 +115,23 @@ def _cluster_of(session: TenantSession, holder: KeyHolder) -> UUID:
     return holder.cluster_id
 
 
-def _hear(session: TenantSession, cluster_id: UUID, version: str | None) -> None:
-    """Note that the agent lives, unless that was noted within 30 seconds. One statement, which then writes nothing."""
+def _hear(session: TenantSession, cluster_id: UUID, version: str | None) -> bool:
+    """Note that the agent lives, unless that was noted within 30 seconds; return whether its cluster is there.
+
+    A cluster whose account is being disconnected is as good as gone. One statement, and another one to note it, which
+    waits for nobody: a cluster that somebody else is changing is noted the next time.
+    """
     unheard = sa.or_(
         Cluster.last_heartbeat.is_(None),
         Cluster.last_heartbeat < clock_after(sa.literal(-HEARD_EVERY, sa.Float)),
+        Cluster.last_heartbeat > clock_timestamp(),  # the clock was put back
         Cluster.status != ClusterStatus.ACTIVE,
         sa.not_(Cluster.agent_installed),
     )
+    there = (Cluster.id == cluster_id, Account.disconnecting_at.is_(None))
+    is_unheard = session.scalar(sa.select(unheard).join(Account, Account.id == Cluster.account_id).where(*there))
+    if not is_unheard:
+        return is_unheard is not None
     values: dict[str, Any] = {
         "last_heartbeat": clock_timestamp(),
         "agent_installed": True,
@@ -123,5 +139,7 @@ def _hear(session: TenantSession, cluster_id: UUID, version: str | None) -> None
     }
     if version is not None:
         values["agent_version"] = sendable_text(version.replace("\0", ""))[:_VERSION_MAX]
-    hear = sa.update(Cluster).where(Cluster.id == cluster_id, unheard).values(**values)
+    free = words_of(session).locked(sa.select(Cluster.id).where(Cluster.id == cluster_id, unheard))
+    hear = sa.update(Cluster).where(Cluster.id.in_(free)).values(**values)
     session.execute(hear, execution_options={"synchronize_session": False})
+    return True

@@ -16,7 +16,7 @@ from spothive.operations.actor import Actor
 from spothive.operations.approvals.reading import database_clock
 from spothive.operations.audit import record
 from spothive.operations.identity import Action, require
-from spothive.queue import Order, enqueue
+from spothive.queue import Order, asked_for, enqueue
 
 _EVENT: Final = "action.enqueued"
 _KEY_MAX: Final = 64
@@ -31,6 +31,8 @@ _WORTH_IT: Final = timedelta(seconds=1)
 def enqueue_action(session: TenantSession, actor: Actor, order: Order) -> AgentAction:
     """Ask the agent of a cluster to do something; who asks again by the same key gets the action that is there.
 
+    That holds whatever has become of it: ended, expired, or with a job that has.
+
     Raises:
         Denied: the role does not allow it.
         NotFound: the tenant has no such cluster, its account is being disconnected, or it has no such job.
@@ -42,8 +44,12 @@ def enqueue_action(session: TenantSession, actor: Actor, order: Order) -> AgentA
     require(actor, Action.MANAGE, attempt=_EVENT, resource=resource, resource_type=ResourceType.ACTION)
     refuse_payload(order.action_type, order.payload)
     _refuse_odd(order)
+    _refuse_unknown_cluster(session, order)
+    before = asked_for(session, order)
+    if before is not None:  # its moments may be past, and its job may have ended
+        return before
     _refuse_moments(session, order)
-    _refuse_unknown(session, order)
+    _refuse_unknown_job(session, order)
     action, is_new = enqueue(session, order)
     if is_new:
         after: dict[str, Any] = {
@@ -109,13 +115,17 @@ def _refuse_moments(session: TenantSession, order: Order) -> None:
         raise InvalidInput(msg)
 
 
-def _refuse_unknown(session: TenantSession, order: Order) -> None:
-    """Refuse a cluster or job that the tenant does not have. One statement each."""
+def _refuse_unknown_cluster(session: TenantSession, order: Order) -> None:
+    """Refuse a cluster that the tenant does not have. One statement."""
     there = (Cluster.id == order.cluster_id, Account.disconnecting_at.is_(None))
     cluster = select(Cluster.id).join(Account, Account.id == Cluster.account_id).where(*there)
     if session.scalar(cluster) is None:
         msg = f"no cluster has the id {order.cluster_id}: see `spothive cluster list --json`"
         raise NotFound(msg)
+
+
+def _refuse_unknown_job(session: TenantSession, order: Order) -> None:
+    """Refuse a job that the cluster does not have, or that has ended. One statement at most."""
     if order.job_id is None:
         return
     mine = (OptimizationJob.id == order.job_id, OptimizationJob.cluster_id == order.cluster_id)

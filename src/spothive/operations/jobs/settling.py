@@ -14,6 +14,7 @@ from spothive.models import ActionStatus, AgentAction, DowntimeCause, Instance, 
 from spothive.models.jobs import THE_QUEUE
 from spothive.operations.approvals.reading import database_clock
 from spothive.operations.sla import open_downtime
+from spothive.operations.sla.told import tell_of_outage
 from spothive.schema.states import move
 
 SWITCHING: Final = "switching"
@@ -27,6 +28,7 @@ def settle(session: TenantSession, job_ids: Iterable[UUID]) -> dict[UUID, JobSta
     """End those jobs whose time has come, in the transaction in which the last of their actions ends.
 
     Of two transactions that end two actions of one job the second waits here for the first, and so sees both ended.
+    It likewise waits for one that asks for an action of the job: keep the transactions of planners short.
     Two statements, and few more for each job that ends; nothing for no job.
 
     Returns:
@@ -60,7 +62,8 @@ def settle(session: TenantSession, job_ids: Iterable[UUID]) -> dict[UUID, JobSta
 def end_badly(session: TenantSession, job: OptimizationJob, error: str, cause: DowntimeCause) -> None:
     """Let a RUNNING job be FAILED; if it was switching an instance, an outage of that begins now, for this cause.
 
-    A job fails once, so there is one outage. Nothing begins for an instance that the inventory does not know any more.
+    People are told of it. A job fails once, so there is one outage. Nothing begins for an instance that the inventory
+    does not know any more.
     """
     switching = job.results.get(SWITCHING)
     _end(session, job, JobStatus.FAILED, error)
@@ -69,7 +72,8 @@ def end_badly(session: TenantSession, job: OptimizationJob, error: str, cause: D
     instance = session.scalar(select(Instance).where(Instance.instance_id == switching))
     if instance is not None:
         details = f"job {job.id} failed while it switched the instance: {error}"[:4000]
-        open_downtime(session, instance, cause, database_clock(session), details=details)
+        outage = open_downtime(session, instance, cause, database_clock(session), details=details)
+        tell_of_outage(session, outage)
 
 
 def _end(session: TenantSession, job: OptimizationJob, to: JobStatus, error: str | None = None) -> None:
