@@ -117,11 +117,16 @@ def import_dataset(
     with writing(held, store, tenant_id) as draft:
         _refuse_large(source)
         taken = _Taken(draft, tenant_id, wish, source.name)
-        for number, entry in enumerate(read_entries(source.file), 1):
+
+        def keep() -> int:
+            done = min(source.file.tell(), source.size)
+            held.keep(taken.rows, done * 100 // max(source.size, 1))
+            return done
+
+        for number, entry in enumerate(read_entries(source.file, keep), 1):
             taken.take(entry)
             if number % AT_ONCE == 0:
-                done = min(source.file.tell(), source.size)
-                held.keep(taken.rows, done * 100 // max(source.size, 1))
+                done = keep()
                 if progress:
                     progress(done, source.size)
         written = taken.finish()
