@@ -131,7 +131,7 @@ def import_dataset(
                     progress(done, source.size)
         written = taken.finish()
         made = held.complete(written, refused=taken.first_bad, refused_count=taken.bad)
-    tidy_replaced(store, made)
+    tidy_replaced(store, tenant_id, made)
     return made
 
 
@@ -148,18 +148,18 @@ def writing(held: HeldJob, store: DatasetStore, tenant_id: UUID) -> Iterator[Dat
                 draft.drop()
                 # Of a commit whose answer was lost nobody knows; the sweep does, later.
                 if isinstance(error, SpothiveError) and not isinstance(error, DatabaseUnavailable):
-                    store.remove(draft.path)
+                    store.remove(tenant_id, draft.path)
         if not isinstance(error, (JobCancelled, AlreadyRunning)):
             with suppress(SpothiveError):
                 held.fail(error)
         raise
 
 
-def tidy_replaced(store: DatasetStore, made: MadeDataset) -> None:
+def tidy_replaced(store: DatasetStore, tenant_id: UUID, made: MadeDataset) -> None:
     """Delete the file that a dataset had before; the sweep does it where that fails."""
     if made.replaced is not None:
         with suppress(ConfigurationError):
-            store.remove(made.replaced)
+            store.remove(tenant_id, made.replaced)
 
 
 def csv_bytes(rows: list[Row]) -> bytes:

@@ -75,7 +75,7 @@ def moment_text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
-def read_entries(file: BinaryIO, meanwhile: Callable[[], None] = lambda: None) -> Iterator[Entry]:
+def read_entries(file: BinaryIO, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Entry]:
     """Yield the entries of a CSV or JSON file, told apart by its first sign.
 
     Args:
@@ -97,7 +97,7 @@ def read_entries(file: BinaryIO, meanwhile: Callable[[], None] = lambda: None) -
 class _Watched:
     """A file, and somebody who is told before each piece that is read of it."""
 
-    def __init__(self, file: BinaryIO, meanwhile: Callable[[], None]) -> None:
+    def __init__(self, file: BinaryIO, meanwhile: Callable[[], object]) -> None:
         self._file, self._meanwhile = file, meanwhile
 
     def read(self, size: int, /) -> bytes:
