@@ -96,7 +96,7 @@ def request_generation(session: TenantSession, actor: Actor, wish: GenerationWis
     Raises:
         Denied: the role does not allow it.
         NotAllowed: ``all_tenants`` outside of platform.
-        InvalidInput: the kind cannot be generated, the range is empty, or the name is blank.
+        InvalidInput: the kind cannot be generated, the range is empty or without a zone, or the name is blank.
         Conflict: a dataset has this name.
     """
     event = "dataset.generation_asked"
@@ -105,6 +105,9 @@ def request_generation(session: TenantSession, actor: Actor, wish: GenerationWis
         _refuse_outside_platform(session.tenant_id)
     if wish.kind not in _TAKE:
         msg = f"{wish.kind} cannot be generated, only imported: choose {' or '.join(_TAKE)}"
+        raise InvalidInput(msg)
+    if any(moment is not None and moment.tzinfo is None for moment in (wish.since, wish.until)):
+        msg = "since and until are moments with a zone, such as 2026-01-15T09:30:00Z"
         raise InvalidInput(msg)
     now = session.scalars(select(clock_timestamp())).one()
     until = min(wish.until or now, now)  # what is decided meanwhile would make each run another
