@@ -256,10 +256,11 @@ def test_what_cannot_be_made_is_refused(desk: Desk) -> None:
         desk.generate(DatasetKind.DECISIONS, since=NOW + timedelta(days=1))
     with pytest.raises(InvalidInput, match="the range is empty"):
         desk.generate(DatasetKind.DECISIONS, since=NOW, until=datetime(2020, 1, 1, tzinfo=UTC))
-    naive: dict[str, Any]
-    for naive in ({"since": datetime(2020, 1, 1)}, {"until": datetime(2020, 1, 1)}):  # noqa: DTZ001 - that is the point
+    since = datetime(2020, 1, 1)  # noqa: DTZ001 - that is the point
+    naive: list[dict[str, Any]] = [{"since": since}, {"until": since}]
+    for wish in naive:
         with pytest.raises(InvalidInput, match="are moments with a zone"):
-            desk.generate(DatasetKind.DECISIONS, **naive)
+            desk.generate(DatasetKind.DECISIONS, **wish)
     with pytest.raises(InvalidInput, match="is blank"):
         desk.generate(DatasetKind.DECISIONS, " ")
     decide(machine(desk.world.acme), 1, 2)
