@@ -44,7 +44,7 @@ def test_a_bare_query_is_run(trials: None, done: Spothive) -> None:
     assert [word for word in ("second try", "DRAFT", "risk@1", "0.5", "night") if word not in shown] == []
     assert done("search", "nope", *USER).out == "nothing is found\n"
     told = done("search", "tag:nope", *USER).out
-    assert told == "nothing is found\nno tag is spelled nope: see spothive tag list\n"
+    assert told == "nothing is found\nno tag is called nope: see spothive tag list\n"
 
 
 def test_pages_go_on(trials: None, done: Spothive) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO, Final
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from spothive.private_files import flush_folder
 
 _ID = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _PATH: Final = re.compile(rf"({_ID})/({_ID})\.csv")
-_FILE: Final = re.compile(rf"(?:\.new-)?({_ID})(?:\.csv)?")
+_FILE: Final = re.compile(rf"\.new-(?P<draft>{_ID})|(?P<made>{_ID})\.csv")
 _BLOCK: Final = 1 << 20
 
 
@@ -47,12 +47,12 @@ class DatasetDraft:
         """
         self.path = f"{tenant_id}/{job_id}.csv"
         self._store = store
-        self._folder = store.folder / str(tenant_id)
-        self._scratch = self._folder / f".new-{job_id}"
         self._digest = hashlib.sha256()
         with _writing():
+            self._folder = store.folder_of(tenant_id)
+            self._scratch = self._folder / f".new-{job_id}"
             store.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _inside(self._folder).mkdir(mode=0o700, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             self._file = os.fdopen(os.open(self._scratch, flags, 0o600), "wb")
 
@@ -95,33 +95,52 @@ class DatasetDraft:
 class DatasetStore:
     """A folder of dataset files. It is made when the first one is written."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep files below ``folder``, on a file system that all who make or read datasets share."""
-        self.folder = folder
+    def __init__(self, folder: Path, *, part: str | None = None) -> None:
+        """Keep files below ``folder``, on a file system that all who make or read datasets share.
+
+        The folder itself may be a link. ``part`` is the name of a folder in it, of one of several databases, which like
+        everything below may not.
+        """
+        self.folder = folder if part is None else folder / part
+        self._is_part = part is not None
+
+    def part(self, name: str) -> DatasetStore:
+        """Return the part of this store that is kept in the folder ``name``."""
+        return DatasetStore(self.folder, part=name)
+
+    def folder_of(self, tenant_id: UUID) -> Path:
+        """Return the folder of a tenant, whether it is there or not.
+
+        Raises:
+            ConfigurationError: it, or the part of the store it is in, is a link, which may lead out of the store.
+        """
+        if self._is_part:
+            _inside(self.folder)
+        return _inside(self.folder / str(tenant_id))
 
     def draft(self, tenant_id: UUID, job_id: UUID) -> DatasetDraft:
         """Begin the file that a job of a tenant makes; raises as :class:`DatasetDraft`."""
         return DatasetDraft(self, tenant_id, job_id)
 
-    def holds(self, path: str) -> bool:
-        """Tell whether ``path`` is the name of a file of the store, whether it is there or not."""
-        return _PATH.fullmatch(path) is not None
+    def holds(self, tenant_id: UUID, path: str) -> bool:
+        """Tell whether ``path`` is the name of a file of this tenant, whether it is there or not."""
+        found = _PATH.fullmatch(path)
+        return found is not None and found[1] == str(tenant_id)
 
-    def open(self, path: str) -> BinaryIO:
-        """Open a file for reading.
+    def open(self, tenant_id: UUID, path: str) -> BinaryIO:
+        """Open a file of a tenant for reading.
 
         Raises:
-            NotFound: it is no file of the store, or not there.
+            NotFound: it is no file of this tenant's in the store, or not there.
             ConfigurationError: it cannot be read.
         """
-        if not self.holds(path):
+        if not self.holds(tenant_id, path):
             msg = f"{path[:80]!r} is no file of the dataset store"
             raise NotFound(msg)
         try:
             # Neither a pipe nor a link that somebody put in its place.
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-            file = self.folder / path
-            return os.fdopen(os.open(_inside(file.parent) / file.name, flags), "rb")
+            return os.fdopen(os.open(self.folder_of(tenant_id) / PurePath(path).name, flags), "rb")
         except FileNotFoundError:
             msg = f"the dataset store has no file {path}"
             raise NotFound(msg) from None
@@ -129,26 +148,25 @@ class DatasetStore:
             msg = f"{path} in the dataset store cannot be read: {error.strerror}"
             raise ConfigurationError(msg) from None
 
-    def hash_of(self, path: str) -> str:
-        """Return the SHA-256 of a file, hexadecimal; raises as :meth:`open`."""
+    def hash_of(self, tenant_id: UUID, path: str) -> str:
+        """Return the SHA-256 of a file of a tenant, hexadecimal; raises as :meth:`open`."""
         digest = hashlib.sha256()
-        with self.open(path) as file:
+        with self.open(tenant_id, path) as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
         return digest.hexdigest()
 
-    def remove(self, path: str) -> bool:
-        """Delete a file; tell whether there was one. What is not the store's is left alone.
+    def remove(self, tenant_id: UUID, path: str) -> bool:
+        """Delete a file of a tenant; tell whether there was one. What is not the tenant's in the store is left alone.
 
         Raises:
             ConfigurationError: it cannot be deleted.
         """
-        if not self.holds(path):
+        if not self.holds(tenant_id, path):
             return False
         with _writing():
             try:
-                file = self.folder / path
-                (_inside(file.parent) / file.name).unlink()
+                (self.folder_of(tenant_id) / PurePath(path).name).unlink()
             except (FileNotFoundError, NotADirectoryError):
                 return False
         return True
@@ -156,20 +174,24 @@ class DatasetStore:
     def remove_stored(self, file: StoredFile) -> None:
         """Delete a finished file or a draft, if it is there; raises as :meth:`remove`."""
         with _writing():
-            folder = _inside(self.folder / str(file.tenant_id))
+            folder = self.folder_of(file.tenant_id)
             (folder / (f"{file.job_id}.csv" if file.path else f".new-{file.job_id}")).unlink(missing_ok=True)
 
     def files(self) -> Iterator[StoredFile]:
-        """Yield every file that a job has made or begun; whatever else lies in the folder is nobody's business."""
-        for folder in _entries(self.folder):
+        """Yield every file that a job has made or begun; whatever else lies in the folder is nobody's business.
+
+        Raises:
+            ConfigurationError: this part of the store is a link.
+        """
+        for folder in _entries(_inside(self.folder) if self._is_part else self.folder):
             if not re.fullmatch(_ID, folder.name) or folder.is_symlink():
                 continue
             for file in _entries(folder):
-                if found := _FILE.fullmatch(file.name):
-                    path = f"{folder.name}/{file.name}"
-                    finished = self.holds(path)
-                    if finished or file.name.startswith(".new-"):
-                        yield StoredFile(UUID(folder.name), UUID(found[1]), path if finished else None)
+                found = _FILE.fullmatch(file.name)
+                if found is None or (file.is_dir() and not file.is_symlink()):
+                    continue
+                path = f"{folder.name}/{file.name}" if found["made"] else None
+                yield StoredFile(UUID(folder.name), UUID(found["made"] or found["draft"]), path)
 
 
 @contextmanager
@@ -183,7 +205,7 @@ def _writing() -> Iterator[None]:
 
 
 def _inside(folder: Path) -> Path:
-    """Return a tenant's folder.
+    """Return a folder of the store.
 
     Raises:
         ConfigurationError: it is a link, which may lead out of the store.

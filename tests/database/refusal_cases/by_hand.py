@@ -328,6 +328,16 @@ def _taken(table: str) -> Act:
     return lambda g: g.walk(table, "running", **leased).change(table, lease_token=uuid4())
 
 
+def _shortened(table: str) -> Act:
+    """Return the act of letting the lease of a job of ``table`` run out before its time."""
+    leased: Row = {"leased_until": utc_now() + timedelta(hours=1)}
+    return lambda g: g.walk(table, "running", **leased).change(table, leased_until=NOW)
+
+
+def _asked_anew(table: str) -> Act:
+    return change(table, config={"replace": True})
+
+
 def _done_for_nothing(table: str) -> Act:
     return lambda g: g.change(table, dataset_id=None).walk(table, "completed")
 
@@ -366,6 +376,7 @@ JOBS_AND_SLA: dict[str, Act] = {
     "lc_optimization_jobs_completed": _complete_with_open_actions,
     "ck_downtime_logs_duration": change("downtime_logs", duration_seconds=1),
     "ck_downtime_logs_whole_seconds": add("downtime_logs", start_time=NOW + timedelta(microseconds=1)),
+    "lc_datasets_file": change("datasets", file_hash="f" * 64),
     "lc_downtime_logs_facts": _end_again,
     **{
         f"ck_{table}_{rule}": change(table, **values)
@@ -376,6 +387,7 @@ JOBS_AND_SLA: dict[str, Act] = {
         f"lc_{table}_{rule}": act(table)
         for table in _DATASET_JOBS
         for rule, act in {
+            "asked": _asked_anew,
             "claimed": _taken,
             "ended": _changed_afterwards,
             "progress": _progress_lost,

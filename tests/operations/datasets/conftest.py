@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -64,7 +65,7 @@ class Desk:
 
     def text(self, made: MadeDataset) -> str:
         """Return the whole file of a dataset."""
-        with own_part(self.store).open(made.written.path) as file:
+        with own_part(self.store).open(UUID(made.written.path[:36]), made.written.path) as file:
             return file.read().decode()
 
     def rows(self, made: MadeDataset) -> list[dict[str, str]]:

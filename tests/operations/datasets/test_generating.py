@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from spothive.clock import utc_now
 from spothive.database import (
@@ -103,6 +103,17 @@ def test_decisions_are_written_with_what_they_were_taken_from(desk: Desk) -> Non
         "feature_size_class": "4.0",
     }
     assert rows_of(Dataset)[0]["columns"] == list(DECISIONS)
+
+
+def test_what_only_looks_like_a_type_or_a_feature_stays(desk: Desk) -> None:
+    told = {"price_ratio": 111122223333, "size_class": 1e308, "generation": 10**400, "price_change_1d": 0.1111222233334}
+    own = machine(desk.world.acme)
+    with get_db_session() as session, system_scope(session, "a test"):
+        session.execute(update(Instance).values(instance_type="acme-corp.prod-db"))
+    decide(own, 5, kind=Decision.SWITCH, features_used=told, selected_instance_type="m5.alice-smith")
+    (row,) = desk.rows(desk.generate(DatasetKind.DECISIONS))
+    names = ("instance_type", "selected_instance_type", *(f"feature_{name}" for name in told))
+    assert [row[name] for name in names] == ["", "", "", "", "", "0.111122"]
 
 
 def test_the_same_rows_make_the_same_file(desk: Desk, at_every_step: Callable[[], None]) -> None:
@@ -245,6 +256,11 @@ def test_what_cannot_be_made_is_refused(desk: Desk) -> None:
         desk.generate(DatasetKind.DECISIONS, since=NOW + timedelta(days=1))
     with pytest.raises(InvalidInput, match="the range is empty"):
         desk.generate(DatasetKind.DECISIONS, since=NOW, until=datetime(2020, 1, 1, tzinfo=UTC))
+    since = datetime(2020, 1, 1)  # noqa: DTZ001 - that is the point
+    naive: list[dict[str, Any]] = [{"since": since}, {"until": since}]
+    for wish in naive:
+        with pytest.raises(InvalidInput, match="are moments with a zone"):
+            desk.generate(DatasetKind.DECISIONS, **wish)
     with pytest.raises(InvalidInput, match="is blank"):
         desk.generate(DatasetKind.DECISIONS, " ")
     decide(machine(desk.world.acme), 1, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,11 +15,12 @@ import pytest
 from spothive.database import Dataset, DatasetImport, DatasetKind, get_db_session
 from spothive.errors import AlreadyRunning, ConfigurationError, Conflict, Denied, InvalidInput, RowsRefused
 from spothive.operations.datasets import INTERRUPTIONS, MARKET, JobCancelled, cancel_job
-from tests.conftest import settings
+from tests.conftest import Database, settings
 from tests.factories import make_account, make_instance
 from tests.factories.datasets import BAD, HEAD, PRICES, interruption, prices_json
 from tests.operations.conftest import audited
 from tests.operations.datasets.conftest import Desk
+from tests.schema.waiting import until_blocked
 from tests.watching import rows_of, statements
 
 LINE = "us-east-1a,m5.large,Linux/UNIX,0.0416,2026-01-15T09:30:00Z\n"
@@ -224,6 +226,36 @@ def test_a_name_that_is_taken_meanwhile_is_refused_at_the_end(desk: Desk, at_eve
     with pytest.raises(Conflict, match="a dataset is called 'prices' already"):
         desk.take(PRICES, progress=overtake)
     assert [(row["row_count"], len(desk.files)) for row in rows_of(Dataset)] == [(1, 1)]
+
+
+@pytest.mark.engines("postgresql")
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_name_that_is_taken_at_the_same_moment_is_replaced_or_refused(
+    db: Database, desk: Desk, replace: bool
+) -> None:
+    """The other one is written, but not committed, when the import looks. SQLite lets one write at a time."""
+    said: list[str] = []
+
+    def take() -> None:
+        try:
+            said.append(desk.take(PRICES, replace=replace).replaced or "nothing")
+        except Conflict as error:
+            said.append(str(error))
+
+    other = threading.Thread(target=take)
+    facts: dict[str, Any] = {"kind": DatasetKind.MARKET, "columns": [], "file_path": "theirs", "file_hash": "0" * 64}
+    with get_db_session(tenant=desk.world.acme) as session:
+        session.add(Dataset(name="prices", **facts))
+        session.flush()
+        other.start()
+        until_blocked(db)
+    other.join(30)
+    (left,) = rows_of(Dataset)
+    if replace:
+        assert (said, left["row_count"]) == (["theirs"], 2)
+    else:
+        assert "a dataset is called 'prices' already" in said[0]
+        assert (left["file_path"], desk.files, job()["status"]) == ("theirs", [], "failed")
 
 
 def test_whoever_may_not_is_denied_before_anything_is_read(desk: Desk) -> None:

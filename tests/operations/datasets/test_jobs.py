@@ -40,7 +40,7 @@ from spothive.operations.datasets import (
 from spothive.operations.datasets.place import own_part
 from spothive.operations.sweeps import DUTIES, Tools, sweep
 from spothive.schema.states import move
-from tests.factories.datasets import PRICES
+from tests.factories.datasets import PRICES, files_in
 from tests.operations.conftest import World
 from tests.operations.datasets.conftest import Desk
 from tests.watching import rows_of, statements
@@ -212,6 +212,43 @@ def test_deleting_never_reaches_out_of_the_store(desk: Desk, tmp_path: Path) -> 
     assert file.exists()
 
 
+def test_a_file_of_another_tenant_is_neither_read_nor_deleted(desk: Desk) -> None:
+    theirs = desk.take(PRICES, "theirs", by=desk.world.gina)
+    facts: dict[str, Any] = {"kind": DatasetKind.MARKET, "row_count": 2, "columns": []}
+    facts |= {"file_path": theirs.written.path, "file_hash": theirs.written.file_hash}
+    with get_db_session(tenant=desk.world.acme) as session:
+        session.add(Dataset(name="mine", **facts))
+    (mine,) = verify_datasets(desk.world.acme, store=desk.store)
+    assert mine.state is FileState.ELSEWHERE
+    with pytest.raises(NotFound, match="is no file of the dataset store"):
+        own_part(desk.store).open(desk.world.acme, theirs.written.path)
+    assert _delete(desk, "mine") is False
+    (left,) = verify_datasets(desk.world.globex, store=desk.store)
+    assert left.state is FileState.WHOLE
+
+
+def test_a_part_of_the_store_that_is_a_link_is_refused(desk: Desk, tmp_path: Path) -> None:
+    made, part = desk.take(PRICES), own_part(desk.store).folder
+    elsewhere = part.rename(tmp_path / "elsewhere")
+    part.symlink_to(elsewhere)
+    for act in (lambda: desk.take(PRICES, "two"), desk.tidied, lambda: _delete(desk, "prices")):
+        with pytest.raises(ConfigurationError, match="is a link: put a folder in its place"):
+            act()
+    assert [file.name for file in files_in(elsewhere)] == [Path(made.written.path).name]
+
+
+def test_tidying_up_neither_breaks_on_nor_counts_what_no_job_made(desk: Desk) -> None:
+    desk.take(PRICES)
+    folder = own_part(desk.store).folder / str(desk.world.acme)
+    (folder / f"{uuid4()}.csv").mkdir()
+    (folder / f".new-{uuid4()}").mkdir()
+    (folder / f".new-{uuid4()}.csv").write_text("x")
+    (folder / str(uuid4())).write_text("x")
+    (folder / f"{uuid4()}.csv").write_text("of no dataset")
+    assert (desk.tidied(), desk.tidied()) == (1, 0)
+    assert len(list(folder.iterdir())) == 5
+
+
 def test_a_file_that_was_changed_or_lost_is_found(desk: Desk) -> None:
     made = {name: desk.take(PRICES, name) for name in ("whole", "changed", "missing", "linked")}
     folder = own_part(desk.store).folder
@@ -233,7 +270,7 @@ def test_a_draft_is_nobodys_before_it_is_kept(tmp_path: Path) -> None:
     draft = store.draft(tenant_id, job_id)
     draft.write(b"x")
     with pytest.raises(NotFound, match="has no file"):
-        store.open(draft.path)
+        store.open(tenant_id, draft.path)
     with pytest.raises(ConfigurationError, match="cannot be written: File exists"):
         store.draft(tenant_id, job_id)
     (found,) = store.files()
@@ -244,7 +281,7 @@ def test_a_draft_is_nobodys_before_it_is_kept(tmp_path: Path) -> None:
     draft.drop()
     assert list(store.files()) == []
     with pytest.raises(NotFound, match="is no file of the dataset store"):
-        store.open("../x")
+        store.open(tenant_id, "../x")
 
 
 def test_a_tenant_is_deleted_with_its_datasets(desk: Desk) -> None:

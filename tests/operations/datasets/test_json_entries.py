@@ -72,8 +72,37 @@ def test_lines_are_those_where_entries_begin() -> None:
 def test_an_entry_has_a_limit_and_the_file_has_none() -> None:
     with patch.object(module, "LARGEST", 100):
         assert len(entries("\n".join(['{"a": "bcd"}'] * 1000), 16)) == 1000
-        with pytest.raises(InvalidInput, match="has an entry that is too large, at line 1"):
-            entries('{"a": "' + "x" * 1000 + '"}', 16)
+
+
+@pytest.mark.parametrize(
+    ("begin", "again"),
+    [
+        ('{"a": "', "x"),
+        ("[1.", "1"),
+        ('{"b": [', "[],"),
+        ('{"c": 1', ',"d": 2'),
+        ('{"SpotPriceHistory": [], "e": 1', ',"f": 2'),
+        ('{"SpotPriceHistory": [1, "', "x"),
+    ],
+)
+def test_what_is_too_large_is_refused_while_it_is_read(begin: str, again: str) -> None:
+    file = io.BytesIO(("\n" + begin + again * 100_000).encode())
+    with (
+        patch.object(module, "LARGEST", 1000),
+        patch.object(module, "BLOCK", 16),
+        pytest.raises(
+            InvalidInput, match="has an entry of more than 1,000 characters, or is not valid JSON, at line 2"
+        ),
+    ):
+        list(json_entries(file))
+    assert file.tell() < 4000, "the rest was never read"
+
+
+def test_the_file_of_the_spot_advisor_fits_however_it_is_indented() -> None:
+    ratings = {f"m{number}.large": {"r": 1, "s": 50} for number in range(1000)}
+    text = json.dumps({"spot_advisor": {f"us-east-{n}": {"Linux": ratings} for n in range(25)}}, indent=2)
+    assert len(text) > 1 << 20
+    assert len(entries(text)) == 1
 
 
 @pytest.mark.parametrize(

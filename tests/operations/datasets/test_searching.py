@@ -109,10 +109,10 @@ def test_what_is_found_comes_with_tags_model_and_score_in_three_statements(lab: 
     with read_session(tenant=lab.acme) as session:
         search_experiments(session, "a")  # the transaction has begun
         with statements() as sent:
-            answer = search_experiments(session, "tag:night,nope,base a")
+            answer = search_experiments(session, "tag:night,nope,base,日本,C# a")
             rows = [(e.experiment.model.name, e.tags, e.score) for e in answer.page.rows]
     assert rows == [("risk", ["base"], None), ("risk", ["night"], 0.5), ("risk", ["base", "night"], 0.9)]
-    assert answer.unknown_tags == ["nope"]
+    assert answer.unknown_tags == ["C#", "nope", "日本"]
     assert sum(sent.values()) == 3
 
 

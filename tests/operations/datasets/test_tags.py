@@ -10,6 +10,8 @@ import pytest
 from spothive.database import ExperimentTag, Tag, get_db_session, read_session
 from spothive.errors import Conflict, InvalidInput, NotFound
 from spothive.operations.datasets import add_tag, change_tag, create_tag, delete_tag, list_tags, remove_tag
+from spothive.operations.datasets.searching import search_experiments
+from spothive.operations.datasets.tags import find_tag
 from tests.factories.datasets import experiment, tag_on
 from tests.operations.conftest import World
 from tests.watching import rows_of, statements
@@ -42,6 +44,25 @@ def test_a_tag_is_put_on_counted_renamed_and_deleted(world: World) -> None:
     assert lab(world, delete_tag, tag="Dusk") == 1
     assert listed(world) == [("base", "base", None, 1)]
     assert len(rows_of(ExperimentTag)) == 1
+
+
+def test_a_name_never_stands_for_another_that_is_spelled_alike(world: World) -> None:
+    for name in ("C", "Fast & cheap", "Łódź"):
+        lab(world, create_tag, name=name)
+    experiment(world.acme, "trial")
+    for other in ("C#", "C++", "fast, cheap", "日本"):
+        with pytest.raises(NotFound, match="no tag is called"):
+            lab(world, delete_tag, tag=other)
+        with read_session(tenant=world.acme) as session:
+            assert search_experiments(session, f'tag:"{other}"').unknown_tags
+    with get_db_session(tenant=world.acme) as session:
+        found = [find_tag(session, name).name for name in ("c", " C ", "Fast & cheap", "fast-cheap", "lodz", "ŁÓDŹ")]
+    assert found == ["C", "C", "Fast & cheap", "Fast & cheap", "Łódź", "Łódź"]
+    tag_on(world.lena, world.acme, "trial", "Fast & cheap")
+    with read_session(tenant=world.acme) as session:
+        for name in ('"Fast & cheap"', "fast-cheap", '"FAST cheap"'):
+            answer = search_experiments(session, f"tag:{name}")
+            assert ([each.experiment.name for each in answer.page.rows], answer.unknown_tags) == (["trial"], [])
 
 
 def test_what_does_not_fit_is_refused(world: World) -> None:

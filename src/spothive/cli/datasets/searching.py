@@ -74,7 +74,7 @@ def find(
     call.out.json({"query": text, "experiments": rows, "next": found.page.next, "unknown_tags": found.unknown_tags})
     call.out.table(rows, FOUND_COLUMNS, empty="nothing is found")
     if found.unknown_tags:
-        call.out.line(f"no tag is spelled {', '.join(found.unknown_tags)}: see spothive tag list")
+        call.out.line(f"no tag is called {', '.join(found.unknown_tags)}: see spothive tag list")
     if found.page.next:
         call.out.line(f"more: --before {found.page.next}")
     if save is not None:

@@ -3775,6 +3775,24 @@ GRANT SELECT ON withdrawn_keys TO spothive_readonly;
 
 GRANT SELECT ON withdrawn_keys TO spothive_app;
 
+CREATE OR REPLACE FUNCTION guard_lc_datasets_file() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF (old.file_path IS DISTINCT FROM new.file_path OR old.file_hash IS DISTINCT FROM new.file_hash) AND (new.file_path = old.file_path OR NOT ((EXISTS (SELECT dataset_generations.id 
+FROM dataset_generations 
+WHERE dataset_generations.tenant_id = new.tenant_id AND dataset_generations.status = 'running' AND dataset_generations.name = new.name)) OR (EXISTS (SELECT dataset_imports.id 
+FROM dataset_imports 
+WHERE dataset_imports.tenant_id = new.tenant_id AND dataset_imports.status = 'running' AND dataset_imports.name = new.name)))) THEN
+    RAISE EXCEPTION 'lc_datasets_file' USING ERRCODE = '23514', CONSTRAINT = 'lc_datasets_file', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_datasets_file BEFORE UPDATE OF file_path, file_hash ON datasets FOR EACH ROW
+EXECUTE FUNCTION guard_lc_datasets_file();
+
 REVOKE ALL ON datasets FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON datasets TO spothive_system;
@@ -4141,9 +4159,13 @@ CREATE TRIGGER lc_dataset_generations_progress BEFORE UPDATE OF progress, rows O
 WHEN (new.progress < old.progress OR new.rows < old.rows)
 EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_progress');
 
-CREATE TRIGGER lc_dataset_generations_claimed BEFORE UPDATE OF lease_token ON dataset_generations FOR EACH ROW
-WHEN (old.lease_token IS NOT NULL AND old.leased_until > clock_timestamp() AND new.lease_token IS NOT NULL AND new.lease_token != old.lease_token)
+CREATE TRIGGER lc_dataset_generations_claimed BEFORE UPDATE OF lease_token, leased_until ON dataset_generations FOR EACH ROW
+WHEN (old.lease_token IS NOT NULL AND old.leased_until > clock_timestamp() AND new.lease_token IS NOT NULL AND (new.lease_token != old.lease_token OR new.leased_until < old.leased_until))
 EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_claimed');
+
+CREATE TRIGGER lc_dataset_generations_asked BEFORE UPDATE OF name, config ON dataset_generations FOR EACH ROW
+WHEN (old.name IS DISTINCT FROM new.name OR old.config IS DISTINCT FROM new.config AND NOT (new.status = 'completed' AND old.status = 'running'))
+EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_asked');
 
 CREATE TRIGGER lc_dataset_generations_result BEFORE INSERT OR UPDATE OF status, dataset_id ON dataset_generations FOR EACH ROW
 WHEN (new.status = 'completed' AND new.dataset_id IS NULL)
@@ -4185,9 +4207,13 @@ CREATE TRIGGER lc_dataset_imports_progress BEFORE UPDATE OF progress, rows ON da
 WHEN (new.progress < old.progress OR new.rows < old.rows)
 EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_progress');
 
-CREATE TRIGGER lc_dataset_imports_claimed BEFORE UPDATE OF lease_token ON dataset_imports FOR EACH ROW
-WHEN (old.lease_token IS NOT NULL AND old.leased_until > clock_timestamp() AND new.lease_token IS NOT NULL AND new.lease_token != old.lease_token)
+CREATE TRIGGER lc_dataset_imports_claimed BEFORE UPDATE OF lease_token, leased_until ON dataset_imports FOR EACH ROW
+WHEN (old.lease_token IS NOT NULL AND old.leased_until > clock_timestamp() AND new.lease_token IS NOT NULL AND (new.lease_token != old.lease_token OR new.leased_until < old.leased_until))
 EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_claimed');
+
+CREATE TRIGGER lc_dataset_imports_asked BEFORE UPDATE OF name, config ON dataset_imports FOR EACH ROW
+WHEN (old.name IS DISTINCT FROM new.name OR old.config IS DISTINCT FROM new.config AND NOT (new.status = 'completed' AND old.status = 'running'))
+EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_asked');
 
 CREATE TRIGGER lc_dataset_imports_result BEFORE INSERT OR UPDATE OF status, dataset_id ON dataset_imports FOR EACH ROW
 WHEN (new.status = 'completed' AND new.dataset_id IS NULL)

@@ -2533,6 +2533,14 @@ FROM withdrawn_keys AS kept
 WHERE kept.key_id = new.key_id AND kept.id != new.id AND 1 = 1)
 BEGIN SELECT RAISE(ABORT, 'uq_withdrawn_keys_key_id'); END;
 
+CREATE TRIGGER lc_datasets_file BEFORE UPDATE OF file_path, file_hash ON datasets FOR EACH ROW
+WHEN (old.file_path IS NOT new.file_path OR old.file_hash IS NOT new.file_hash) AND (new.file_path = old.file_path OR NOT ((EXISTS (SELECT dataset_generations.id 
+FROM dataset_generations 
+WHERE dataset_generations.tenant_id = new.tenant_id AND dataset_generations.status = 'running' AND dataset_generations.name = new.name)) OR (EXISTS (SELECT dataset_imports.id 
+FROM dataset_imports 
+WHERE dataset_imports.tenant_id = new.tenant_id AND dataset_imports.status = 'running' AND dataset_imports.name = new.name))))
+BEGIN SELECT RAISE(ABORT, 'lc_datasets_file'); END;
+
 CREATE TRIGGER lc_downtime_logs_facts BEFORE UPDATE OF instance_id, cluster_id, start_time, cause, cause_details, decision_id, end_time, duration_seconds ON downtime_logs FOR EACH ROW
 WHEN old.instance_id IS NOT new.instance_id OR old.cluster_id IS NOT new.cluster_id OR old.start_time IS NOT new.start_time OR old.cause IS NOT new.cause OR old.cause_details IS NOT new.cause_details OR old.decision_id IS NOT new.decision_id OR old.end_time IS NOT NULL AND (old.end_time IS NOT new.end_time OR old.duration_seconds IS NOT new.duration_seconds)
 BEGIN SELECT RAISE(ABORT, 'lc_downtime_logs_facts'); END;
@@ -2769,9 +2777,13 @@ CREATE TRIGGER lc_dataset_generations_progress BEFORE UPDATE OF progress, rows O
 WHEN new.progress < old.progress OR new.rows < old.rows
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_progress'); END;
 
-CREATE TRIGGER lc_dataset_generations_claimed BEFORE UPDATE OF lease_token ON dataset_generations FOR EACH ROW
-WHEN old.lease_token IS NOT NULL AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token IS NOT NULL AND new.lease_token != old.lease_token
+CREATE TRIGGER lc_dataset_generations_claimed BEFORE UPDATE OF lease_token, leased_until ON dataset_generations FOR EACH ROW
+WHEN old.lease_token IS NOT NULL AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token IS NOT NULL AND (new.lease_token != old.lease_token OR new.leased_until < old.leased_until)
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_claimed'); END;
+
+CREATE TRIGGER lc_dataset_generations_asked BEFORE UPDATE OF name, config ON dataset_generations FOR EACH ROW
+WHEN old.name IS NOT new.name OR old.config IS NOT new.config AND NOT (new.status = 'completed' AND old.status = 'running')
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_asked'); END;
 
 CREATE TRIGGER lc_dataset_generations_result_insert BEFORE INSERT ON dataset_generations FOR EACH ROW
 WHEN new.status = 'completed' AND new.dataset_id IS NULL
@@ -2807,9 +2819,13 @@ CREATE TRIGGER lc_dataset_imports_progress BEFORE UPDATE OF progress, rows ON da
 WHEN new.progress < old.progress OR new.rows < old.rows
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_progress'); END;
 
-CREATE TRIGGER lc_dataset_imports_claimed BEFORE UPDATE OF lease_token ON dataset_imports FOR EACH ROW
-WHEN old.lease_token IS NOT NULL AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token IS NOT NULL AND new.lease_token != old.lease_token
+CREATE TRIGGER lc_dataset_imports_claimed BEFORE UPDATE OF lease_token, leased_until ON dataset_imports FOR EACH ROW
+WHEN old.lease_token IS NOT NULL AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token IS NOT NULL AND (new.lease_token != old.lease_token OR new.leased_until < old.leased_until)
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_claimed'); END;
+
+CREATE TRIGGER lc_dataset_imports_asked BEFORE UPDATE OF name, config ON dataset_imports FOR EACH ROW
+WHEN old.name IS NOT new.name OR old.config IS NOT new.config AND NOT (new.status = 'completed' AND old.status = 'running')
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_asked'); END;
 
 CREATE TRIGGER lc_dataset_imports_result_insert BEFORE INSERT ON dataset_imports FOR EACH ROW
 WHEN new.status = 'completed' AND new.dataset_id IS NULL

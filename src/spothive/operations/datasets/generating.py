@@ -23,7 +23,7 @@ from spothive.blocks import refuse_in_block
 from spothive.database import PLATFORM_TENANT_ID, TenantSession, read_session, system_scope
 from spothive.errors import InvalidInput, NotAllowed
 from spothive.gateways.dataset_store import DatasetStore
-from spothive.gateways.instance_types import is_instance_type, is_region, region_of_zone
+from spothive.gateways.instance_types import follows_naming, is_region, region_of_zone
 from spothive.models import (
     DatasetGeneration,
     DatasetKind,
@@ -41,7 +41,7 @@ from spothive.operations.datasets.reading_files import INTERRUPTIONS, Row, momen
 from spothive.operations.identity import Action, require
 from spothive.operations.sessions import Sessions
 from spothive.schema.types import clock_timestamp
-from spothive.scoring.features import FEATURES
+from spothive.scoring.features import FEATURES, Feature
 from spothive.settings import get_settings
 
 DECISIONS: Final = (
@@ -96,7 +96,7 @@ def request_generation(session: TenantSession, actor: Actor, wish: GenerationWis
     Raises:
         Denied: the role does not allow it.
         NotAllowed: ``all_tenants`` outside of platform.
-        InvalidInput: the kind cannot be generated, the range is empty, or the name is blank.
+        InvalidInput: the kind cannot be generated, the range is empty or without a zone, or the name is blank.
         Conflict: a dataset has this name.
     """
     event = "dataset.generation_asked"
@@ -105,6 +105,9 @@ def request_generation(session: TenantSession, actor: Actor, wish: GenerationWis
         _refuse_outside_platform(session.tenant_id)
     if wish.kind not in _TAKE:
         msg = f"{wish.kind} cannot be generated, only imported: choose {' or '.join(_TAKE)}"
+        raise InvalidInput(msg)
+    if any(moment is not None and moment.tzinfo is None for moment in (wish.since, wish.until)):
+        msg = "since and until are moments with a zone, such as 2026-01-15T09:30:00Z"
         raise InvalidInput(msg)
     now = session.scalars(select(clock_timestamp())).one()
     until = min(wish.until or now, now)  # what is decided meanwhile would make each run another
@@ -201,7 +204,7 @@ def _make(held: HeldJob, tenant_id: UUID, store: DatasetStore, progress: Progres
             if progress:
                 progress(rows, max(found.count, rows))
         made = held.complete(Written(kind, draft.path, draft.keep(), rows, columns))
-    tidy_replaced(store, made)
+    tidy_replaced(store, tenant_id, made)
     return made
 
 
@@ -318,7 +321,7 @@ def _decision_row(row: Any) -> Row:
         _number(row.old_spot_price),
         _number(row.new_spot_price),
         _number(row.projected_hourly_savings),
-        *(_number(row.features_used.get(feature.name)) for feature in FEATURES),
+        *(_feature(feature, row.features_used.get(feature.name)) for feature in FEATURES),
     )
 
 
@@ -360,11 +363,18 @@ _TAKE: Final[dict[DatasetKind, tuple[tuple[str, ...], Callable[[_Wanted], _Strea
 
 
 def _type(value: str | None) -> str:
-    return value if value is not None and is_instance_type(value) else ""
+    return value if value is not None and follows_naming(value) else ""
 
 
 def _zone(value: str | None) -> str:
     return value if value is not None and region_of_zone(value) is not None else ""
+
+
+def _feature(feature: Feature, value: Any) -> str:
+    """Write a feature to the millionth; out of the range within which every model is told it, it is something else."""
+    if not _number(value) or not feature.low <= value <= feature.high:
+        return ""
+    return _number(round(value, 6))
 
 
 def _number(value: Any) -> str:

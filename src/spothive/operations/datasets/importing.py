@@ -117,16 +117,21 @@ def import_dataset(
     with writing(held, store, tenant_id) as draft:
         _refuse_large(source)
         taken = _Taken(draft, tenant_id, wish, source.name)
-        for number, entry in enumerate(read_entries(source.file), 1):
+
+        def keep() -> int:
+            done = min(source.file.tell(), source.size)
+            held.keep(taken.rows, done * 100 // max(source.size, 1))
+            return done
+
+        for number, entry in enumerate(read_entries(source.file, keep), 1):
             taken.take(entry)
             if number % AT_ONCE == 0:
-                done = min(source.file.tell(), source.size)
-                held.keep(taken.rows, done * 100 // max(source.size, 1))
+                done = keep()
                 if progress:
                     progress(done, source.size)
         written = taken.finish()
         made = held.complete(written, refused=taken.first_bad, refused_count=taken.bad)
-    tidy_replaced(store, made)
+    tidy_replaced(store, tenant_id, made)
     return made
 
 
@@ -143,18 +148,18 @@ def writing(held: HeldJob, store: DatasetStore, tenant_id: UUID) -> Iterator[Dat
                 draft.drop()
                 # Of a commit whose answer was lost nobody knows; the sweep does, later.
                 if isinstance(error, SpothiveError) and not isinstance(error, DatabaseUnavailable):
-                    store.remove(draft.path)
+                    store.remove(tenant_id, draft.path)
         if not isinstance(error, (JobCancelled, AlreadyRunning)):
             with suppress(SpothiveError):
                 held.fail(error)
         raise
 
 
-def tidy_replaced(store: DatasetStore, made: MadeDataset) -> None:
+def tidy_replaced(store: DatasetStore, tenant_id: UUID, made: MadeDataset) -> None:
     """Delete the file that a dataset had before; the sweep does it where that fails."""
     if made.replaced is not None:
         with suppress(ConfigurationError):
-            store.remove(made.replaced)
+            store.remove(tenant_id, made.replaced)
 
 
 def csv_bytes(rows: list[Row]) -> bytes:

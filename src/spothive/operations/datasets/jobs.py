@@ -17,7 +17,7 @@ from sqlalchemy import CursorResult, select, update
 
 from spothive.database import TenantSession
 from spothive.database.pages import Page, newest_first, place
-from spothive.errors import AlreadyRunning, Conflict, InvalidInput, NotFound, SpothiveError
+from spothive.errors import AlreadyRunning, Conflict, DuplicateValue, InvalidInput, NotFound, SpothiveError
 from spothive.models import Dataset, DatasetGeneration, DatasetImport, DatasetJobStatus, DatasetKind, ResourceType
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record, record_failure
@@ -154,12 +154,12 @@ class HeldJob:
             if job is None:
                 raise self._lost(session)
             refuse_taken(session, job)
-            dataset, replaced = self._dataset(session, written)
+            dataset, replaced = self._dataset(session, job, written)
+            over = {"completed_at": clock_timestamp(), "lease_token": None, "leased_until": None, "progress": 100}
+            result: dict[str, Any] = {"dataset_id": dataset.id, "rows": written.rows, "output_path": written.path}
             if refused_count:
                 shown = [{"line": each.line, "reason": each.reason[:200]} for each in refused]
-                job.config = {**job.config, "refused": refused_count, "first_refused": shown}
-            over = {"completed_at": clock_timestamp(), "lease_token": None, "leased_until": None, "progress": 100}
-            result = {"dataset_id": dataset.id, "rows": written.rows, "output_path": written.path}
+                result["config"] = {**job.config, "refused": refused_count, "first_refused": shown}
             move(session, job, self._model.status, DatasetJobStatus.COMPLETED, **over, **result)
             after = {"kind": written.kind, "rows": written.rows, "sha256": written.file_hash}
             if refused_count:
@@ -179,7 +179,7 @@ class HeldJob:
             told = error if isinstance(error, SpothiveError) else SpothiveError(reason)
             record_failure(session, self._actor, _ENDED[self._model], self.name, ResourceType.DATASET, reason=told)
 
-    def _dataset(self, session: TenantSession, written: Written) -> tuple[Dataset, str | None]:
+    def _dataset(self, session: TenantSession, job: Job, written: Written) -> tuple[Dataset, str | None]:
         """Return the dataset, new or with another file, and the path of the file it had."""
         facts = {
             "kind": written.kind,
@@ -189,16 +189,22 @@ class HeldJob:
             "columns": list(written.columns),
             "created_by": self._actor.actor_id,
         }
-        dataset = session.scalar(select(Dataset).where(Dataset.name == self.name).with_for_update())
-        former = None
+        query = select(Dataset).where(Dataset.name == self.name).with_for_update()
+        dataset = session.scalar(query)
         if dataset is None:
-            dataset = Dataset(name=self.name, **facts)
-            session.add(dataset)
-        else:
-            former = dataset.file_path
-            for name, value in facts.items():
-                setattr(dataset, name, value)
-        session.flush()  # so that a name that was taken at the same moment is refused here
+            made = Dataset(name=self.name, **facts)
+            try:
+                with session.begin_nested():  # another job may bring the same name at this moment
+                    session.add(made)
+            except DuplicateValue:
+                refuse_taken(session, job)
+                dataset = session.scalars(query).one()
+            else:
+                return made, None
+        former = dataset.file_path
+        for name, value in facts.items():
+            setattr(dataset, name, value)
+        session.flush()  # so that what its rules refuse is refused here
         return dataset, former
 
     def _found(self, *which: Any) -> Any:

@@ -37,7 +37,7 @@ class FileState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedDataset:
-    """What was found of a dataset's file: ``elsewhere`` if it is none of the store's, which nobody looks after."""
+    """What was found of a dataset's file: ``elsewhere`` if it is none of the tenant's in the store."""
 
     name: str
     state: FileState
@@ -116,7 +116,7 @@ def delete_dataset(sessions: Sessions, actor: Actor, *, tenant_id: UUID, store: 
     store = own_part(store)
     with sessions(tenant=tenant_id) as session:
         path = forget_dataset(session, actor, name=name)
-    return store.remove(path)
+    return store.remove(tenant_id, path)
 
 
 def verify_datasets(tenant_id: UUID, *, store: DatasetStore, name: str | None = None) -> list[VerifiedDataset]:
@@ -132,7 +132,9 @@ def verify_datasets(tenant_id: UUID, *, store: DatasetStore, name: str | None = 
         with read_session(tenant=tenant_id) as session:
             page = list_datasets(session, before=before) if name is None else Page([find_dataset(session, name)], None)
             rows = [(row.name, row.file_path, row.file_hash) for row in page.rows]
-        found += [VerifiedDataset(called, _state(store, path, digest), path) for called, path, digest in rows]
+        found += [
+            VerifiedDataset(called, _state(store, tenant_id, path, digest), path) for called, path, digest in rows
+        ]
         if page.next is None:
             return found
         before = page.next
@@ -172,11 +174,11 @@ def _kept(session: TenantSession, files: list[StoredFile]) -> tuple[set[str], se
     return kept, running
 
 
-def _state(store: DatasetStore, path: str, digest: str) -> FileState:
-    if not store.holds(path):
+def _state(store: DatasetStore, tenant_id: UUID, path: str, digest: str) -> FileState:
+    if not store.holds(tenant_id, path):
         return FileState.ELSEWHERE
     try:
-        return FileState.WHOLE if store.hash_of(path) == digest else FileState.CHANGED
+        return FileState.WHOLE if store.hash_of(tenant_id, path) == digest else FileState.CHANGED
     except NotFound:
         return FileState.MISSING
     except ConfigurationError:

@@ -17,4 +17,4 @@ def own_part(store: DatasetStore) -> DatasetStore:
     """
     with read_session(tenant=PLATFORM_TENANT_ID) as session:
         made = session.scalars(select(Tenant.created_at).where(Tenant.id == PLATFORM_TENANT_ID)).one()
-    return DatasetStore(store.folder / f"{made:%Y%m%dT%H%M%S%f}")
+    return store.part(f"{made:%Y%m%dT%H%M%S%f}")

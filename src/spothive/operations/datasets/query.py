@@ -15,7 +15,6 @@ from typing import Final, Literal, NoReturn, cast
 
 from spothive.errors import InvalidInput
 from spothive.models import ExperimentStatus
-from spothive.operations.datasets.tags import slug_of
 from spothive.schema.types import sendable_text
 
 MOST_CHARACTERS: Final = 1000
@@ -48,7 +47,7 @@ class Search:
     """What is to be true of every experiment that is found.
 
     Attributes:
-        tags: of each group it has one tag at least; as slugs.
+        tags: of each group it has one tag at least; as they were typed.
         statuses: it is in one of each group.
         models: its model is called so: the name, or name and version where they are parted by ``@``.
         created: when it was made (UTC), compared.
@@ -109,7 +108,7 @@ def _tag(search: Search, value: str) -> None:
     parts = value.split(",")
     if not all(part.strip() for part in parts):
         _refuse("tag", f"a tag is missing beside a comma in {value[:_SHOWN]!r}")
-    search.tags.append(tuple(slug_of(part) for part in parts))
+    search.tags.append(tuple(part.strip() for part in parts))
 
 
 def _status(search: Search, value: str) -> None:

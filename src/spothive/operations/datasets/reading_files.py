@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +15,7 @@ from spothive.clock import CLOCKS_DIFFER, utc_now
 from spothive.errors import InvalidInput
 from spothive.gateways.instance_types import is_instance_type, is_region, region_of_zone
 from spothive.models import DatasetKind, SpotEventType
-from spothive.operations.datasets.json_entries import SPOT_PRICES, json_entries
+from spothive.operations.datasets.json_entries import SPOT_PRICES, Readable, json_entries
 from spothive.operations.risk.market_files import read_rating, read_spot_price
 from spothive.operations.risk.notices import read_spot_event
 
@@ -34,6 +36,9 @@ INTERRUPTIONS: Final = ("event_type", "region", "availability_zone", "instance_t
 """Columns of a dataset of the kind interruptions: what AWS announced of which pool, never of whose instance."""
 
 COLUMNS: Final = {DatasetKind.MARKET: MARKET, DatasetKind.INTERRUPTIONS: INTERRUPTIONS}
+
+LONGEST_LINE: Final = 1 << 17
+"""Most characters of a row of CSV, and of its line of names: a hundred times what a row with every column needs."""
 
 Row = tuple[str, ...]
 
@@ -70,25 +75,48 @@ def moment_text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
-def read_entries(file: BinaryIO) -> Iterator[Entry]:
+def read_entries(file: BinaryIO, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Entry]:
     """Yield the entries of a CSV or JSON file, told apart by its first sign.
 
+    Args:
+        file: open for reading bytes, and able to go back to its beginning.
+        meanwhile: is called before each piece that is read, also where a long piece of the file holds no entry.
+
     Raises:
-        InvalidInput: it is none of the files that can be imported.
+        InvalidInput: it is none of the files that can be imported, or an entry or a line of it is too large.
     """
-    head = file.read(1 << 12)
+    watched = _Watched(file, meanwhile)
+    first = _first_sign(watched)
     file.seek(0)
-    first = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if not first:
         msg = "the file is empty"
         raise InvalidInput(msg)
-    yield from _from_json(file) if first in {b"{", b"["} else _from_csv(file)
+    yield from _from_json(watched) if first in {b"{", b"["} else _from_csv(watched)
+
+
+class _Watched:
+    """A file, and somebody who is told before each piece that is read of it."""
+
+    def __init__(self, file: BinaryIO, meanwhile: Callable[[], object]) -> None:
+        self._file, self._meanwhile = file, meanwhile
+
+    def read(self, size: int, /) -> bytes:
+        self._meanwhile()
+        return self._file.read(size)
+
+
+def _first_sign(file: Readable) -> bytes:
+    """Return the first byte that is no blank, nothing if there is none."""
+    head = file.read(1 << 12).removeprefix(codecs.BOM_UTF8)
+    while head and not (sign := head.lstrip()[:1]):
+        head = file.read(1 << 18)
+    return sign if head else b""
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def _from_json(file: BinaryIO) -> Iterator[Entry]:
+def _from_json(file: Readable) -> Iterator[Entry]:
     latest = utc_now() + CLOCKS_DIFFER
     for line, key, entry in json_entries(file):
         if key == SPOT_PRICES:
@@ -131,29 +159,73 @@ def _event(line: int, event: Any) -> Iterator[Entry]:
 # --- CSV --------------------------------------------------------------------------------------------------------------
 
 
-def _from_csv(file: BinaryIO) -> Iterator[Entry]:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    rows = csv.reader(text, strict=True)
+def _from_csv(file: Readable) -> Iterator[Entry]:
+    rows = _csv_rows(_Lines(file))
+    _, first = next(rows, (1, list[str]()))
+    names = [_NAMES.get(_plain(name), _plain(name)) for name in first]
+    kind, read = _form(names)
+    for line, values in rows:
+        if len(values) != len(names):
+            yield Entry(line, kind, reason=f"{len(values)} values instead of {len(names)}")
+        else:
+            yield _entry(line, kind, read, dict(zip(names, values, strict=True)))
+
+
+def _csv_rows(lines: _Lines) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line and the values of each row that is not blank."""
+    rows = csv.reader(lines, strict=True)
     try:
-        names = [_NAMES.get(_plain(name), _plain(name)) for name in next(rows, [])]
-        kind, read = _form(names)
-        before = rows.line_num
         for values in rows:
-            line, before = before + 1, rows.line_num
-            if not values:
-                continue
-            if len(values) != len(names):
-                yield Entry(line, kind, reason=f"{len(values)} values instead of {len(names)}")
-            else:
-                yield _entry(line, kind, read, dict(zip(names, values, strict=True)))
+            line = lines.next_row()
+            if values:
+                yield line, values
     except UnicodeDecodeError:
         msg = "the file is no UTF-8"
         raise InvalidInput(msg) from None
     except csv.Error as error:
         msg = f"the file is no CSV at line {rows.line_num}: {error}"
         raise InvalidInput(msg) from None
-    finally:
-        text.detach()
+
+
+class _Lines:
+    """The lines of a file, each with its end, of which only the row that is being read is kept."""
+
+    _LINE: Final = re.compile(r"[^\r\n]*+(?:\r\n|\r|\n)")
+
+    def __init__(self, file: Readable) -> None:
+        # It holds a carriage return back until it knows whether a line feed follows.
+        utf8 = codecs.getincrementaldecoder("utf-8-sig")()
+        self._decoder = io.IncrementalNewlineDecoder(utf8, translate=False)
+        self._file, self._text, self._at, self._over = file, "", 0, False
+        self._line, self._begin, self._length = 0, 1, 0
+
+    def next_row(self) -> int:
+        """Begin another row; return the line on which this one began."""
+        begin, self._begin, self._length = self._begin, self._line + 1, 0
+        return begin
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        """Return the next line; refuse it once it makes its row too long."""
+        while (found := self._LINE.match(self._text, self._at)) is None and not self._over:
+            self._refuse_long(len(self._text) - self._at)
+            data = self._file.read(LONGEST_LINE // 2)
+            self._over = not data
+            self._text, self._at = self._text[self._at :] + self._decoder.decode(data, final=self._over), 0
+        line = found[0] if found else self._text[self._at :]
+        if not line:
+            raise StopIteration
+        self._at += len(line)
+        self._refuse_long(len(line))
+        self._line, self._length = self._line + 1, self._length + len(line)
+        return line
+
+    def _refuse_long(self, more: int) -> None:
+        if self._length + more > LONGEST_LINE:
+            msg = f"the file has a row of more than {LONGEST_LINE:,} characters, at line {self._begin}"
+            raise InvalidInput(msg)
 
 
 def _plain(name: str) -> str:

@@ -18,7 +18,7 @@ from spothive.models import ExperimentTag, LabExperiment, MlModel, ResourceType,
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.datasets.query import Search, read_search
-from spothive.operations.datasets.tags import known_slugs, tags_of
+from spothive.operations.datasets.tags import is_called, known_words, tags_of
 from spothive.operations.identity import Action, require
 from spothive.schema.types import clock_timestamp, contains_text, number_at
 
@@ -56,7 +56,8 @@ class Found:
 
     Attributes:
         page: one page, the newest first.
-        unknown_tags: tags it names that the tenant does not have: with one of them alone nothing is found.
+        unknown_tags: tags it names that the tenant does not have, as they were typed; with one of them alone nothing is
+            found.
     """
 
     page: Page[FoundExperiment]
@@ -79,8 +80,8 @@ def search_experiments(session: TenantSession, text: str, *, limit: int = 100, b
     query = select(LabExperiment).options(joinedload(LabExperiment.model)).where(*_conditions(search))
     page = newest_first(session, LabExperiment, query, limit=limit, before=before, by="created_at")
     tags = tags_of(session, [each.id for each in page.rows])
-    named = sorted({slug for group in search.tags for slug in group})
-    unknown = sorted(set(named) - known_slugs(session, named)) if named else []
+    named = {word for group in search.tags for word in group}
+    unknown = sorted(named - known_words(session, named)) if named else []
     found = [FoundExperiment(each, tags[each.id], score_of(each)) for each in page.rows]
     return Found(Page(found, page.next), unknown)
 
@@ -180,10 +181,10 @@ def _conditions(search: Search) -> list[ColumnElement[bool]]:
     return where
 
 
-def _tagged(slugs: tuple[str, ...]) -> ColumnElement[bool]:
-    """Return the condition that an experiment has a tag of ``slugs``."""
+def _tagged(words: tuple[str, ...]) -> ColumnElement[bool]:
+    """Return the condition that an experiment has a tag that is called by one of ``words``."""
     on = exists().where(ExperimentTag.lab_experiment_id == LabExperiment.id, ExperimentTag.tag_id == Tag.id)
-    return on.where(Tag.slug.in_(slugs))
+    return on.where(is_called(words))
 
 
 def _of_model(text: str) -> ColumnElement[bool]:

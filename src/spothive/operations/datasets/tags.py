@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from spothive.database import TenantSession
 from spothive.errors import Conflict, InvalidInput, NotFound
@@ -22,6 +22,23 @@ from spothive.operations.identity import Action, require
 _LONGEST: Final = 50
 _COLOR = re.compile(r"#(?:[0-9a-f]{3}|[0-9a-f]{6})")
 _NO_SLUG = re.compile(r"[^a-z0-9]+")
+_SPELLING = re.compile(r"[a-z0-9\s_-]+")
+_LATIN: Final = str.maketrans(
+    {
+        "æ": "ae",
+        "œ": "oe",
+        "ø": "o",
+        "ł": "l",
+        "đ": "d",
+        "ð": "d",
+        "þ": "th",
+        "ħ": "h",
+        "\N{LATIN SMALL LETTER DOTLESS I}": "i",
+        "ŋ": "n",
+        "ŧ": "t",
+    }
+)
+"""Small Latin letters that are no other letter with an accent; capitals and ``ß`` are folded before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +52,15 @@ class ListedTag:
 def slug_of(name: str) -> str:
     """Return how a search spells the tag called ``name``: ``night-run`` for ``Night run``; empty if nothing is left.
 
-    Accents go, everything else that is no letter or digit of ASCII becomes one hyphen.
+    Accents go, Latin letters that ASCII lacks become those they are written with instead (``ß`` ``ss``, ``ł`` ``l``),
+    and everything else that is no letter or digit of ASCII becomes one hyphen.
     """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return _NO_SLUG.sub("-", plain).strip("-")[:_LONGEST].strip("-")
+    return _NO_SLUG.sub("-", _plain(name)).strip("-")[:_LONGEST].strip("-")
+
+
+def _plain(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text.casefold().translate(_LATIN))
+    return "".join(sign for sign in letters if not unicodedata.combining(sign))
 
 
 def create_tag(session: TenantSession, actor: Actor, *, name: str, color: str | None = None) -> Tag:
@@ -166,13 +188,14 @@ def list_tags(session: TenantSession) -> list[ListedTag]:
 
 
 def find_tag(session: TenantSession, tag: str, *, lock: bool = False) -> Tag:
-    """Return the tenant's tag, given by its name or slug.
+    """Return the tenant's tag, given by its name, or else by its slug; see :func:`is_called`.
 
     Raises:
         NotFound: there is none.
     """
-    query = select(Tag).where(Tag.slug == slug_of(tag))
-    found = session.scalar(query.with_for_update() if lock else query)
+    query = select(Tag).where(is_called([tag.strip()]))
+    rows = session.scalars(query.with_for_update() if lock else query).all()
+    found = min(rows, key=lambda each: each.name != tag.strip(), default=None)
     if found is None:
         msg = f"no tag is called {tag[:60]!r}: see `spothive tag list`"
         raise NotFound(msg)
@@ -187,6 +210,26 @@ def tags_of(session: TenantSession, experiments: Collection[UUID]) -> dict[UUID,
     for experiment, slug in session.execute(query):
         found[experiment].append(slug)
     return {experiment: sorted(slugs) for experiment, slugs in found.items()}
+
+
+def is_called(words: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a tag is called by one of ``words``: by its name, or by its slug.
+
+    Capitals, accents, and what parts its words do not matter to a slug. Any other sign does: ``C#`` is not ``C``.
+    """
+    slugs = [slug for word in words if (slug := _spelled(word)) is not None]
+    return or_(Tag.name.in_(list(words)), Tag.slug.in_(slugs))
+
+
+def known_words(session: TenantSession, words: Collection[str]) -> set[str]:
+    """Return by which of ``words`` a tag is called; one statement."""
+    rows = session.execute(select(Tag.name, Tag.slug).where(is_called(words))).all()
+    known = {text for row in rows for text in row}
+    return {word for word in words if word in known or _spelled(word) in known}
+
+
+def _spelled(word: str) -> str | None:
+    return (slug_of(word) or None) if _SPELLING.fullmatch(_plain(word)) else None
 
 
 def known_slugs(session: TenantSession, slugs: Sequence[str]) -> set[str]:
