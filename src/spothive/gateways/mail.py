@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 import unicodedata
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from spothive.blocks import refuse_in_block
 from spothive.errors import ConfigurationError, SpothiveError
+from spothive.gateways.smtp_conversation import Conversation, TlsConversation, Watchdog, without_login
 from spothive.settings import MAIL_ADDRESS
 
 Security = Literal["starttls", "tls", "none"]
@@ -29,6 +30,16 @@ _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _OK: Final = 250
 _TOO_LARGE: Final = 552
 _PERMANENT: Final = 500
+_CLOSING: Final = 421
+"""What a server may answer to anything that it is about to hang up for a reason of its own (RFC 5321, 3.8)."""
+
+ANSWERS: Final = {"noop": 1, "connect": 8, "send": 4, "quit": 1}
+"""Answers that each part of a conversation consists of: together they may take so many times the timeout.
+
+To connect are: connecting, the greeting, EHLO, STARTTLS, the handshake, EHLO and two of signing in; to send are MAIL,
+RCPT, DATA and the end.
+"""
+
 _SAID_MAX: Final = 300
 _SUBJECT_MAX: Final = 200
 _BIDIRECTIONAL: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -160,7 +171,7 @@ class SmtpOptions:
         ca_file: authorities (PEM) to trust; the system's when None.
         user: who signs in; nobody when None.
         password: the same.
-        timeout: seconds that one answer may take.
+        timeout: seconds that one answer may take; a part of the conversation may take :data:`ANSWERS` times as many.
     """
 
     host: str
@@ -192,6 +203,7 @@ class SmtpMailer:
             raise ConfigurationError(msg)
         self._options = options
         self._open: smtplib.SMTP | None = None
+        self._watchdog = Watchdog()
 
     def send(self, mail: Mail) -> None:
         """Hand one mail to the server; raises as :meth:`Mailer.send`."""
@@ -199,23 +211,24 @@ class SmtpMailer:
         message = compose(mail, self._options.sender)
         server = self._connected()
         try:
-            server.send_message(message, from_addr=self._options.sender, to_addrs=[mail.recipient])
+            with self._in_time("send"):
+                server.send_message(message, from_addr=self._options.sender, to_addrs=[mail.recipient])
         except smtplib.SMTPSenderRefused as error:
             raise self._about_sender(error) from None
         except smtplib.SMTPRecipientsRefused as error:
             ((code, said),) = error.recipients.values()
-            raise _about_mail(code, said) from None
+            raise self._about_mail(code, said) from None
         except smtplib.SMTPResponseException as error:  # after DATA
-            raise _about_mail(error.smtp_code, error.smtp_error) from None
+            raise self._about_mail(error.smtp_code, error.smtp_error) from None
         except (smtplib.SMTPException, OSError) as error:
             self._drop()
-            msg = f"the connection to {self._options.host} was lost over it: {_words(error)}"
+            msg = f"the connection to {self._options.host} was lost over it: {self._words(error)}"
             raise MailDeferred(msg, lost=True) from None
 
     def close(self) -> None:
         """Say goodbye, if the server still listens."""
         if self._open is not None:
-            with suppress(smtplib.SMTPException, OSError):
+            with suppress(smtplib.SMTPException, OSError), self._in_time("quit"):
                 self._open.quit()
         self._drop()
 
@@ -226,14 +239,15 @@ class SmtpMailer:
             MailServerUnusable: there is none.
         """
         if self._open is not None:
-            with suppress(smtplib.SMTPException, OSError):
+            with suppress(smtplib.SMTPException, OSError), self._in_time("noop"):
                 if self._open.noop()[0] == _OK:  # a server hangs up on whoever is silent for long
                     return self._open
             self._drop()
         try:
-            self._open = self._connect()
+            with self._in_time("connect"):
+                self._open = self._connect()
         except smtplib.SMTPAuthenticationError as error:
-            msg = f"{self._options.host} refuses SPOTHIVE_SMTP_USER with its password: {_said(error.smtp_error)}"
+            msg = f"{self._options.host} refuses SPOTHIVE_SMTP_USER with its password: {self._said(error.smtp_error)}"
             raise MailServerUnusable(msg) from None
         except smtplib.SMTPNotSupportedError:
             what = "STARTTLS" if self._options.user is None else "STARTTLS, or signing in"
@@ -243,13 +257,13 @@ class SmtpMailer:
             msg = f"the certificate of {self._options.host} is not trusted: {error.verify_message}"
             raise MailServerUnusable(msg) from None
         except smtplib.SMTPResponseException as error:
-            msg = f"{self._options.host} takes no mails: {error.smtp_code} {_said(error.smtp_error)}"
+            msg = f"{self._options.host} takes no mails: {error.smtp_code} {self._said(error.smtp_error)}"
             raise MailServerUnusable(msg) from None
         except UnicodeError:  # whose words name the letter of the password
             msg = "SPOTHIVE_SMTP_USER and its password cannot be sent: they have to be ASCII"
             raise MailServerUnusable(msg) from None
         except (smtplib.SMTPException, OSError) as error:
-            msg = f"{self._options.host}:{self._port} cannot be used: {_words(error)}"
+            msg = f"{self._options.host}:{self._port} cannot be used: {self._words(error)}"
             raise MailServerUnusable(msg) from None
         return self._open
 
@@ -258,17 +272,21 @@ class SmtpMailer:
         options = self._options
         where: dict[str, Any] = {"host": options.host, "port": self._port, "timeout": options.timeout}
         where["local_hostname"] = options.sender.partition("@")[2]  # to find out the machine's own would ask DNS
-        if options.security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(**where, context=self._trusting())
-        else:
-            server = smtplib.SMTP(**where)
+        server: smtplib.SMTP | None = None
         try:
+            if options.security == "tls":
+                server = TlsConversation(self._watchdog, **where, context=self._trusting())
+            else:
+                server = Conversation(self._watchdog, **where)
             if options.security == "starttls":
                 server.starttls(context=self._trusting())
             if options.user is not None and options.password is not None:
                 server.login(options.user, options.password.get_secret_value())
+            server.ehlo_or_helo_if_needed()  # here, where a refusal is not blamed on a mail
         except BaseException:
-            server.close()
+            if server is not None:
+                server.close()
+            self._watchdog.release()
             raise
         return server
 
@@ -285,9 +303,15 @@ class SmtpMailer:
             self._open.close()
         self._open = None
 
+    def _in_time(self, part: str) -> AbstractContextManager[None]:
+        """Hang up if a part of the conversation takes too long, however often the server says something."""
+        return self._watchdog.within(ANSWERS[part] * self._options.timeout)
+
     def _about_sender(self, error: smtplib.SMTPSenderRefused) -> SpothiveError:
         """Return what it means that the server does not even take the sender: it concerns every mail."""
-        said = _said(error.smtp_error)
+        said = self._said(error.smtp_error)
+        if error.smtp_code == _CLOSING:
+            return self._closing(said)
         if error.smtp_code == _TOO_LARGE:
             return MailRefused(f"the server refuses it: {error.smtp_code} {said}")
         return MailServerUnusable(
@@ -295,20 +319,29 @@ class SmtpMailer:
             f"{error.smtp_code} {said}"
         )
 
+    def _about_mail(self, code: int, answer: bytes | str) -> SpothiveError:
+        """Return what an answer means: 5yz is for good, anything else is for now (RFC 5321, 4.2.1)."""
+        said = self._said(answer)
+        if code == _CLOSING:
+            return self._closing(said)
+        if code >= _PERMANENT:
+            return MailRefused(f"the server refuses it: {code} {said}")
+        return MailDeferred(f"the server does not take it now: {code} {said}")
 
-def _about_mail(code: int, said: bytes | str) -> MailRefused | MailDeferred:
-    """Return what an answer means to this one mail: 5yz is for good, anything else is for now (RFC 5321, 4.2.1)."""
-    if code >= _PERMANENT:
-        return MailRefused(f"the server refuses it: {code} {_said(said)}")
-    return MailDeferred(f"the server does not take it now: {code} {_said(said)}")
+    def _closing(self, said: str) -> MailServerUnusable:
+        """Return that the server hangs up: that is about itself, whatever it answers."""
+        self._drop()
+        return MailServerUnusable(f"{self._options.host} takes no mails: {_CLOSING} {said}")
 
+    def _said(self, answer: bytes | str) -> str:
+        """Return what the server said, in one line and without what signs in."""
+        text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+        options = self._options
+        if options.password is not None:
+            text = without_login(text, options.user, options.password.get_secret_value())
+        return " ".join(plain(text).split())[:_SAID_MAX]
 
-def _said(answer: bytes | str) -> str:
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    return " ".join(plain(text).split())[:_SAID_MAX]
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "it did not answer in time"
-    return _said(str(error)) or type(error).__name__
+    def _words(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return "it did not answer in time"
+        return self._said(str(error)) or type(error).__name__

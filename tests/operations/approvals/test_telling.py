@@ -53,18 +53,21 @@ def test_who_may_decide_is_told_and_then_who_asked(world: World) -> None:
 def test_nobody_is_told_alone_of_the_own_request(world: World) -> None:
     ask(world.anna, make_machine(world.acme).id, action=SWITCH)
     (content,) = heard(world.anna)
-    assert "Nobody else of this tenant may decide about it: ask the staff of platform." in content["body"]
+    assert "Nobody else of this tenant may decide about it: ask the staff of platform, and name " in content["body"]
+    assert "approval approve" not in content["body"]
     carl = another(world, "carl", Role.CLIENT)
     ask(world.anna, make_machine(world.acme).id, action=SWITCH)
     assert len(heard(world.anna)) == 1
     (content,) = heard(carl)
     assert "Nobody else" not in content["body"]
+    assert "`spothive approval approve " in content["body"]
 
 
 def test_what_is_critical_is_told_to_those_who_may_decide_about_it(world: World) -> None:
     rogue = make_rogue(world.acme, world.anna.user_id)
     ask(world.udo, rogue.id)
-    assert len(heard(world.anna)) == 1, "nobody of acme may: she asks the staff"
+    (content,) = heard(world.anna)  # nobody of acme may: she asks the staff
+    assert "approval approve" not in content["body"]
     alma, sue = another(world, "alma", Role.ADMIN), another(world, "sue", Role.SUPER_ADMIN)
     ask(world.udo, rogue.id, description="for another reason", payload={"why": "else"})
     assert [len(heard(who)) for who in (world.anna, alma, sue)] == [1, 0, 1]

@@ -61,11 +61,12 @@ def send(world: World, post: PostOffice, **how: Any) -> MailsSent:
     return send_mails(get_db_session, world.anna, tenant_id=world.acme, mailer=post, **how)
 
 
-def let_pass(world: World, span: timedelta) -> None:
-    """Let all that waits of acme be due so much earlier."""
+def let_pass(world: World, span: timedelta, *, age: bool = False) -> None:
+    """Let all that waits of acme be due so much earlier, and be so much older if its ``age`` matters."""
     for row in rows_of(EmailLog, tenant_id=world.acme):
         if row["next_attempt_at"] is not None:
-            set_mail(world, row["id"], next_attempt_at=row["next_attempt_at"] - span)
+            older = {"created_at": row["created_at"] - span} if age else {}
+            set_mail(world, row["id"], next_attempt_at=row["next_attempt_at"] - span, **older)
 
 
 def set_mail(world: World, mail_id: UUID, **values: Any) -> None:

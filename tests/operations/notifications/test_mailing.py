@@ -66,13 +66,57 @@ def test_a_mail_that_is_put_off_climbs_the_ladder_and_is_given_up(world: World) 
         assert (done.deferred, done.failed, row["status"]) == (1, 0, "pending")
         pauses.append(row["next_attempt_at"] - row["updated_at"])
         assert send(world, post) == type(done)(), "not before its time"
-        let_pass(world, pause)
+        let_pass(world, pause, age=True)
     done, row = send(world, post), only_mail()
     assert [round(each.total_seconds()) for each in pauses] == [5, 300, 1800, 7200, 18000, 36000]
     assert (done.deferred, done.failed) == (0, 1)
     assert (row["status"], row["attempts"]) == ("failed", 7)
     assert row["last_error"] == "given up at attempt 7: 451 busy"
     assert post.taken == []
+
+
+def test_processes_that_were_killed_cost_a_mail_no_attempt(world: World) -> None:
+    tell_acme(world, world.udo)
+    for _ in range(6):
+        with get_db_session(tenant=world.acme) as session:
+            assert len(outbox.claim_mails(session)[0]) == 1
+        let_pass(world, outbox.LEASE, age=True)
+    post = PostOffice(wrong={UDO: MailDeferred("450 busy")})
+    for hours in (2, 5, 10):
+        assert send(world, post).deferred == 1
+        row = only_mail()
+        assert round((row["next_attempt_at"] - row["updated_at"]) / timedelta(hours=1), 2) == hours
+        let_pass(world, timedelta(hours=hours), age=True)
+    assert send(world, post).failed == 1
+    assert only_mail()["last_error"] == "given up at attempt 10: 450 busy"
+
+
+@pytest.mark.parametrize(
+    ("claims", "age", "step"),
+    [
+        (1, timedelta(0), 1),
+        (1, timedelta(days=4), 1),
+        (2, timedelta(seconds=5), 2),
+        (7, timedelta(minutes=90), 4),
+        (7, timedelta(hours=17, minutes=35, seconds=4), 6),
+        (7, timedelta(hours=17, minutes=35, seconds=5), 7),
+        (9, timedelta(seconds=-3), 1),
+        (49, timedelta(days=1), 7),
+    ],
+)
+def test_an_attempt_is_as_far_as_its_claims_and_its_age_say(claims: int, age: timedelta, step: int) -> None:
+    assert outbox.ladder_step(claims, age) == step
+
+
+def test_the_mail_over_which_the_server_was_found_closed_lets_the_others_go_first(world: World) -> None:
+    tell_acme(world)
+    post = PostOffice(wrong={ANNA: MailServerUnusable("421 over this one alone")})
+    assert send(world, post).obstacle is not None
+    found_by = {row["recipient_email"]: row["next_attempt_at"] for row in rows_of(EmailLog, status="pending")}
+    assert max(found_by, key=lambda each: found_by[each]) == ANNA
+    let_pass(world, outbox.SERVER_PAUSE + timedelta(seconds=1))
+    assert send(world, post).sent == len(found_by) - 1
+    assert sorted(post.recipients) == [LENA, UDO]
 
 
 def test_a_server_that_is_down_costs_no_mail_an_attempt(world: World) -> None:
@@ -84,7 +128,7 @@ def test_a_server_that_is_down_costs_no_mail_an_attempt(world: World) -> None:
         rows = rows_of(EmailLog)
         assert {(row["status"], row["attempts"], row["last_error"]) for row in rows} == {("pending", 0, str(DOWN))}
         assert all(row["next_attempt_at"] > utc_now() + timedelta(minutes=4) for row in rows)
-        let_pass(world, outbox.SERVER_PAUSE)
+        let_pass(world, outbox.SERVER_PAUSE + timedelta(seconds=1))
     post.closed = None
     assert send(world, post).sent == 3
     assert {(row["attempts"], row["last_error"]) for row in rows_of(EmailLog)} == {(1, None)}
@@ -152,7 +196,7 @@ def test_who_dies_again_and_again_is_not_waited_for_for_ever(world: World) -> No
     tell_acme(world, world.udo)
     set_mail(world, only_mail()["id"], attempts=outbox.CLAIMS_MAX)
     assert send(world, PostOffice()).failed == 1
-    assert "died 50 times" in str(only_mail()["last_error"])
+    assert "claimed 50 times, by processes that died" in str(only_mail()["last_error"])
 
 
 def test_what_is_not_begun_is_given_back_at_once(world: World) -> None:

@@ -63,17 +63,18 @@ def test_what_is_deleted_is_told_once_a_run_with_the_way_back(world: World, aws:
     delete(world.anna, aws)
     (content,) = heard(world.lena, DELETED)
     assert content["title"].startswith("Waste of shop was deleted: 3 resources, ")
-    undo = {each["id"]: each["undo"] for each in content["facts"]["resources"]}
-    assert set(undo) == {VOLUME, *SNAPSHOTS[:2]}
-    assert undo[SNAPSHOTS[0]] is None
-    assert undo[VOLUME].startswith("aws ec2 create-volume ")
-    assert undo[VOLUME] in content["body"]
+    told = {each["id"]: each for each in content["facts"]["resources"]}
+    assert set(told) == {VOLUME, *SNAPSHOTS[:2]}
+    assert [told[each]["can_be_undone"] for each in (SNAPSHOTS[0], VOLUME)] == [False, True]
+    assert told[VOLUME]["show"] == f"spothive waste show {VOLUME}"
+    assert f"{VOLUME} in {HOME}: `spothive waste show {VOLUME}`\n" in content["body"]
+    assert f"{SNAPSHOTS[0]} in {HOME}: none\n" in content["body"]
     delete(world.anna, aws)
     assert len(heard(world.lena, DELETED)) == 1
     schedule(world.anna, SNAPSHOTS[2])
     delete(world.anna, aws)
-    told = heard(world.lena, DELETED)[1]
-    assert [each["id"] for each in told["facts"]["resources"]] == [SNAPSHOTS[2]]
+    content = heard(world.lena, DELETED)[1]
+    assert [each["id"] for each in content["facts"]["resources"]] == [SNAPSHOTS[2]]
     assert heard(world.gina) == []
 
 
@@ -95,6 +96,44 @@ def test_what_a_killed_run_deleted_is_told_by_the_next(
     assert delete(world.anna, aws) == []
     (content,) = heard(world.anna, DELETED)
     assert content["facts"]["deleted"] == 2
+
+
+@pytest.mark.usefixtures("shop", "no_grace")
+def test_any_number_of_tags_is_told_of_and_stops_nothing(world: World) -> None:
+    tags = {f"key-{number:03d}": "x" * 250 for number in range(45)}
+    aws = WasteWorld(*(volume(number, tags=tags) for number in range(1, 21)), regions=[HOME, AWAY])
+    aws.add(*(volume(number, tags={"spothive:keep": ""}) for number in range(100, 300)))
+    flagged(world.anna, aws)
+    schedule(world.anna, *(volume(number).volume_id for number in range(1, 21)))
+    assert len(delete(world.anna, aws)) == 20
+    (content,) = heard(world.anna, DELETED)
+    assert len(content["facts"]["resources"]) == 20
+    assert "truncated" not in content["facts"]
+
+
+@pytest.mark.usefixtures("no_grace")
+def test_what_cannot_be_told_keeps_nothing_from_being_deleted_and_hides_no_error(
+    world: World, aws: WasteWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaks(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    def ends() -> None:
+        raise LookupError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(deleting, "tell_of_deleted", breaks)
+        for number, each in enumerate(SNAPSHOTS[:2], 1):  # the second run has something to tell before it begins
+            schedule(world.anna, each)
+            delete(world.anna, aws)
+            assert len(aws.removed) == number
+        schedule(world.anna, SNAPSHOTS[2])
+        with pytest.raises(LookupError):
+            delete(world.anna, aws, go_on=ends)
+    assert "nobody was told of what was deleted of account" in caplog.text
+    assert heard(world.anna, DELETED) == []
+    delete(world.anna, aws)
+    assert [content["facts"]["deleted"] for content in heard(world.anna, DELETED)] == [2, 1]
 
 
 @pytest.mark.usefixtures("no_grace")

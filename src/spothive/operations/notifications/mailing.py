@@ -26,7 +26,7 @@ MARGIN: Final = timedelta(minutes=10)
 """So long before the lease ends no mail is begun any more: one may take 13 answers of 40 s, the longest allowed.
 
 They are that the former connection is gone, connecting, the greeting, EHLO, STARTTLS, the handshake, EHLO, two of
-signing in, MAIL, RCPT, DATA and the end.
+signing in, MAIL, RCPT, DATA and the end; the mailer hangs up on a server that takes longer.
 """
 
 LOST_MAX: Final = 2

@@ -22,6 +22,9 @@ def note_told(session: TenantSession, event: NoticeEvent, until: Mapping[str, da
 
     Of two who tell of the same at once, one waits for the other and then finds it noted: a unique key decides.
 
+    Call it once in a transaction, with all subjects: rows are locked in the order of their subjects within a call, so
+    two who call it twice, in opposite orders, wait for one another until PostgreSQL refuses one of them.
+
     Args:
         session: of the tenant.
         event: of what.

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,6 +39,12 @@ LADDER: Final = (
 """Pauses after the first attempt, the second .. at a mail; after the last of them there is one more attempt."""
 
 ATTEMPTS: Final = len(LADDER) + 1
+
+_STEPS: Final = tuple(accumulate(LADDER))
+"""How old a mail is at least when its second attempt comes, its third .."""
+
+_BEHIND: Final = timedelta(seconds=1)
+"""How much longer the mail waits over which the server was found closed: should it be the cause, others go first."""
 
 CLAIMS_MAX: Final = 50
 """How often a mail is claimed by processes that die before they say what came of it, 15 minutes each."""
@@ -102,7 +109,9 @@ def claim_mails(session: TenantSession, *which: ColumnElement[bool]) -> tuple[li
         if mail.user_id is not None and not is_active:
             given_up["its user was disabled or deleted before it was sent"].append(mail.id)
         elif mail.attempts >= CLAIMS_MAX:
-            given_up[f"whoever was to send it has died {CLAIMS_MAX} times: it may have arrived"].append(mail.id)
+            given_up[
+                f"claimed {CLAIMS_MAX} times, by processes that died over it again and again: it may have arrived"
+            ].append(mail.id)
         else:
             claims.append(_claim(mail))
             nameless += [mail.id] if mail.message_id is None else []
@@ -129,12 +138,23 @@ def note_failed(session: TenantSession, claim: Claim, reason: str) -> bool:
 
 def note_deferred(session: TenantSession, claim: Claim, reason: str) -> bool:
     """Let a mail wait for its next attempt; tell whether there will be one. Two statements."""
-    if claim.token >= ATTEMPTS:
+    now = present(session)
+    step = ladder_step(claim.token, now - claim.created_at)
+    if step >= ATTEMPTS:
         note_failed(session, claim, f"given up at attempt {claim.token}: {reason}")
         return False
-    again = present(session) + LADDER[claim.token - 1]
+    again = now + LADDER[step - 1]
     _change(session, *_ours(claim), next_attempt_at=again, last_error=reason[:_ERROR_MAX])
     return True
+
+
+def ladder_step(claims: int, age: timedelta) -> int:
+    """Return which attempt of a mail an attempt is, from 1.
+
+    It is not the number of claims: a process that was killed has claimed it too, and may never have tried. A mail is no
+    further than its claims say, nor than its age allows: so each of the pauses is waited for, whoever dies.
+    """
+    return min(claims, 1 + sum(each <= age for each in _STEPS))
 
 
 def give_back(session: TenantSession, claims: Iterable[Claim], reason: str | None) -> int:
@@ -142,23 +162,24 @@ def give_back(session: TenantSession, claims: Iterable[Claim], reason: str | Non
 
     Args:
         session: of the tenant.
-        claims: which.
+        claims: which; with a reason, the first is the one over which it was found out, and waits a little longer.
         reason: why the server takes no mails, so that they wait for a while, and the oldest no longer; None: somebody
             else may go on at once.
     """
     now, gone = present(session), 0
-    by_token: dict[int, list[UUID]] = defaultdict(list)
-    for claim in claims:
+    again = now if reason is None else now + SERVER_PAUSE
+    alike: dict[tuple[int, datetime], list[UUID]] = defaultdict(list)
+    for place, claim in enumerate(claims):
         if reason is not None and claim.created_at < now - OLDEST:
             gone += note_failed(session, claim, f"given up after {OLDEST.days} days: {reason}")
         else:
-            by_token[claim.token].append(claim.mail_id)
+            behind = _BEHIND if reason is not None and place == 0 else timedelta(0)
+            alike[claim.token, again + behind].append(claim.mail_id)
     told: dict[str, Any] = {} if reason is None else {"last_error": reason[:_ERROR_MAX]}
-    again = now if reason is None else now + SERVER_PAUSE
-    for token, ids in by_token.items():
+    for (token, due), ids in alike.items():
         mine = (EmailLog.id.in_(ids), is_waiting(), EmailLog.attempts == token)
         # The former number is free to be a token again: whoever had it has been overtaken, by us, and is answered for.
-        _change(session, *mine, attempts=token - 1, next_attempt_at=again, **told)
+        _change(session, *mine, attempts=token - 1, next_attempt_at=due, **told)
     return gone
 
 

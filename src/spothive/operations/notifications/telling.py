@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, true
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
+from spothive.errors import InvalidInput
 from spothive.models import (
     EmailDigestEntry,
     EmailFrequency,
@@ -27,11 +28,17 @@ from spothive.models import (
 from spothive.operations.notifications.defaults import Wishes, default_wishes
 from spothive.operations.notifications.digest_times import next_digest
 from spothive.operations.notifications.mail_rows import new_mail
-from spothive.schema.types import new_id
+from spothive.schema.types import new_id, strict_json
 
 _TITLE_MAX: Final = 255
 _BODY_MAX: Final = 4000
 _LINK_MAX: Final = 2048
+
+FACTS_MAX: Final = 16 * 1024
+"""Bytes of JSON that the facts of one telling have: far below what a delivery may hold, and enough for 20 things."""
+
+_NAMED_MAX: Final = 1000
+"""Users whom a statement names one by one; of more, all of the tenant are read: a statement has 32,766 parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,9 @@ class News:
         event: what happened.
         title: in one line; cut at 255 characters.
         body: in full, as plain text; cut at 4,000 characters. Never a secret.
-        facts: the same for programs: JSON, small, never a secret nor another tenant's.
-        link: command or address where to read on.
+        facts: the same for programs: JSON, small, never a secret nor another tenant's. What does not fit into
+            :data:`FACTS_MAX`, or is no strict JSON, is left out, and ``"truncated": true`` says so.
+        link: command or address where to read on; cut at 2,048 characters.
         to: users who are told; None for everybody. Webhooks with a list of events of their own get it in any case:
             they stand for the tenant.
         roles: roles that are told; None for all.
@@ -57,22 +65,27 @@ class News:
     to: Collection[UUID] | None = None
     roles: Collection[Role] | None = None
 
+    def __post_init__(self) -> None:
+        """Make a set of whom it is for: it is asked for each user."""
+        if self.to is not None:
+            object.__setattr__(self, "to", frozenset(self.to))
+
     def content(self) -> dict[str, Any]:
-        """Return what deliveries carry."""
+        """Return what deliveries carry: whatever was told, a database takes it."""
         content = {
-            "title": _fit(self.title, _TITLE_MAX),
+            "title": _fit(self.title, _TITLE_MAX) or str(self.event),
             "body": _fit(self.body, _BODY_MAX),
-            "facts": dict(self.facts),
+            "facts": _fitting(self.facts),
         }
-        return content | ({} if self.link is None else {"link": self.link[:_LINK_MAX]})
+        return content | ({} if self.link is None else {"link": _fit(self.link, _LINK_MAX)})
 
     def concerns(self, user: _User) -> bool:
         """Tell whether a user is told."""
         return (self.to is None or user.id in self.to) and (self.roles is None or user.role in self.roles)
 
     def concerned(self) -> ColumnElement[bool]:
-        """Return the same as a condition."""
-        known = true() if self.to is None else User.id.in_(self.to)
+        """Return a condition that is true of all whom it concerns, and may be of others."""
+        known = true() if self.to is None or len(self.to) > _NAMED_MAX else User.id.in_(self.to)
         return known if self.roles is None else and_(known, User.role.in_(self.roles))
 
 
@@ -135,8 +148,12 @@ def tell_all(session: TenantSession, news: Sequence[News]) -> list[int]:
 
     Notices, mails and webhooks are rows of this transaction: one that is rolled back tells nobody, and what is
     committed is delivered by the sweep. It is part of the change that it tells of: no permission, no audit row of its
-    own. One statement that reads, and at most one insert for each kind of delivery, however many are told of however
-    much.
+    own. One statement that reads, another if webhooks are told, and at most one insert for each kind of delivery,
+    however many are told of however much. It is never refused for the size or the form of what it tells.
+
+    Users and webhooks that are told are locked (on PostgreSQL, FOR KEY SHARE, users first): nobody deletes them before
+    this transaction is over, and whoever is deleted at this moment is waited for and not told. The rows that point at
+    them would take the same locks a little later, and be refused.
 
     Args:
         session: session of the change.
@@ -149,6 +166,7 @@ def tell_all(session: TenantSession, news: Sequence[News]) -> list[int]:
     if not news:
         return []
     users = _users(session, news)
+    _hold_hooks(session, users)
     deliveries, counts = [], []
     for each in news:
         content = each.content()
@@ -162,7 +180,7 @@ def tell_all(session: TenantSession, news: Sequence[News]) -> list[int]:
 
 
 def _users(session: TenantSession, news: Sequence[News]) -> list[_User]:
-    """Return the active users whom something concerns or who have a webhook, by id. One statement."""
+    """Return the active users whom something concerns or who have a webhook, by id, locked. One statement."""
     wish, hook = NotificationPreference, WebhookConfiguration
     events = {each.event for each in news}
     mine = and_(wish.tenant_id == User.tenant_id, wish.user_id == User.id, wish.event_type.in_(sorted(events)))
@@ -176,6 +194,7 @@ def _users(session: TenantSession, news: Sequence[News]) -> list[_User]:
         .where(User.tenant_id == session.tenant_id, User.is_active)
         .where(or_(hook.id.is_not(None), *(each.concerned() for each in news)))
         .order_by(User.id, hook.id)
+        .with_for_update(read=True, key_share=True, of=User)
     )
     found: dict[UUID, _User] = {}
     for user_id, email, timezone, role, said, hook_id, provider, enabled in session.execute(query):
@@ -185,6 +204,21 @@ def _users(session: TenantSession, news: Sequence[News]) -> list[_User]:
         if hook_id is not None:
             user.hooks[hook_id] = _Hook(hook_id, provider, enabled)
     return list(found.values())
+
+
+def _hold_hooks(session: TenantSession, users: Iterable[_User]) -> None:
+    """Lock the webhooks of users, and forget those that were removed meanwhile. One statement, none without webhooks.
+
+    The statement that reads users cannot: PostgreSQL locks nothing that an outer join may not find.
+    """
+    if not any(user.hooks for user in users):
+        return
+    hook = WebhookConfiguration
+    query = select(hook.id).where(hook.tenant_id == session.tenant_id, hook.is_active)
+    held = set(session.scalars(query.order_by(hook.id).with_for_update(read=True, key_share=True)))
+    for user in users:
+        for hook_id in user.hooks.keys() - held:
+            del user.hooks[hook_id]
 
 
 def _wishes(said: NotificationPreference) -> Wishes:
@@ -244,4 +278,20 @@ def _by_hook(wishes: Wishes, hook: _Hook) -> bool:
 
 
 def _fit(text: str, most: int) -> str:
+    """Return a text as both databases take it: cut, and with a mark for what is no character."""
+    text = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _fitting(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts that fit, in their order; a telling is never refused for what it has to say to programs."""
+    left = FACTS_MAX
+    kept: dict[str, Any] = {}
+    for name, value in facts.items():
+        try:
+            size = len(strict_json({name: value}, left).encode())
+        except InvalidInput:
+            continue
+        kept[name] = value
+        left -= size
+    return kept if len(kept) == len(facts) else kept | {"truncated": True}

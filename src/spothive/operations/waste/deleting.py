@@ -90,7 +90,8 @@ def delete_due(
     resources of a kind is deleted. Interrupted anywhere, the next run goes on; nothing is deleted twice. An error of
     one resource does not keep the others from their end, and is in the audit trail as a FAILURE, once for each reason.
     What AWS refuses to delete is as if it had not begun: it can be kept, and the next run tries again. People are told
-    once a run and account of what was deleted, with what undoes it.
+    once a run and account of what was deleted, and where its way back is shown; if that fails, deletions are done all
+    the same, and the next run tells.
 
     Args:
         sessions: opens transactions of a tenant.
@@ -139,9 +140,15 @@ class _Hand:
         self._opened: dict[str, Credentials] = {}
 
     def tell(self, account_id: UUID) -> None:
-        """Tell people what was deleted of an account since they were told last; in a transaction of its own."""
-        with self._sessions(tenant=self._tenant_id) as session:
-            tell_of_deleted(session, account_id)
+        """Tell people what was deleted of an account since they were told last; in a transaction of its own.
+
+        What goes wrong with that is logged: it neither keeps the rest from being deleted nor hides another error.
+        """
+        try:
+            with self._sessions(tenant=self._tenant_id) as session:
+                tell_of_deleted(session, account_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next run tells
+            _log.error("nobody was told of what was deleted of account %s", account_id, exc_info=error)
 
     def settle(self, due: Due) -> Deletion:
         """Bring one resource to its end; what goes wrong with it is noted."""

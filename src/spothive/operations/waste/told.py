@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from shlex import quote
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -61,7 +61,7 @@ def untold_accounts(session: TenantSession) -> list[UUID]:
 
 
 def tell_of_deleted(session: TenantSession, account_id: UUID) -> None:
-    """Tell everybody what was deleted of an account since it was told last, with what undoes it.
+    """Tell everybody what was deleted of an account since it was told last, with what shows the way back.
 
     Who deletes locks the account, and so does this: nothing that is deleted later can have an earlier moment.
     """
@@ -100,19 +100,25 @@ def _tell(session: TenantSession, account: Account, rows: Sequence[WasteResource
             "account_id": str(account.id),
             "deleted": len(rows),
             "monthly_cost": f"{cost:.6f}",
-            "resources": [
-                {"id": row.resource_id, "type": row.resource_type, "region": row.region, "undo": _undo(row)}
-                for row in rows[:_SHOWN]
-            ],
+            "resources": [_facts(row) for row in rows[:_SHOWN]],
         },
-        link=f"spothive waste show {quote(rows[0].resource_id)}" if len(rows) == 1 else "spothive waste list",
+        link=_show(rows[0]) if len(rows) == 1 else "spothive waste list",
     )
 
 
-def _undo(row: WasteResource) -> str | None:
-    return (row.undo_recipe or {}).get("command")
+def _facts(row: WasteResource) -> dict[str, Any]:
+    """Return what programs are told of a resource; not the command that undoes it, which has all its tags."""
+    facts = {"id": row.resource_id, "type": row.resource_type, "region": row.region}
+    return facts | {"can_be_undone": _can_be_undone(row), "show": _show(row)}
 
 
 def _way_back(row: WasteResource) -> str:
-    undo = _undo(row)
-    return f"`{undo}`" if undo else "none"
+    return f"`{_show(row)}`" if _can_be_undone(row) else "none"
+
+
+def _can_be_undone(row: WasteResource) -> bool:
+    return "command" in (row.undo_recipe or {})
+
+
+def _show(row: WasteResource) -> str:
+    return f"spothive waste show {quote(row.resource_id)}"
