@@ -28,6 +28,8 @@ INSIDE = (
     *("64:ff9b::127.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::8.8.8.8"),
     *("2002:7f00:1::", "2002:a9fe:a9fe::1", "2002:808:808::1", "2001:0:7f00:1::", "2001:0:53aa:64c::f5ff:fffe"),
     *("100::1", "3fff::1", "5f00::1"),
+    *("168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::a83f:8110"),  # Azure's host, public by the registries
+    *("100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"),  # metadata of other clouds
 )
 OUTSIDE = ("8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808")
 SPELLED = ("2130706433", "0x7f000001", "0x7f.1", "127.1", "127.0.1", "0177.0.0.1", "017700000001", "0")
@@ -153,6 +155,17 @@ def test_a_name_without_an_address_and_a_socket_of_this_machine_lead_nowhere() -
         backend(resolve=resolve)[0].connect_tcp(f"{'a' * 64}.example", 443)
     with pytest.raises(AddressRefused):
         guarded.connect_unix_socket("/run/docker.sock")
+
+
+def test_an_answer_does_not_tell_a_name_inside_from_one_that_does_not_exist() -> None:
+    def asked(*_: Any) -> list[str]:
+        raise socket.gaierror
+
+    inside = WebhookSender(resolve=lambda *_: ["10.0.0.1"], connector=Counting())
+    nowhere = WebhookSender(resolve=asked, connector=Counting())
+    message = Message("https://payroll.internal/", "msg_1", {})
+    assert inside.send(message) == nowhere.send(message)
+    assert inside.send(message).trouble is Trouble.REFUSED_ADDRESS
 
 
 def test_a_name_server_that_is_silent_is_not_waited_for() -> None:

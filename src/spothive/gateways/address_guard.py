@@ -34,6 +34,17 @@ _SPECIAL: Final = tuple(
 )
 """What IANA's registries of special-purpose addresses keep out of the public internet."""
 
+_OF_CLOUDS: Final = (
+    # Azure's host answers its virtual machines here, from any region: DNS, agents, health, and configuration with
+    # certificates. https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+    ip_network("168.63.129.16/32"),
+)
+"""Addresses that are public by the registries, and lead inside on the machines of a cloud.
+
+Those of other clouds lie in what is refused anyway: 169.254.169.254 of most, fd00:ec2::254 of AWS, fd20:ce::254 of
+Google, 100.100.100.200 of Alibaba, 192.0.0.192 of Oracle.
+"""
+
 _GLOBAL_UNICAST: Final = ip_network("2000::/3")
 """All that is given out of IPv6. Loopback, unique-local, link-local, mapped and compatible addresses lie outside."""
 
@@ -54,7 +65,7 @@ def is_public(address: IPAddress) -> bool:
             return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
         if address not in _GLOBAL_UNICAST:
             return False
-    return not any(address in network for network in _SPECIAL)
+    return not any(address in network for network in (*_SPECIAL, *_OF_CLOUDS))
 
 
 def is_within(address: IPAddress, networks: Iterable[IPNetwork]) -> bool:

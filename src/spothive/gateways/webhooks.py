@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import enum
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from ipaddress import ip_address
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from spothive.blocks import refuse_in_block
 from spothive.clock import utc_now
 from spothive.errors import InvalidInput
 from spothive.gateways.address_guard import IPNetwork, is_within
 from spothive.gateways.webhook_signing import signatures
+from spothive.gateways.webhook_veil import Veil
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     import httpcore
 
     from spothive.gateways.guarded_connection import Resolve
+
+_log = logging.getLogger(__name__)
 
 SLACK_HOST: Final = "hooks.slack.com"
 SLACK_PATH: Final = "/services/"
@@ -38,8 +43,6 @@ RETRY_AFTER_MAX: Final = 3600.0
 """Seconds for which a receiver that has too much to do may ask; for longer, it is asked again after these."""
 
 _TOO_MANY, _UNAVAILABLE = 429, 503
-_SHORT = 8
-"""Parts of a path that are shorter are no secret; they stay readable where a receiver repeats its URL."""
 
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)")
@@ -223,9 +226,9 @@ class WebhookSender:
             target = read_target(message.url, networks=self.networks, to_slack=message.to_slack)
         except InvalidInput as error:
             return Answer(Trouble.INVALID_URL, str(error))
-        return self._post(target, headers, body, _Veil(target, message.keys))
+        return self._post(target, headers, body, Veil(target.path, message.keys))
 
-    def _post(self, target: Target, headers: dict[str, str], body: bytes, veil: _Veil) -> Answer:
+    def _post(self, target: Target, headers: dict[str, str], body: bytes, veil: Veil) -> Answer:
         import httpcore
 
         from spothive.gateways import guarded_connection as guarded
@@ -244,18 +247,30 @@ class WebhookSender:
             with (
                 pool,
                 pool.stream(
-                    "POST", url, headers=list(headers.items()), content=body, extensions={"timeout": waits}
+                    "POST",
+                    url,
+                    headers=[("host", _host(target)), *headers.items()],
+                    content=body,
+                    extensions={"timeout": waits},
                 ) as response,
             ):
                 return _judged(response, veil)
-        except guarded.AddressRefused:  # which one it was, the owner of a name need not learn from here
-            return Answer(Trouble.REFUSED_ADDRESS, "the host has an address that webhooks do not go to")
-        except guarded.NameUnknown:
-            return Answer(Trouble.INVALID_URL, "the host has no address")
+        except (guarded.AddressRefused, guarded.NameUnknown):  # told apart, they would tell which names exist inside
+            return Answer(Trouble.REFUSED_ADDRESS, "the host has no address, or one that webhooks do not go to")
         except (guarded.TooLate, httpcore.TimeoutException):
             return Answer(Trouble.TIMEOUT, "no answer in time")
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             return Answer(Trouble.HTTP, _NO_ANSWER.get(type(error).__name__, "what answered does not speak HTTP"))
+        except Exception as error:  # noqa: BLE001 - whatever a receiver answers, its delivery has to be settled
+            # Without the words, which may hold anything that was sent or answered.
+            where = extract_tb(error.__traceback__)[-1]
+            _log.error(
+                "an answer to a webhook was not understood: %s, %s:%s",
+                type(error).__name__,
+                where.filename,
+                where.lineno,
+            )
+            return Answer(Trouble.HTTP, f"what answered was not understood: {type(error).__name__}")
 
     def _trusted(self) -> SSLContext:
         if self._ssl_context is None:
@@ -272,27 +287,7 @@ _NO_ANSWER: Final = {
 }
 
 
-class _Veil:
-    """Covers the parts of a URL and the secrets where a receiver repeats them: answers are kept, and read by people."""
-
-    def __init__(self, target: Target, keys: Sequence[str]) -> None:
-        path, _, query = target.path.partition("?")
-        parts = [target.path, query, *re.split(r"[/?&=;]", target.path)]
-        hidden = {text for part in parts for text in (part, unquote(part)) if len(text) >= _SHORT}
-        hidden |= {path} if len(path) >= _SHORT else set()
-        hidden |= {text for key in keys for text in (key, key.partition("_")[2])}
-        self._hidden = sorted(hidden, key=len, reverse=True)
-
-    def over(self, text: str) -> str:
-        for hidden in self._hidden:
-            text = text.replace(hidden, "***")
-        for hidden in self._hidden:  # what the end of the text cuts in two
-            cut = next((size for size in range(len(hidden) - 1, 0, -1) if text.endswith(hidden[:size])), 0)
-            text = text[: len(text) - cut] if cut >= _SHORT else text
-        return text
-
-
-def _judged(response: httpcore.Response, veil: _Veil) -> Answer:
+def _judged(response: httpcore.Response, veil: Veil) -> Answer:
     """Return what an answer means; at most :data:`ANSWER_MAX` bytes of it are read."""
     raw = b""
     for chunk in response.iter_stream():
@@ -305,11 +300,18 @@ def _judged(response: httpcore.Response, veil: _Veil) -> Answer:
     if 200 <= status < 300:  # noqa: PLR2004 - all that HTTP calls success
         return Answer(None, f"answered {status}", status, body)
     words = f"answered {status}" + (", and redirects are not followed" if 300 <= status < 400 else "")  # noqa: PLR2004
-    code = status if status <= 599 else None  # noqa: PLR2004 - no more is a status
+    code = status if 100 <= status <= 599 else None  # noqa: PLR2004 - nothing else is a status
     trouble = Trouble.RATE_LIMITED if status == _TOO_MANY else Trouble.HTTP
     headers = {name.lower(): value for name, value in response.headers}
     asked = headers.get(b"retry-after") if status in {_TOO_MANY, _UNAVAILABLE} else None
     return Answer(trouble, words, code, body, _seconds(asked))
+
+
+def _host(target: Target) -> str:
+    """Return the header Host, with the brackets that an IPv6 address has there (RFC 9110, 7.2; RFC 3986, 3.2.2)."""
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    usual = {"https": 443, "http": 80}[target.scheme]
+    return host if target.port == usual else f"{host}:{target.port}"
 
 
 def _seconds(value: bytes | None) -> float | None:
@@ -322,7 +324,7 @@ def _seconds(value: bytes | None) -> float | None:
     try:
         moment = parsedate_to_datetime(text)
         return min(max((moment - utc_now()).total_seconds(), 0.0), RETRY_AFTER_MAX)
-    except (ValueError, TypeError):  # no moment, or one without a zone
+    except (ValueError, TypeError, OverflowError):  # no moment, one without a zone, or one outside of all years
         return None
 
 

@@ -24,6 +24,7 @@ from spothive.gateways.webhooks import Answer, Trouble
 from spothive.models import DeliveryStatus, NoticeEvent, WebhookConfiguration, WebhookLog, WebhookProvider
 from spothive.operations.notifications import (
     NewWebhook,
+    Turns,
     add_webhook,
     find_webhook,
     list_deliveries,
@@ -35,7 +36,7 @@ from spothive.operations.notifications import (
     set_webhook_events,
     show_webhook,
 )
-from spothive.operations.notifications.webhook_outbox import LADDER
+from spothive.operations.notifications.webhook_outbox import LADDER, Place
 from spothive.operations.secrets import rotate
 from spothive.schema.sealed import unseal
 from tests.conftest import settings
@@ -306,7 +307,9 @@ def test_deliveries_come_page_by_page_newest_first(world: World) -> None:
     other, _ = make_webhook(world.anna, URL)
     names = [make_deliveries(world.acme, hook)[0] for _ in range(5)]
     make_deliveries(world.acme, other)
-    sent(sender=Scripted(Answer(Trouble.TIMEOUT, "no answer in time")), under_way={other})
+    turns = Turns()
+    turns.places[other] = Place(world.acme, other)
+    sent(sender=Scripted(Answer(Trouble.TIMEOUT, "no answer in time")), turns=turns)
     with read_session(tenant=world.acme) as session:
         first = list_deliveries(session, webhook="mine", limit=3)
         second = list_deliveries(session, webhook="mine", limit=3, before=first.next)

@@ -1,6 +1,6 @@
 """Notifications: who is told of what, and how it reaches them."""
 
-from spothive.operations.notifications.delivering import Tested, WebhooksSent, send_test, send_webhooks
+from spothive.operations.notifications.delivering import Tested, Turns, WebhooksSent, send_test, send_webhooks
 from spothive.operations.notifications.digests import Digests, queue_digests
 from spothive.operations.notifications.mailing import MailsSent, send_mails
 from spothive.operations.notifications.mails import find_mail, list_mails, queue_test_mail
@@ -40,6 +40,7 @@ __all__ = [
     "News",
     "Preference",
     "Tested",
+    "Turns",
     "WebhooksSent",
     "add_webhook",
     "find_mail",

@@ -8,12 +8,13 @@ arrive twice, with one id, and never not at all.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, func, literal_column, select, update
+from sqlalchemy import and_, case, exists, func, literal_column, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from spothive.clock import utc_now
@@ -23,6 +24,8 @@ from spothive.keyring import Keyring
 from spothive.models import (
     DeliveryStatus,
     NoticeEvent,
+    Tenant,
+    User,
     WebhookConfiguration,
     WebhookError,
     WebhookLog,
@@ -99,15 +102,22 @@ class Settled:
     disabled: bool = False
 
 
-def find_due(session: TenantSession, *, skip: frozenset[UUID], each_tenant: int, limit: int) -> list[Place]:
-    """Return webhooks of all tenants with deliveries that are due, those first that were not used for longest.
+def find_due(
+    session: TenantSession, *, skip: frozenset[UUID], taken: Mapping[UUID, int], each_tenant: int, limit: int
+) -> list[Place]:
+    """Return webhooks of all tenants with deliveries that are due, fairly: who has fewer places comes first.
+
+    Of tenants with equally many places, those come first whose deliveries have been due for longest. Of one tenant,
+    those webhooks come first that were not used for longest. Nothing is due of a tenant that is suspended, nor of an
+    owner who is disabled.
 
     One statement, in system scope; each webhook that is active costs a look into an index.
 
     Args:
         session: in system scope.
         skip: webhooks that are left out.
-        each_tenant: most webhooks of one tenant.
+        taken: tenants to the places that they have already; one that has ``each_tenant`` of them gets no more.
+        each_tenant: most webhooks of one tenant, with those that are under way.
         limit: most in all.
     """
     hook = WebhookConfiguration
@@ -118,17 +128,24 @@ def find_due(session: TenantSession, *, skip: frozenset[UUID], each_tenant: int,
         .scalar_subquery()
     )
     by_use = (hook.last_used_at.is_not(None), hook.last_used_at, hook.id)
-    place = func.row_number().over(partition_by=hook.tenant_id, order_by=by_use).label("place")
-    waiting = select(hook.tenant_id, hook.id, place).where(hook.is_active, first <= clock_timestamp())
-    if skip:
-        waiting = waiting.where(hook.id.not_in(skip))
+    place: ColumnElement[int] = func.row_number().over(partition_by=hook.tenant_id, order_by=by_use)
+    if taken:
+        place = place + case(*((hook.tenant_id == tenant, count) for tenant, count in taken.items()), else_=0)
+    full = [tenant for tenant, count in taken.items() if count >= each_tenant]
+    waiting = select(hook.tenant_id, hook.id, place.label("place"), first.label("due_at"))
+    waiting = waiting.where(_is_awake(), first <= clock_timestamp())
+    waiting = waiting.where(hook.id.not_in(skip)) if skip else waiting
+    waiting = waiting.where(hook.tenant_id.not_in(full)) if full else waiting
     found = waiting.subquery()
-    query = select(found.c.tenant_id, found.c.id).where(found.c.place <= each_tenant).order_by(found.c.place)
-    return [Place(*row) for row in session.execute(query.limit(limit))]
+    query = select(found.c.tenant_id, found.c.id).where(found.c.place <= each_tenant)
+    query = query.order_by(found.c.place, found.c.due_at, found.c.id).limit(limit)
+    return [Place(*row) for row in session.execute(query)]
 
 
 def claim_next(session: TenantSession, webhook_id: UUID, keyring: Keyring) -> Claim | None:
-    """Claim the delivery of a webhook that has been due for longest; None if none is due, or it is not active.
+    """Claim the delivery of a webhook that has been due for longest; None if there is none.
+
+    There is none either while the webhook, its owner or its tenant is disabled: what waits is kept.
 
     Args:
         session: of the tenant.
@@ -143,9 +160,7 @@ def claim_next(session: TenantSession, webhook_id: UUID, keyring: Keyring) -> Cl
     query = (
         select(log, hook, clock_timestamp())
         .join(hook, and_(hook.tenant_id == log.tenant_id, hook.id == log.webhook_config_id))
-        .where(
-            log.webhook_config_id == webhook_id, hook.is_active, _pending(), log.next_attempt_at <= clock_timestamp()
-        )
+        .where(log.webhook_config_id == webhook_id, _is_awake(), _pending(), log.next_attempt_at <= clock_timestamp())
         .order_by(log.next_attempt_at, log.id)
         .limit(1)
         .with_for_update(of=log, skip_locked=True)  # another sender has that one, and this one takes the next
@@ -271,14 +286,22 @@ def _count(session: TenantSession, webhook: WebhookConfiguration, claim: Claim, 
         session,
         NoticeEvent.WEBHOOK_DISABLED,
         f"Webhook {called} was disabled",
-        f"Nothing more is sent to {called} ({webhook.url_host}): {why}, the last with {answer.words}. What happens "
-        f"meanwhile waits. Mend the receiver, try it with `spothive webhook test {webhook.id}`, then run "
-        f"`spothive webhook enable {webhook.id}`.",
+        f"Nothing more is sent to {called} ({webhook.url_host}): {why}, the last with {answer.words}. What waited "
+        f"for it by now is kept; what happens until it is enabled is not sent to it. Mend the receiver, try it with "
+        f"`spothive webhook test {webhook.id}`, then run `spothive webhook enable {webhook.id}`.",
         facts={"webhook": str(webhook.id), "host": webhook.url_host, "error": str(answer.trouble)},
         link=f"spothive webhook show {webhook.id}",
         to=[webhook.user_id],
     )
     return True
+
+
+def _is_awake() -> ColumnElement[bool]:
+    """Return the condition that a webhook, its owner and its tenant are active."""
+    hook = WebhookConfiguration
+    owner = exists().where(User.tenant_id == hook.tenant_id, User.id == hook.user_id, User.is_active)
+    tenant = exists().where(Tenant.id == hook.tenant_id, Tenant.is_active)
+    return and_(hook.is_active, owner.correlate(hook), tenant.correlate(hook))
 
 
 def _pending() -> ColumnElement[bool]:

@@ -62,11 +62,12 @@ class NewWebhook:
 
 @dataclass(frozen=True, slots=True)
 class ListedWebhook:
-    """A webhook, whose it is, and how many deliveries wait for it."""
+    """A webhook, whose it is, how many deliveries wait for it, and whether its owner is active: else none is sent."""
 
     webhook: WebhookConfiguration
     owner: str
     waiting: int
+    owner_is_active: bool
 
 
 def list_webhooks(session: TenantSession) -> list[ListedWebhook]:
@@ -186,7 +187,10 @@ def add_webhook(
 
 
 def set_webhook_active(session: TenantSession, actor: Actor, webhook: str, *, active: bool) -> WebhookConfiguration:
-    """Enable or disable a webhook. What is told meanwhile waits; enabled, it begins without any failure.
+    """Enable or disable a webhook; enabled, it begins without any failure.
+
+    What waited when it was disabled waits on, and is sent when it is enabled. What happens while it is disabled is not
+    sent to it, then or later: notices in the application are there all the same.
 
     Raises:
         Denied: the role does not allow it.
@@ -373,7 +377,7 @@ def _listed() -> Select[Any]:
         .correlate(hook)
         .scalar_subquery()
     )
-    return select(hook, User.username, waiting).join(User, User.id == hook.user_id)
+    return select(hook, User.username, waiting, User.is_active).join(User, User.id == hook.user_id)
 
 
 def _owner(session: TenantSession, actor: Actor, username: str | None) -> User:

@@ -18,7 +18,7 @@ from spothive.operations.audit.sealing import seal_trails
 from spothive.operations.decisions import end_dead_experiments, fold_decisions
 from spothive.operations.fleet import end_dead_scans
 from spothive.operations.health import check_health
-from spothive.operations.notifications import send_webhooks
+from spothive.operations.notifications import WebhooksSent, send_webhooks
 from spothive.operations.risk import expire_replicas, refresh_market, tidy_pools
 from spothive.operations.risk.pools import TIDIED_AT_ONCE
 from spothive.operations.risk.warning import AT_ONCE, UntoldBlock, tell_of_blocks, untold_blocks
@@ -123,11 +123,13 @@ def ask_for_prices(work: Work) -> None:
 def send_due_webhooks(work: Work) -> None:
     """Send the webhooks that are due; a receiver that refuses one is no failure of this duty."""
     with work.part("webhooks"):
-        sender, keys = work.tools.webhook_sender(), work.tools.keys
-        done = send_webhooks(work.sessions, sender=sender, keys=keys, go_on=work.go_on, under_way=work.under_way)
-        work.counts.update(done.counts)
-        for webhook, reason in done.failures.items():
-            work.fail(webhook, reason)
+        sender, keys, done = work.tools.webhook_sender(), work.tools.keys, WebhooksSent()
+        try:
+            send_webhooks(work.sessions, sender=sender, keys=keys, go_on=work.go_on, turns=work.turns, came_to=done)
+        finally:
+            work.counts.update(done.counts)
+            for webhook, reason in done.failures.items():
+                work.fail(webhook, reason)
 
 
 def count_decisions(work: Work) -> None:

@@ -18,6 +18,7 @@ from spothive.errors import AlreadyRunning, DatabaseUnavailable, SpothiveError
 from spothive.models import LogLevel, ResourceType
 from spothive.operations.actor import Actor
 from spothive.operations.identity import Action, require
+from spothive.operations.notifications import Turns
 from spothive.operations.sessions import Sessions
 from spothive.operations.sweeps import metrics
 from spothive.operations.sweeps.duties import DUTIES, Duty, find_duty
@@ -194,6 +195,7 @@ def run_duty(
     period: timedelta | None,
     is_to_stop: Callable[[], bool] = lambda: False,
     under_way: set[UUID] | None = None,
+    turns: Turns | None = None,
 ) -> Run | None:
     """Do a duty if it is due and nobody else does it; None if not.
 
@@ -206,6 +208,7 @@ def run_duty(
         is_to_stop: whether the run is to end before the next tenant.
         under_way: where a process that stays keeps, from run to run of this duty, the tenants that it still works for:
             a run then ends without those that take too long. None: it waits for all.
+        turns: the same for webhooks.
 
     Raises:
         DatabaseUnavailable: the database has gone away; the lease ends by itself.
@@ -213,7 +216,7 @@ def run_duty(
     lease = Lease(sessions, duty.name, get_settings().sweep_lease)
     if not lease.claim(period):
         return None
-    work = Work(sessions, tools, lease, is_to_stop, under_way)
+    work = Work(sessions, tools, lease, is_to_stop, under_way, turns)
     began_at, began = utc_now(), perf_counter()
     error: str | None = None
     outcome = Outcome.FAILED

@@ -22,6 +22,7 @@ from spothive.gateways.webhooks import WebhookSender
 from spothive.keyring import Keys
 from spothive.models import Tenant
 from spothive.operations.actor import Actor, spothive_itself
+from spothive.operations.notifications import Turns
 from spothive.operations.sessions import Sessions
 from spothive.operations.sweeps.leases import Lease, LeaseLost
 from spothive.signing import SigningKeys
@@ -79,6 +80,7 @@ class Work:
         lease: what makes this process the one that does it.
         is_to_stop: whether it was asked to end.
         under_way: the tenants that this process works for in threads, which may outlast the run; None: none may.
+        turns: the webhooks that this process sends to in threads, which may outlast the run; None: none may.
         actor: spothive itself.
         counts: what was done, by name.
         failures: what could not be done, with the reason: a tenant, a part of one, or something else with a name.
@@ -89,6 +91,7 @@ class Work:
     lease: Lease
     is_to_stop: Callable[[], bool] = lambda: False
     under_way: set[UUID] | None = None
+    turns: Turns | None = None
     actor: Actor = field(default_factory=lambda: spothive_itself("sweep"))
     counts: Counter[str] = field(default_factory=Counter)
     failures: dict[str, str] = field(default_factory=dict)
