@@ -12,7 +12,7 @@ from spothive.operations.jobs.reading import (
     list_actions,
     list_jobs,
 )
-from spothive.operations.jobs.simulating import Simulation, WorkerDid, simulate_agent
+from spothive.operations.jobs.simulating import RealAgent, Simulation, WorkerDid, find_real_agent, simulate_agent
 from spothive.operations.jobs.working import (
     JobLease,
     extend_job,
@@ -26,6 +26,7 @@ from spothive.operations.jobs.working import (
 __all__ = [
     "ActionFilter",
     "JobLease",
+    "RealAgent",
     "Simulation",
     "WorkerDid",
     "claim_actions",
@@ -38,6 +39,7 @@ __all__ = [
     "fail_job",
     "find_action",
     "find_job",
+    "find_real_agent",
     "finish_job",
     "has_open_actions",
     "list_actions",
