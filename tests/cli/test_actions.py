@@ -144,9 +144,8 @@ def test_a_simulation_asks_where_a_real_agent_may_live(
     key = done("apikey", "create", "agent", "--cluster", "shop", *ACME, "--json").json
     simulate = ("agent", "simulate", "--cluster", "main/shop", "--seconds", "0", *ACME)
     said = refused(*simulate)
-    assert said.startswith(
-        f"main/eu-west-1/shop has an agent, whose key is {key['prefix']} and which was not heard of yet:"
-    )
+    assert said.startswith("nothing was changed: main/eu-west-1/shop has an agent, whose key is")
+    assert f"{key['prefix']} and which was not heard of yet: what waits for it would" in said
     assert rows_of(AgentAction)[0]["status"] is ActionStatus.PENDING
     assert done(*simulate, "--yes").out.endswith("1 action finished\n")
     done("apikey", "revoke", key["prefix"], "--reason", "a test", *ACME)
@@ -155,7 +154,7 @@ def test_a_simulation_asks_where_a_real_agent_may_live(
     with get_db_session(tenant=cluster["tenant_id"]) as session:
         heard = {"status": ClusterStatus.ACTIVE, "agent_installed": True, "agent_version": "1.4"}
         session.execute(update(Cluster).values(**heard, last_heartbeat=utc_now() - timedelta(hours=1)))
-    assert refused(*simulate).startswith("main/eu-west-1/shop has an agent, which was heard of at 2")
+    assert "shop has an agent, which was heard of at 2" in refused(*simulate)
     done(*simulate, "--yes")
     [after] = rows_of(Cluster)
     assert (after["agent_version"], after["last_heartbeat"] > utc_now() - timedelta(minutes=1)) == ("1.4", True)

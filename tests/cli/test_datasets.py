@@ -43,7 +43,7 @@ def test_a_dataset_from_its_file_to_its_end(store: Path, done: Spothive) -> None
     assert (listed["name"], listed["rows"]) == ("prices", 2)
     assert row["file_hash"][:12] in done("dataset", "list", *HOME).out
     assert "whole" in done("dataset", "verify", *HOME).out
-    assert done("dataset", "delete", "prices", *HOME).out == "deleted prices\n"
+    assert done("dataset", "delete", "prices", "--yes", *HOME).out == "deleted prices\n"
     assert (rows_of(Dataset), files_in(store)) == ([], [])
 
 
@@ -100,9 +100,17 @@ def test_a_file_that_was_changed_is_found(store: Path, done: Spothive, spothive:
     file.write_text("x")
     ran = spothive("dataset", "verify", "events", *HOME)
     assert (ran.code, "changed" in ran.out) == (1, True)
-    assert ran.err.startswith("error: 1 are not what they were: events;")
+    assert ran.err.startswith("error: 1 file (events) is not what it was: bring")
+    assert done("dataset", "show", "events", "--json", *HOME).json["file"] == str(file)
+    with settings(SPOTHIVE_DATASET_STORE=str(store.with_name("wrong"))):
+        ran = spothive("dataset", "verify", *HOME)
+    assert ran.err.startswith(f"error: 1 file (events) is not found in {store.with_name('wrong')}/")
+    assert "see that SPOTHIVE_DATASET_STORE names the folder" in ran.err
+    assert spothive("dataset", "delete", "events", *HOME).err.startswith(
+        "error: nothing was changed: dataset events of 1 row would be deleted"
+    )
     file.unlink()
-    assert "the dataset store had no file of it" in done("dataset", "delete", "events", *HOME).out
+    assert "the dataset store had no file of it" in done("dataset", "delete", "events", "--yes", *HOME).out
 
 
 def test_what_is_no_file_is_one_line(store: Path, refused: Callable[..., str], spothive: Spothive) -> None:

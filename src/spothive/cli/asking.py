@@ -24,7 +24,7 @@ def is_terminal() -> bool:
 
 
 def confirm(what: str, *, yes: bool) -> None:
-    """Go on only if ``what`` is really meant.
+    """Go on only if ``what``, which says what would happen, is really meant.
 
     Raises:
         InvalidInput: the answer is no, or nobody can answer and ``--yes`` was not given.
@@ -32,7 +32,7 @@ def confirm(what: str, *, yes: bool) -> None:
     if yes:
         return
     if not is_terminal():
-        msg = f"{what}: nobody can be asked here, say --yes if that is meant"
+        msg = f"nothing was changed: {what}. Nobody can be asked here: say --yes if that is meant"
         raise InvalidInput(msg)
     if not typer.confirm(f"{visible(what)}. Go on?", err=True):
         msg = "not confirmed, nothing was changed"

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 action_commands = typer.Typer(rich_markup_mode=None)
 
 COLUMNS = (
-    Column("id", "id"),
+    Column("id", "id", whole=True),
     Column("status", "status"),
-    Column("type", "type"),
-    Column("cluster", "cluster", fold=True),
+    Column("type", "type", optional=True),
+    Column("cluster", "cluster", fold=True, optional=True),
     Column("tries", "tries", right=True, optional=True),
     Column("asked for", "created_at", to_the_second, optional=True),
-    Column("what went wrong", "error", fold=True, optional=True),
+    Column("what went wrong", "error", fold=True, optional=True, why=True),
 )
 
 # Spelled out, so that the help needs no models; a test compares them.

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 job_commands = typer.Typer(rich_markup_mode=None)
 
 COLUMNS = (
-    Column("id", "id"),
+    Column("id", "id", whole=True),
     Column("status", "status"),
-    Column("cluster", "cluster", fold=True),
+    Column("cluster", "cluster", fold=True, optional=True),
     Column("opened", "created_at", to_the_second, optional=True),
-    Column("why it failed", "error", fold=True, optional=True),
+    Column("why it failed", "error", fold=True, optional=True, why=True),
 )
 
 Status = Literal["QUEUED", "RUNNING", "COMPLETED", "FAILED"]

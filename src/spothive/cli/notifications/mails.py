@@ -22,13 +22,13 @@ def _moment(value: datetime | None) -> str:
 
 
 COLUMNS = (
-    Column("asked for", "created_at", _moment),
+    Column("asked for", "created_at", _moment, optional=True),
     Column("status", "status"),
     Column("to", "to", fold=True),
     Column("subject", "subject", fold=True),
-    Column("attempts", "attempts", right=True),
+    Column("attempts", "attempts", right=True, optional=True),
     Column("next", "next_attempt_at", _moment, optional=True),
-    Column("why", "last_error", fold=True, optional=True),
+    Column("why", "last_error", fold=True, optional=True, why=True),
 )
 
 # Spelled out like the roles in identity.py, and for the same reason.

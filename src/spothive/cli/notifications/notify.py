@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 notify_commands = typer.Typer(rich_markup_mode=None)
 
 NOTICE_COLUMNS = (
-    Column("notice", "id"),
-    Column("when", "created_at"),
-    Column("event", "event"),
+    Column("notice", "id", whole=True),
+    Column("when", "created_at", optional=True),
+    Column("event", "event", optional=True),
     Column("title", "title", fold=True),
-    Column("read", "is_read"),
+    Column("read", "is_read", optional=True),
     Column("read on", "link", fold=True, optional=True),
 )
 

@@ -9,7 +9,7 @@ import typer
 from spothive.cli import asking
 from spothive.cli.call import Call, CheckFailed, command
 from spothive.cli.moments import to_the_second
-from spothive.cli.output import Column, cell
+from spothive.cli.output import Column, cell, plural
 from spothive.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -28,24 +28,24 @@ def _moment(value: datetime | None) -> str:
 
 
 COLUMNS = (
-    Column("webhook", "id"),
+    Column("webhook", "id", whole=True),
     Column("name", "name", fold=True),
-    Column("to", "host", fold=True),
+    Column("to", "host", fold=True, optional=True),
     Column("stands", "stands"),
-    Column("waiting", "waiting", right=True),
+    Column("waiting", "waiting", right=True, optional=True),
     Column("owner", "owner", optional=True),
     Column("last used", "last_used_at", _moment, optional=True),
-    Column("last error", "last_error", fold=True, optional=True),
+    Column("last error", "last_error", fold=True, optional=True, why=True),
 )
 DELIVERIES = (
-    Column("message", "message_id"),
-    Column("event", "event"),
+    Column("message", "message_id", whole=True),
     Column("status", "status"),
-    Column("attempts", "attempts", right=True),
-    Column("answer", "answer", fold=True),
-    Column("made", "created_at", to_the_second),
+    Column("answer", "answer", fold=True, optional=True, why=True),
+    Column("webhook", "webhook_name", fold=True, optional=True),
+    Column("event", "event", optional=True),
+    Column("attempts", "attempts", right=True, optional=True),
+    Column("made", "created_at", to_the_second, optional=True),
     Column("next attempt", "next_attempt_at", _moment, optional=True),
-    Column("webhook", "webhook", optional=True),
 )
 
 # Spelled out like the roles in identity.py, and for the same reason.
@@ -228,11 +228,11 @@ def remove(
     with call.reading() as session:
         found = show_webhook(session, webhook)
     waiting = f", of which {found.waiting} wait to be sent," if found.waiting else ""
-    asking.confirm(f"The webhook to {found.webhook.url_host} and its deliveries{waiting} are removed", yes=yes)
+    asking.confirm(f"the webhook to {found.webhook.url_host} and its deliveries{waiting} would be removed", yes=yes)
     with call.writing() as session:
         deliveries = remove_webhook(session, call.actor, str(found.webhook.id))
     call.out.json({"id": found.webhook.id, "deliveries": deliveries})
-    call.out.line(f"removed, with {deliveries} deliveries")
+    call.out.line(f"removed, with {plural(deliveries, 'delivery', 'deliveries')}")
 
 
 @command(webhook_commands, "deliveries")
@@ -271,9 +271,7 @@ def send_anew(
     with call.writing() as session:
         webhooks = redeliver(session, call.actor, message, webhook=webhook)
     call.out.json({"message_id": message, "webhooks": webhooks})
-    call.out.line(
-        f"{message} is sent to {webhooks} webhook{'' if webhooks == 1 else 's'} with the next run of the sweep"
-    )
+    call.out.line(f"{message} is sent to {plural(webhooks, 'webhook')} with the next run of the sweep")
 
 
 def _switch(call: Call, webhook: str, *, active: bool) -> None:
@@ -284,7 +282,8 @@ def _switch(call: Call, webhook: str, *, active: bool) -> None:
         session.flush()  # so that it is shown as it is now
         facts = _facts(show_webhook(session, str(row.id)))
     call.out.json(facts)
-    waits = f"; {facts['waiting']} deliveries wait" if facts["waiting"] else ""
+    waiting = facts["waiting"]
+    waits = f"; {plural(waiting, 'delivery waits', 'deliveries wait')}" if waiting else ""
     call.out.line(f"the webhook to {facts['host']} is {facts['stands']}{waits}")
 
 
@@ -340,6 +339,7 @@ def _delivery(row: WebhookLog) -> dict[str, Any]:
         "id": row.id,
         "message_id": row.message_id,
         "webhook": row.webhook_config_id,
+        "webhook_name": row.configuration.name or row.configuration.url_host,
         "event": row.payload.get("type", row.event_type),
         "status": row.status,
         "attempts": row.attempts,

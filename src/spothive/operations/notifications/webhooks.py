@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, delete, func, select
+from sqlalchemy.orm import joinedload
 
 from spothive.database import TenantSession
 from spothive.database.pages import Page, newest_first
@@ -113,7 +114,7 @@ def list_deliveries(
     limit: int = 100,
     before: str | None = None,
 ) -> Page[WebhookLog]:
-    """Return one page of the tenant's deliveries, newest first. One statement, two for one webhook.
+    """Return one page of the tenant's deliveries with their webhooks, newest first. One statement, two for one webhook.
 
     Args:
         session: of the tenant.
@@ -126,7 +127,7 @@ def list_deliveries(
         NotFound: no such webhook.
         InvalidInput: ``limit`` or ``before`` cannot be used.
     """
-    query = select(WebhookLog)
+    query = select(WebhookLog).options(joinedload(WebhookLog.configuration))
     if webhook is not None:
         query = query.where(WebhookLog.webhook_config_id == find_webhook(session, webhook).id)
     if statuses:
