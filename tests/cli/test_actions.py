@@ -66,8 +66,10 @@ def test_the_words_are_those_of_the_database() -> None:
 def test_an_action_is_asked_for_once_by_a_key_and_found(shop: Database, done: Spothive) -> None:
     made = done("action", "enqueue", "CORDON_NODE", *NODE, "--key", "k", "--priority", "2", "--json").json
     again = done("action", "enqueue", "CORDON_NODE", *NODE, "--key", "k")
-    assert made["id"] in again.words
-    assert "is PENDING" in again.words
+    assert again.words.startswith(
+        f"nothing new: by the key k there is action {made['id']} already: CORDON_NODE in shop is"
+    )
+    assert (made["new"], "by another key" in again.words) == (True, False)
     assert len(audited("action.enqueued")) == 1
     other = done("action", "enqueue", "DRAIN_NODE", *NODE, "--json").json
     page = done("action", "list", "--limit", "1", *ACME, "--json").json
@@ -77,8 +79,16 @@ def test_an_action_is_asked_for_once_by_a_key_and_found(shop: Database, done: Sp
     shown = done("action", "show", made["id"], *ACME)
     assert '{"node": "n"}' in shown.words
     assert "0/3" in done("action", "list", "--status", "PENDING", *ACME).words
-    assert done("action", "list", "--status", "FAILED", *ACME).out == "no agent was asked for anything\n"
+    assert done("action", "list", "--status", "FAILED", *ACME).out == "no action fits\n"
     assert "more: --before" in done("action", "list", "--limit", "1", *ACME).words
+
+
+def test_what_has_ended_is_not_done_again_by_its_key(shop: Database, done: Spothive) -> None:
+    done("action", "enqueue", "CORDON_NODE", *NODE, "--key", "k")
+    done("agent", "simulate", "--cluster", "shop", "--seconds", "0", *ACME)
+    again = done("action", "enqueue", "CORDON_NODE", *NODE, "--key", "k")
+    assert "is COMPLETED it is not done again: for that, ask by another key" in again.words
+    assert done("action", "enqueue", "CORDON_NODE", *NODE, "--key", "k", "--json").json["new"] is False
 
 
 def test_what_is_wrong_is_said_by_name(shop: Database, refused: Callable[..., str]) -> None:
@@ -91,6 +101,8 @@ def test_what_is_wrong_is_said_by_name(shop: Database, refused: Callable[..., st
         ((*NODE[:4], "--expires-in", "soon"), "--expires-in: 'soon' is no time"),
     ):
         assert refused("action", "enqueue", "CORDON_NODE", *words, *ACME).startswith(said)
+    unknown = str(UUID(int=0))
+    assert refused("action", "list", "--job", unknown, *ACME).startswith(f"no job has the id {unknown}")
     said = refused("action", "enqueue", "REBOOT", *NODE)
     assert said.startswith("no action is called 'REBOOT': there are EVICT_POD, CORDON_NODE,")
     assert refused("agent", "simulate", "--cluster", "nope", *ACME).startswith("no cluster is called 'nope'")
@@ -107,6 +119,7 @@ def test_what_is_wrong_is_said_by_name(shop: Database, refused: Callable[..., st
 
 def test_a_job_is_opened_listed_and_shown_with_its_actions(shop: Database, done: Spothive) -> None:
     job = done("job", "open", "--cluster", "shop", *ACME, "--json").json
+    assert "it waits for a worker: a program of yours" in done("job", "open", "--cluster", "main/shop", *ACME).words
     actor, acme = find_actor("acme-client", "acme")
     with get_db_session(tenant=acme) as session:
         lease = start_job(session, actor, UUID(job["id"]))
@@ -121,7 +134,7 @@ def test_a_job_is_opened_listed_and_shown_with_its_actions(shop: Database, done:
     done("agent", "simulate", "--cluster", "shop", "--seconds", "0", *ACME)
     facts = done("job", "show", job["id"], *ACME, "--json").json
     assert (facts["status"], facts["actions"], facts["results"]) == ("COMPLETED", {"COMPLETED": 1}, {"nodes": 1})
-    assert done("job", "list", "--status", "QUEUED", *ACME).out == "no job was opened\n"
+    assert done("job", "list", "--status", "QUEUED", *ACME).out == "no job fits\n"
 
 
 def test_a_simulated_agent_empties_the_queue_and_its_key_is_revoked(shop: Database, done: Spothive) -> None:

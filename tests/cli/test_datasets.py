@@ -53,13 +53,13 @@ def test_bad_rows_are_shown_as_a_table(store: Path, spothive: Spothive, done: Sp
     assert ran.code == 1
     assert ran.err.startswith("error: 1 of 3 rows are bad, and nothing was imported: line 4:")
     assert "4 | AvailabilityZone is no zone of AWS" in ran.words
-    assert ran.out.endswith("1 rows are bad\n")
+    assert ran.out.endswith("1 row is bad\n")
     ran = spothive(*words, "--json")
     assert (ran.code, ran.json["refused"], ran.json["first_refused"][0]["line"]) == (1, 1, 4)
     assert files_in(store) == []
     kept = done(*words, "--keep-good").out
     assert kept.startswith("prices: 2 rows of kind market")
-    assert kept.endswith("1 rows are bad\n")
+    assert kept.endswith("1 row is bad\n")
     jobs = done("dataset", "jobs", "--json", *HOME).json["jobs"]
     assert [(job["what"], job["status"], job["progress"]) for job in jobs] == [
         ("import", "completed", 100),
@@ -124,6 +124,8 @@ def test_what_is_no_file_is_one_line(store: Path, refused: Callable[..., str], s
     assert rows_of(DatasetImport) == []
     prices = str(store.with_name("prices.csv"))
     assert refused("dataset", "import", prices, "--name", " ", *HOME).startswith("--name is blank")
+    too_long = refused("dataset", "import", prices, "--name", "x" * 256, *HOME)
+    assert too_long.startswith("--name has 256 characters, and may have 255")
     assert (
         "the dataset about interruptions"
         in spothive("dataset", "import", prices, "--kind", "interruptions", *words).err

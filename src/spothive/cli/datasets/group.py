@@ -36,6 +36,8 @@ JOB_COLUMNS = (
 )
 VERIFIED_COLUMNS = (Column("dataset", "name", fold=True), Column("file", "state"), Column("path", "path", fold=True))
 LISTED = 100
+LONGEST = 255
+"""Longest name of a dataset."""
 NAMED = 5
 """Most datasets that an error names."""
 
@@ -65,7 +67,8 @@ def list_datasets(
         page = datasets.list_datasets(session, kind=wanted, limit=limit, before=before)
         rows = [_facts(row) for row in page.rows]
     call.out.json({"datasets": rows, "next": page.next})
-    call.out.table(rows, COLUMNS, empty="no datasets: spothive dataset import --help, or generate --help")
+    none = "no dataset fits" if kind else "no datasets: spothive dataset import --help, or generate --help"
+    call.out.table(rows, COLUMNS, empty=none)
     if page.next:
         call.out.line(f"more: --before {page.next}")
 
@@ -99,7 +102,7 @@ def list_jobs(
         page = datasets.list_jobs(session, status=wanted, limit=limit, before=before)
         rows = [job_facts(job) for job in page.rows]
     call.out.json({"jobs": rows, "next": page.next})
-    call.out.table(rows, JOB_COLUMNS, empty="no jobs")
+    call.out.table(rows, JOB_COLUMNS, empty="no job fits" if status else "no jobs")
     if page.next:
         call.out.line(f"more: --before {page.next}")
 
@@ -203,7 +206,7 @@ def made_facts(made: MadeDataset) -> dict[str, Any]:
 def tell_made(call: Call, made: MadeDataset) -> None:
     """Tell people what a job came to."""
     written = made.written
-    call.out.line(f"{made.name}: {written.rows:,} rows of kind {written.kind}, SHA-256 {written.file_hash}")
+    call.out.line(f"{made.name}: {plural(written.rows, 'row')} of kind {written.kind}, SHA-256 {written.file_hash}")
 
 
 def job_facts(job: Job) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def add(
     """
     from spothive import runtime
     from spothive.models import WebhookProvider
-    from spothive.operations.notifications import NewWebhook, add_webhook, show_webhook
+    from spothive.operations.notifications import NewWebhook, add_webhook, is_told_nothing, show_webhook
     from spothive.settings import get_settings
 
     new = NewWebhook(WebhookProvider(provider), _url(provider, url), _events(event or []), name)
@@ -87,11 +87,17 @@ def add(
         networks = get_settings().webhook_networks
         row, secret = add_webhook(session, call.actor, new, keyring=keyring, networks=networks, owner=owner)
         facts = _facts(show_webhook(session, str(row.id)))
+        is_silent = is_told_nothing(session, row)
     call.out.json(facts | {"signing_secret": secret})
     call.out.line(f"webhook {facts['id']} to {facts['host']} is added")
     if secret is not None:
         call.out.line(f"its receiver verifies with {secret}")
         call.out.line("this is not shown again")
+    if is_silent:
+        way = "--slack" if provider == "slack" else "--webhook"
+        call.out.line(f"it hears of nothing yet: {facts['owner']} wants nothing told so")
+        call.out.line(f"  either {facts['owner']} says: spothive notify set EVENT {way}")
+        call.out.line(f"  or name events for it: spothive webhook events {facts['id']} --event EVENT")
     call.out.line(f"try it: spothive webhook test {facts['id']}")
 
 
@@ -146,7 +152,7 @@ def test(call: Call, webhook: WebhookName) -> None:
             "response_body": answer.body,
         }
     )
-    call.out.line(f"{done.message_id}: {answer.words}")
+    call.out.line(f"{done.message_id}: {answer.words if answer.trouble is None else 'not taken'}")
     if answer.body:
         call.out.line(answer.body)
     if answer.trouble is not None:
@@ -252,7 +258,11 @@ def list_sent(
         page = list_deliveries(session, webhook=webhook, statuses=statuses, limit=limit, before=before)
         rows = [_delivery(each) for each in page.rows]
     call.out.json({"deliveries": rows, "next": page.next})
-    call.out.table([row | {"answer": _answer(row)} for row in rows], DELIVERIES, empty="nothing was told to a webhook")
+    call.out.table(
+        [row | {"answer": _answer(row)} for row in rows],
+        DELIVERIES,
+        empty="no delivery fits" if webhook or status else "nothing was told to a webhook",
+    )
     if page.next:
         call.out.line(f"more: --before {page.next}")
 
@@ -296,7 +306,11 @@ def _url(provider: Provider, given: str | None) -> str:
     if given is not None:
         return given
     url = get_settings().webhook_url
-    return url.get_secret_value().strip() if url is not None else asking.shown_secret("URL")
+    return (
+        url.get_secret_value().strip()
+        if url is not None
+        else asking.shown_secret("URL", instead="--url or SPOTHIVE_WEBHOOK_URL")
+    )
 
 
 def _events(words: list[str]) -> list[NoticeEvent]:

@@ -49,13 +49,14 @@ def tell_of_request(session: TenantSession, request: ApprovalRequest, target: st
     able = [each for each in _active(session, deciding_roles(request.risk_level)) if each != request.requester_id]
     to = able or _active(session, deciding_roles(RiskLevel.LOW))
     until = f"{request.expires_at:%Y-%m-%d %H:%M} UTC"
-    alone = "" if able else " Nobody else of this tenant may decide about it: ask the staff of platform."
+    how = f"\n`spothive approval approve {request.id}`, or `spothive approval reject {request.id} --reason ...`."
+    if not able:
+        how = " Nobody else of this tenant may decide about it: ask the staff of platform."
     tell(
         session,
         NoticeEvent.APPROVAL_REQUESTED,
         f"{request.requester_name} asks to approve {request.action_type} of {target}",
-        f"{request.action_description[:_LONG]}\nRisk {request.risk_level}; it stands until {until}.{alone}\n"
-        f"`spothive approval approve {request.id}`, or `spothive approval reject {request.id} --reason ...`.",
+        f"{request.action_description[:_LONG]}\nRisk {request.risk_level}; it stands until {until}.{how}",
         facts=_facts(request) | {"target": target, "expires_at": request.expires_at.isoformat()},
         link=f"spothive approval show {request.id}",
         to=to,
