@@ -119,7 +119,6 @@ def test_what_is_wrong_is_said_by_name(shop: Database, refused: Callable[..., st
 
 def test_a_job_is_opened_listed_and_shown_with_its_actions(shop: Database, done: Spothive) -> None:
     job = done("job", "open", "--cluster", "shop", *ACME, "--json").json
-    assert "it waits for a worker: a program of yours" in done("job", "open", "--cluster", "main/shop", *ACME).words
     actor, acme = find_actor("acme-client", "acme")
     with get_db_session(tenant=acme) as session:
         lease = start_job(session, actor, UUID(job["id"]))
@@ -135,6 +134,10 @@ def test_a_job_is_opened_listed_and_shown_with_its_actions(shop: Database, done:
     facts = done("job", "show", job["id"], *ACME, "--json").json
     assert (facts["status"], facts["actions"], facts["results"]) == ("COMPLETED", {"COMPLETED": 1}, {"nodes": 1})
     assert done("job", "list", "--status", "QUEUED", *ACME).out == "no job fits\n"
+
+
+def test_a_job_waits_for_a_program_that_takes_it(shop: Database, done: Spothive) -> None:
+    assert "it waits for a worker: a program of yours" in done("job", "open", "--cluster", "main/shop", *ACME).words
 
 
 def test_a_simulated_agent_empties_the_queue_and_its_key_is_revoked(shop: Database, done: Spothive) -> None:

@@ -190,7 +190,7 @@ def test_a_webhook_is_removed_when_that_is_meant(
     hook = added(done, receiver)
     told(acme)
     assert "of which 1 wait to be sent, would be removed" in refused("webhook", "remove", hook, *AT_HOME)
-    assert done("webhook", "remove", hook, "--yes", *AT_HOME).out == "removed, with 1 deliveries\n"
+    assert done("webhook", "remove", hook, "--yes", *AT_HOME).out == "removed, with 1 delivery\n"
     assert rows_of(WebhookConfiguration) == []
 
 
