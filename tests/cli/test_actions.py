@@ -5,14 +5,26 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Event, Thread
-from typing import get_args
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
 from spothive.cli.jobs import actions, jobs
-from spothive.database import ActionStatus, ActionType, AgentAction, ApiKey, Cluster, JobStatus, get_db_session
+from spothive.clock import utc_now
+from spothive.database import (
+    ActionStatus,
+    ActionType,
+    AgentAction,
+    ApiKey,
+    Cluster,
+    ClusterStatus,
+    JobStatus,
+    get_db_session,
+)
 from spothive.operations.identity import find_actor
 from spothive.operations.jobs import finish_job, start_job
 from spothive.queue import Order, enqueue
@@ -54,8 +66,10 @@ def test_the_words_are_those_of_the_database() -> None:
 def test_an_action_is_asked_for_once_by_a_key_and_found(shop: Database, done: Spothive) -> None:
     made = done("action", "enqueue", "CORDON_NODE", *NODE, "--key", "k", "--priority", "2", "--json").json
     again = done("action", "enqueue", "CORDON_NODE", *NODE, "--key", "k")
-    assert made["id"] in again.words
-    assert "is PENDING" in again.words
+    assert again.words.startswith(
+        f"nothing new: by the key k there is action {made['id']} already: CORDON_NODE in shop is"
+    )
+    assert (made["new"], "by another key" in again.words) == (True, False)
     assert len(audited("action.enqueued")) == 1
     other = done("action", "enqueue", "DRAIN_NODE", *NODE, "--json").json
     page = done("action", "list", "--limit", "1", *ACME, "--json").json
@@ -65,8 +79,16 @@ def test_an_action_is_asked_for_once_by_a_key_and_found(shop: Database, done: Sp
     shown = done("action", "show", made["id"], *ACME)
     assert '{"node": "n"}' in shown.words
     assert "0/3" in done("action", "list", "--status", "PENDING", *ACME).words
-    assert done("action", "list", "--status", "FAILED", *ACME).out == "no agent was asked for anything\n"
+    assert done("action", "list", "--status", "FAILED", *ACME).out == "no action fits\n"
     assert "more: --before" in done("action", "list", "--limit", "1", *ACME).words
+
+
+def test_what_has_ended_is_not_done_again_by_its_key(shop: Database, done: Spothive) -> None:
+    done("action", "enqueue", "CORDON_NODE", *NODE, "--key", "k")
+    done("agent", "simulate", "--cluster", "shop", "--seconds", "0", *ACME)
+    again = done("action", "enqueue", "CORDON_NODE", *NODE, "--key", "k")
+    assert "is COMPLETED it is not done again: for that, ask by another key" in again.words
+    assert done("action", "enqueue", "CORDON_NODE", *NODE, "--key", "k", "--json").json["new"] is False
 
 
 def test_what_is_wrong_is_said_by_name(shop: Database, refused: Callable[..., str]) -> None:
@@ -79,10 +101,19 @@ def test_what_is_wrong_is_said_by_name(shop: Database, refused: Callable[..., st
         ((*NODE[:4], "--expires-in", "soon"), "--expires-in: 'soon' is no time"),
     ):
         assert refused("action", "enqueue", "CORDON_NODE", *words, *ACME).startswith(said)
+    unknown = str(UUID(int=0))
+    assert refused("action", "list", "--job", unknown, *ACME).startswith(f"no job has the id {unknown}")
     said = refused("action", "enqueue", "REBOOT", *NODE)
     assert said.startswith("no action is called 'REBOOT': there are EVICT_POD, CORDON_NODE,")
     assert refused("agent", "simulate", "--cluster", "nope", *ACME).startswith("no cluster is called 'nope'")
     assert refused("agent", "simulate", "--cluster", "shop", "--workers", "0", *ACME).startswith("1 to 64 workers")
+    for option, value, wrong in (
+        ("--batch", "0", "a worker takes 1 to 100"),
+        ("--batch", "101", "a worker takes 1 to 100"),
+        ("--seconds", "inf", "1 to 64 workers"),
+        ("--seconds", "nan", "1 to 64 workers"),
+    ):
+        assert refused("agent", "simulate", "--cluster", "shop", option, value, *ACME).startswith(wrong)
     assert rows_of(ApiKey, revoked_at=None) == []
 
 
@@ -102,7 +133,11 @@ def test_a_job_is_opened_listed_and_shown_with_its_actions(shop: Database, done:
     done("agent", "simulate", "--cluster", "shop", "--seconds", "0", *ACME)
     facts = done("job", "show", job["id"], *ACME, "--json").json
     assert (facts["status"], facts["actions"], facts["results"]) == ("COMPLETED", {"COMPLETED": 1}, {"nodes": 1})
-    assert done("job", "list", "--status", "QUEUED", *ACME).out == "no job was opened\n"
+    assert done("job", "list", "--status", "QUEUED", *ACME).out == "no job fits\n"
+
+
+def test_a_job_waits_for_a_program_that_takes_it(shop: Database, done: Spothive) -> None:
+    assert "it waits for a worker: a program of yours" in done("job", "open", "--cluster", "main/shop", *ACME).words
 
 
 def test_a_simulated_agent_empties_the_queue_and_its_key_is_revoked(shop: Database, done: Spothive) -> None:
@@ -116,6 +151,47 @@ def test_a_simulated_agent_empties_the_queue_and_its_key_is_revoked(shop: Databa
     assert (key["scopes"], key["revoked_reason"]) == (["agent"], "the simulation has ended")
     again = done("agent", "simulate", "--cluster", "shop", *ACME)
     assert again.out.endswith("0 actions finished\n")
+
+
+def test_a_simulation_asks_where_a_real_agent_may_live(
+    shop: Database, done: Spothive, refused: Callable[..., str]
+) -> None:
+    ask(1)
+    key = done("apikey", "create", "agent", "--cluster", "shop", *ACME, "--json").json
+    simulate = ("agent", "simulate", "--cluster", "main/shop", "--seconds", "0", *ACME)
+    said = refused(*simulate)
+    assert said.startswith("nothing was changed: main/eu-west-1/shop has an agent, whose key is")
+    assert f"{key['prefix']} and which was not heard of yet: what waits for it would" in said
+    assert rows_of(AgentAction)[0]["status"] is ActionStatus.PENDING
+    assert done(*simulate, "--yes").out.endswith("1 action finished\n")
+    done("apikey", "revoke", key["prefix"], "--reason", "a test", *ACME)
+    done(*simulate)
+    [cluster] = rows_of(Cluster)
+    with get_db_session(tenant=cluster["tenant_id"]) as session:
+        heard = {"status": ClusterStatus.ACTIVE, "agent_installed": True, "agent_version": "1.4"}
+        session.execute(update(Cluster).values(**heard, last_heartbeat=utc_now() - timedelta(hours=1)))
+    assert "shop has an agent, which was heard of at 2" in refused(*simulate)
+    done(*simulate, "--yes")
+    [after] = rows_of(Cluster)
+    assert (after["agent_version"], after["last_heartbeat"] > utc_now() - timedelta(minutes=1)) == ("1.4", True)
+
+
+@pytest.mark.parametrize("status", [ClusterStatus.PENDING, ClusterStatus.INACTIVE])
+def test_nobody_hears_of_the_silence_of_an_agent_that_only_pretended(
+    shop: Database, done: Spothive, status: ClusterStatus
+) -> None:
+    facts: dict[str, Any] = {"status": status}
+    if status is ClusterStatus.INACTIVE:  # there was one, and people were told that it is silent
+        facts |= {"agent_installed": True, "agent_version": "1.4", "last_heartbeat": utc_now() - timedelta(days=1)}
+    [cluster] = rows_of(Cluster)
+    with get_db_session(tenant=cluster["tenant_id"]) as session:
+        session.execute(update(Cluster).values(**facts))
+    [before] = rows_of(Cluster)
+    ask(1)
+    done("agent", "simulate", "--cluster", "shop", "--seconds", "0", "--yes", *ACME)
+    [after] = rows_of(Cluster)
+    names = ("status", "agent_installed", "agent_version", "last_heartbeat")
+    assert [after[name] for name in names] == [before[name] for name in names]
 
 
 def test_what_goes_wrong_is_tried_until_it_has_failed(shop: Database, done: Spothive) -> None:

@@ -43,7 +43,7 @@ def test_a_dataset_from_its_file_to_its_end(store: Path, done: Spothive) -> None
     assert (listed["name"], listed["rows"]) == ("prices", 2)
     assert row["file_hash"][:12] in done("dataset", "list", *HOME).out
     assert "whole" in done("dataset", "verify", *HOME).out
-    assert done("dataset", "delete", "prices", *HOME).out == "deleted prices\n"
+    assert done("dataset", "delete", "prices", "--yes", *HOME).out == "deleted prices\n"
     assert (rows_of(Dataset), files_in(store)) == ([], [])
 
 
@@ -53,13 +53,13 @@ def test_bad_rows_are_shown_as_a_table(store: Path, spothive: Spothive, done: Sp
     assert ran.code == 1
     assert ran.err.startswith("error: 1 of 3 rows are bad, and nothing was imported: line 4:")
     assert "4 | AvailabilityZone is no zone of AWS" in ran.words
-    assert ran.out.endswith("1 rows are bad\n")
+    assert ran.out.endswith("1 row is bad\n")
     ran = spothive(*words, "--json")
     assert (ran.code, ran.json["refused"], ran.json["first_refused"][0]["line"]) == (1, 1, 4)
     assert files_in(store) == []
     kept = done(*words, "--keep-good").out
     assert kept.startswith("prices: 2 rows of kind market")
-    assert kept.endswith("1 rows are bad\n")
+    assert kept.endswith("1 row is bad\n")
     jobs = done("dataset", "jobs", "--json", *HOME).json["jobs"]
     assert [(job["what"], job["status"], job["progress"]) for job in jobs] == [
         ("import", "completed", 100),
@@ -100,9 +100,17 @@ def test_a_file_that_was_changed_is_found(store: Path, done: Spothive, spothive:
     file.write_text("x")
     ran = spothive("dataset", "verify", "events", *HOME)
     assert (ran.code, "changed" in ran.out) == (1, True)
-    assert ran.err.startswith("error: 1 are not what they were: events;")
+    assert ran.err.startswith("error: 1 file (events) is not what it was: bring")
+    assert done("dataset", "show", "events", "--json", *HOME).json["file"] == str(file)
+    with settings(SPOTHIVE_DATASET_STORE=str(store.with_name("wrong"))):
+        ran = spothive("dataset", "verify", *HOME)
+    assert ran.err.startswith(f"error: 1 file (events) is not found in {store.with_name('wrong')}/")
+    assert "see that SPOTHIVE_DATASET_STORE names the folder" in ran.err
+    assert spothive("dataset", "delete", "events", *HOME).err.startswith(
+        "error: nothing was changed: dataset events of 1 row would be deleted"
+    )
     file.unlink()
-    assert "the dataset store had no file of it" in done("dataset", "delete", "events", *HOME).out
+    assert "the dataset store had no file of it" in done("dataset", "delete", "events", "--yes", *HOME).out
 
 
 def test_what_is_no_file_is_one_line(store: Path, refused: Callable[..., str], spothive: Spothive) -> None:
@@ -116,6 +124,8 @@ def test_what_is_no_file_is_one_line(store: Path, refused: Callable[..., str], s
     assert rows_of(DatasetImport) == []
     prices = str(store.with_name("prices.csv"))
     assert refused("dataset", "import", prices, "--name", " ", *HOME).startswith("--name is blank")
+    too_long = refused("dataset", "import", prices, "--name", "x" * 256, *HOME)
+    assert too_long.startswith("--name has 256 characters, and may have 255")
     assert (
         "the dataset about interruptions"
         in spothive("dataset", "import", prices, "--kind", "interruptions", *words).err

@@ -103,7 +103,7 @@ def test_mails_are_sent_and_what_became_of_them_is_shown(
     assert len(done("notify", "mails", "--json", *CLIENT).json["mails"]) == 6
     assert len(done("notify", "mails", "--status", "sent", "--json", *CLIENT).json["mails"]) == 4
     assert "more: --before" in done("notify", "mails", "--limit", "1", *CLIENT).out
-    assert done("notify", "mails", "--status", "pending", *CLIENT).out == "no mails\n"
+    assert done("notify", "mails", "--status", "pending", *CLIENT).out == "no mail fits\n"
     assert done("notify", "send", "--json", *CLIENT).json["mails"] == {
         "sent": 0,
         "deferred": 0,
@@ -119,7 +119,7 @@ def test_a_test_mail_says_whether_the_server_took_it(server: MailServer, done: S
     server.to_recipient[server.recipients[0]] = "450 mailbox busy"
     ran = spothive("notify", "test", *USER)
     assert ran.code == 1
-    assert "was not taken: the server does not take it now: 450 mailbox busy; it is tried again at" in ran.err
+    assert "was not taken: the server does not take it now: 450 mailbox busy; it waits, and the sweep" in ran.err
     server.to_sender = "553 not yours"
     ran = spothive("notify", "test", "--json", *CLIENT)
     assert (ran.code, ran.json["status"], ran.json["attempts"]) == (1, "pending", 0)

@@ -80,7 +80,7 @@ def test_what_cannot_be_meant_is_one_line(trials: None, refused: Callable[..., s
     assert refused("search", "created:>soon", *USER).startswith("created: 'soon' is no date such as 2026-01-31")
     assert refused("search", "score:>>1", *USER).startswith("score: '>>' compares nothing")
     assert refused("search", " ", *USER).startswith("say what to look for, or which saved search")
-    assert refused("search", "x", "--saved", "y", *USER).startswith("say what to look for, or which saved search")
+    assert refused("search", "x", "--saved", "y", *USER).startswith("QUERY and --saved exclude each other")
     assert refused("search", "--saved", "y", "--save", "z", *USER).startswith("--save keeps a search that is typed")
     assert refused("search", "--saved", "y", *USER).startswith("you have no search called 'y'")
     assert refused("search", "x", "--limit", "0", *USER) == "a page has 1 to 10000 rows"

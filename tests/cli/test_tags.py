@@ -13,7 +13,7 @@ from tests.watching import rows_of
 LAB = ("--tenant", "acme", "--as", "acme-lab")
 
 
-def test_a_tag_from_its_making_to_its_end(people: Database, done: Spothive) -> None:
+def test_a_tag_from_its_making_to_its_end(people: Database, done: Spothive, refused: Callable[..., str]) -> None:
     experiment(rows_of(Tenant, slug="acme")[0]["id"], "trial one")
     assert done("tag", "list", *LAB).out == "no tags: spothive tag create --help\n"
     told = done("tag", "create", "Night run", "--color", "#f80", *LAB).out
@@ -24,8 +24,10 @@ def test_a_tag_from_its_making_to_its_end(people: Database, done: Spothive) -> N
     assert "night-run" in done("tag", "list", *LAB).out
     told = done("tag", "rename", "night-run", "Dusk", "--color", "", *LAB).out
     assert told == "tag Dusk: tag:dusk in a search, colour none\n"
+    said = refused("tag", "delete", "dusk", *LAB)
+    assert said.startswith("nothing was changed: tag Dusk, which is on 1 experiment, would be deleted. Nobody can be")
     assert done("tag", "remove", "trial one", "dusk", *LAB).out == "took dusk off trial one\n"
-    assert done("tag", "delete", "dusk", "--json", *LAB).json == {"tag": "dusk", "experiments": 0}
+    assert done("tag", "delete", "dusk", "--yes", "--json", *LAB).json == {"tag": "dusk", "experiments": 0}
     assert rows_of(Tag) == []
 
 

@@ -61,7 +61,8 @@ def test_a_webhook_is_added_tested_told_and_listed(
     assert "webhooks: done" in done("sweep", "--only", "webhooks").out
     assert len(receiver.taken) == 2
     listed = done("webhook", "deliveries", "--webhook", "tool", *AT_HOME).words
-    assert [word for word in ("webhook.test", "account.failed", "sent", "200") if word not in listed] == []
+    assert done("webhook", "deliveries", "--status", "failed", *AT_HOME).out == "no delivery fits\n"
+    assert [word for word in ("tool", "webhook.test", "account.failed", "sent", "200") if word not in listed] == []
     shown = done("webhook", "show", "tool", *AT_HOME).words
     assert [word for word in ("127.0.0.1", "active", "account.failed", "acme-client") if word not in shown] == []
     everywhere = shown + listed + done("webhook", "list", "--json", *AT_HOME).out + str(everything())
@@ -69,6 +70,31 @@ def test_a_webhook_is_added_tested_told_and_listed(
     assert done("webhook", "events", hook, "--as-owner", *AT_HOME).out == "it follows the preferences of its owner\n"
     assert "name events" in refused("webhook", "events", hook, *AT_HOME)
     assert "there are account.failed" in refused("webhook", "events", hook, "--event", "rain", *AT_HOME)
+
+
+def test_a_webhook_that_hears_of_nothing_is_told_of(receiver: WebhookStandIn, done: Spothive) -> None:
+    wants = ("notify", "set", "account.failed", "--webhook", *AT_HOME)
+    assert "but you own no active webhook that follows what you say: spothive webhook add" in done(*wants).words
+    done("notify", "set", "account.failed", "--no-webhook", *AT_HOME)
+    told_so = done("webhook", "add", *AT_HOME, given=f"{receiver.url}\n").words
+    assert "it hears of nothing yet: acme-client wants nothing told so" in told_so
+    assert "spothive notify set EVENT --webhook" in told_so
+    assert "but you own" not in done(*wants).words
+    assert "hears of nothing" not in done("webhook", "add", *AT_HOME, given=f"{receiver.url}\n").words
+
+
+def test_what_cannot_be_sent_to_or_told_apart_is_not_added(
+    receiver: WebhookStandIn, done: Spothive, refused: Callable[..., str]
+) -> None:
+    added(done, receiver, "--name", "tool")
+    for name, url, said in (
+        ("tool", receiver.url, "a webhook is called 'tool' already"),
+        ("x" * 101, receiver.url, "the name of a webhook has at most 100 characters, and this one has 101"),
+        ("far", "https://10.0.0.1/hook", "webhooks do not go to 10.0.0.1, which is no public address"),
+        ("far", "http://8.8.8.8/hook", "http:// goes only into a network of SPOTHIVE_WEBHOOK_NETWORKS"),
+    ):
+        assert refused("webhook", "add", "--name", name, *AT_HOME, given=f"{url}\n").startswith(said)
+    assert len(rows_of(WebhookConfiguration)) == 1
 
 
 def test_a_test_that_is_not_taken_ends_with_1_and_says_why(
@@ -125,7 +151,7 @@ def test_what_waits_for_a_disabled_webhook_goes_when_it_is_enabled(
     done("webhook", "disable", "tool", *AT_HOME)
     done("sweep", "--only", "webhooks")
     assert receiver.taken == {}
-    assert done("webhook", "enable", hook, *AT_HOME).out == "the webhook to 127.0.0.1 is active; 1 deliveries wait\n"
+    assert done("webhook", "enable", hook, *AT_HOME).out == "the webhook to 127.0.0.1 is active; 1 delivery waits\n"
     done("sweep", "--only", "webhooks")
     assert len(receiver.taken) == 1
 
@@ -163,8 +189,8 @@ def test_a_webhook_is_removed_when_that_is_meant(
 ) -> None:
     hook = added(done, receiver)
     told(acme)
-    assert "of which 1 wait to be sent, are removed" in refused("webhook", "remove", hook, *AT_HOME)
-    assert done("webhook", "remove", hook, "--yes", *AT_HOME).out == "removed, with 1 deliveries\n"
+    assert "of which 1 wait to be sent, would be removed" in refused("webhook", "remove", hook, *AT_HOME)
+    assert done("webhook", "remove", hook, "--yes", *AT_HOME).out == "removed, with 1 delivery\n"
     assert rows_of(WebhookConfiguration) == []
 
 

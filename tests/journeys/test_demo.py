@@ -120,11 +120,12 @@ def test_the_demo_tells_its_story_and_leaves_a_database(
     assert "[/]" not in told.stdout  # no markup that nobody rendered
     if not on_server:
         _is_readable(told.stdout, folder)
+    own = "var/demo-postgresql-" if on_server else "var/demo-"  # neither demo touches what the other left
     proof = {
-        "SPOTHIVE_AUDIT_ANCHOR": "var/demo-audit-anchor.jsonl",
-        "SPOTHIVE_AUDIT_SIGNING_KEY_FILE": "var/demo-audit-signing-key.pem",
-        "SPOTHIVE_MODEL_STORE": "var/demo-models",
-        "SPOTHIVE_DATASET_STORE": "var/demo-datasets",
+        "SPOTHIVE_AUDIT_ANCHOR": f"{own}audit-anchor.jsonl",
+        "SPOTHIVE_AUDIT_SIGNING_KEY_FILE": f"{own}audit-signing-key.pem",
+        "SPOTHIVE_MODEL_STORE": f"{own}models",
+        "SPOTHIVE_DATASET_STORE": f"{own}datasets",
     }
     with asking(folder, monkeypatch, **variables, **proof) as ask:
         _check_the_fleet(ask)

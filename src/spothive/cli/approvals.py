@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 commands = typer.Typer(rich_markup_mode=None)
 
 COLUMNS = (
-    Column("request", "id"),
+    Column("request", "id", whole=True),
     Column("status", "stands"),
     Column("action", "action"),
     Column("risk", "risk"),

@@ -284,6 +284,10 @@ class Demo:
             guards.raise_all(connection)
         engine.dispose()
 
+    def own_path(self, name: str) -> Path:
+        """Return where this demo keeps a thing; that on PostgreSQL does not touch what the other one left behind."""
+        return SERVER.with_name(f"{SERVER.name if self.postgres else DATABASE.stem}-{name}")
+
     def title(self, text: str) -> None:
         """Begin a chapter."""
         self.console.print()

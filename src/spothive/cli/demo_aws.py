@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from spothive.cli.demo import Demo
     from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
 
-KEY_FILE = Path("var/demo-sealing-keys")
 INSTANCES = 200
 """Size of each account's fleet, over three regions."""
 
@@ -104,9 +102,10 @@ class AwsStory:
         return account.account_id
 
     def _init_keys(self) -> None:
-        KEY_FILE.unlink(missing_ok=True)
-        self.demo.set_variables(SPOTHIVE_SEALING_KEY_FILE=str(KEY_FILE))
-        init_key_file(KEY_FILE)
+        key_file = self.demo.own_path("sealing-keys")
+        key_file.unlink(missing_ok=True)
+        self.demo.set_variables(SPOTHIVE_SEALING_KEY_FILE=str(key_file))
+        init_key_file(key_file)
 
     def _by_keys(self, slug: str, account: StandInAccount) -> None:
         actor, tenant_id = self.demo.tenants[slug]

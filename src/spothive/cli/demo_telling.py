@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from datetime import timedelta
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from spothive.cli.demo import Demo
     from spothive.gateways.webhook_stand_in import WebhookStandIn
 
-STORE = Path("var/demo-datasets")
 EVENTS: Final = (NoticeEvent.APPROVAL_DECIDED, NoticeEvent.WASTE_DELETED, NoticeEvent.AGENT_OFFLINE)
 NODES: Final = ("ip-10-0-1-17", "ip-10-0-2-40", "ip-10-0-3-5")
 _DIGEST = "Your daily digest"
@@ -55,7 +53,8 @@ class TellingStory:
         self.receiver = receiver
         self.anna, self.acme = demo.tenants["acme"]
         self.post = io.StringIO()
-        demo.set_variables(SPOTHIVE_DATASET_STORE=str(STORE), SPOTHIVE_WEBHOOK_NETWORKS="127.0.0.0/8")
+        self.datasets = demo.own_path("datasets")
+        demo.set_variables(SPOTHIVE_DATASET_STORE=str(self.datasets), SPOTHIVE_WEBHOOK_NETWORKS="127.0.0.0/8")
 
     def mailer(self) -> ConsoleMailer:
         """Return what carries mails in the demo: none leaves this machine."""
@@ -67,7 +66,7 @@ class TellingStory:
 
     def store(self) -> DatasetStore:
         """Return where datasets are kept."""
-        return DatasetStore(STORE)
+        return DatasetStore(self.datasets)
 
     def add_webhook(self) -> None:
         """Let a program hear of what happens to acme."""

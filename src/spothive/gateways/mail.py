@@ -292,7 +292,11 @@ class SmtpMailer:
 
     def _trusting(self) -> ssl.SSLContext:
         """Return what checks that the certificate is for the host and of an authority that is trusted."""
-        return ssl.create_default_context(cafile=self._options.ca_file)
+        try:
+            return ssl.create_default_context(cafile=self._options.ca_file)
+        except OSError as error:
+            msg = f"SPOTHIVE_SMTP_CA_FILE ({self._options.ca_file}) cannot be used: {self._words(error)}"
+            raise MailServerUnusable(msg) from None
 
     @property
     def _port(self) -> int:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from spothive.blocks import refuse_in_block
 from spothive.clock import utc_now
 from spothive.errors import InvalidInput
-from spothive.gateways.address_guard import IPNetwork, is_within
+from spothive.gateways.address_guard import IPNetwork, is_public, is_within
 from spothive.gateways.webhook_signing import signatures
 from spothive.gateways.webhook_veil import Veil
 
@@ -160,6 +160,24 @@ def read_target(url: str, *, networks: Sequence[IPNetwork] = (), to_slack: bool 
         msg = f"Slack's webhooks begin with https://{SLACK_HOST}{SLACK_PATH}: copy the one that Slack shows"
         raise InvalidInput(msg)
     return target
+
+
+def refuse_closed_address(target: Target, networks: Sequence[IPNetwork] = ()) -> None:
+    """Refuse a URL that names an address to which nothing would be sent. A name is judged when it is looked up.
+
+    Raises:
+        InvalidInput: the address is neither public nor in ``networks``, or is not in them and the scheme is ``http``.
+    """
+    if not _literal(target.host) or is_within(ip_address(target.host), networks):
+        return
+    if target.scheme == "http":
+        msg = (
+            f"http:// goes only into a network of SPOTHIVE_WEBHOOK_NETWORKS, and {target.host} is in none: use https://"
+        )
+        raise InvalidInput(msg)
+    if not is_public(ip_address(target.host)):
+        msg = f"webhooks do not go to {target.host}, which is no public address: see SPOTHIVE_WEBHOOK_NETWORKS"
+        raise InvalidInput(msg)
 
 
 def slack_text(payload: Mapping[str, Any]) -> str:

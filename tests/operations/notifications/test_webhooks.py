@@ -85,7 +85,7 @@ def test_slack_needs_no_signature_and_takes_no_other_url(world: World) -> None:
         ({"url": "https://2130706433/"}, InvalidInput, "no other spelling"),
         ({"name": " "}, InvalidInput, "neither blank nor an id"),
         ({"name": str(UUID(int=5))}, InvalidInput, "neither blank nor an id"),
-        ({"name": "x" * 101}, ValueRefused, "100"),
+        ({"name": "x" * 101}, InvalidInput, "at most 100 characters"),
         ({"owner": "nobody"}, NotFound, "no user of this tenant"),
         ({"owner": "gina"}, NotFound, "no user of this tenant"),
         ({"actor": "admin"}, InvalidInput, "name whose it is"),
@@ -146,8 +146,12 @@ def test_another_tenants_message_answers_like_none(world: World) -> None:
 
 
 def test_a_name_that_several_have_names_none(world: World) -> None:
-    for _ in range(2):
+    make_webhook(world.anna, URL, name="twin")
+    other, _ = make_webhook(world.anna, URL)
+    with pytest.raises(Conflict, match="a webhook is called 'twin' already"):
         make_webhook(world.anna, URL, name="twin")
+    with get_db_session(tenant=world.acme) as session:  # as two that were added at once
+        session.get_one(WebhookConfiguration, other).name = "twin"
     with pytest.raises(InvalidInput, match="by its id"), read_session(tenant=world.acme) as session:
         show_webhook(session, "twin")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from spothive.cli.call import Call, command, named
-from spothive.cli.datasets.group import NewName, Replace, dataset_commands, job_facts, made_facts, tell_made
+from spothive.cli.datasets.group import LONGEST, NewName, Replace, dataset_commands, job_facts, made_facts, tell_made
 from spothive.cli.moments import moment
 from spothive.cli.progress import show_progress
 
@@ -37,7 +37,7 @@ def generate_dataset(
     from spothive.operations import datasets
 
     wish = datasets.GenerationWish(
-        name=named(name, "--name"),
+        name=named(name, "--name", longest=LONGEST),
         kind=DatasetKind(kind),
         since=moment(since, "--since"),
         until=moment(until, "--until"),

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from spothive.cli import asking
 from spothive.cli.call import Call, CheckFailed, command
-from spothive.cli.output import Column
+from spothive.cli.output import Column, plural
 
 if TYPE_CHECKING:
+    from spothive.gateways.dataset_store import DatasetStore
     from spothive.models import Dataset
     from spothive.operations.datasets import Job, MadeDataset
 
@@ -23,17 +25,21 @@ COLUMNS = (
     Column("made", "created_at", optional=True),
 )
 JOB_COLUMNS = (
-    Column("job", "id"),
-    Column("what", "what"),
+    Column("job", "id", whole=True),
+    Column("what", "what", optional=True),
     Column("dataset", "name", fold=True),
     Column("status", "status"),
-    Column("done", "progress", lambda percent: f"{percent} %", right=True),
+    Column("done", "progress", lambda percent: f"{percent} %", right=True, optional=True),
     Column("rows", "rows", right=True, optional=True),
     Column("asked", "created_at", optional=True),
-    Column("why", "error", fold=True, optional=True),
+    Column("why", "error", fold=True, optional=True, why=True),
 )
 VERIFIED_COLUMNS = (Column("dataset", "name", fold=True), Column("file", "state"), Column("path", "path", fold=True))
 LISTED = 100
+LONGEST = 255
+"""Longest name of a dataset."""
+NAMED = 5
+"""Most datasets that an error names."""
 
 # Spelled out like the roles in people.py, and for the same reason.
 KindName = Literal["market", "interruptions", "decisions"]
@@ -61,7 +67,8 @@ def list_datasets(
         page = datasets.list_datasets(session, kind=wanted, limit=limit, before=before)
         rows = [_facts(row) for row in page.rows]
     call.out.json({"datasets": rows, "next": page.next})
-    call.out.table(rows, COLUMNS, empty="no datasets: spothive dataset import --help, or generate --help")
+    none = "no dataset fits" if kind else "no datasets: spothive dataset import --help, or generate --help"
+    call.out.table(rows, COLUMNS, empty=none)
     if page.next:
         call.out.line(f"more: --before {page.next}")
 
@@ -73,8 +80,11 @@ def show_dataset(call: Call, dataset: Name) -> None:
 
     with call.reading() as session:
         facts = _facts(datasets.find_dataset(session, dataset))
+    store = _own_store()
+    path = facts["file_path"]
+    facts["file"] = str(store.folder / path) if store.holds(call.tenant_id, path) else path
     call.out.json(facts)
-    call.out.facts(facts | {"columns": ", ".join(map(str, facts["columns"]))})
+    call.out.facts(facts | {"columns": ", ".join(map(str, facts["columns"]))}, skip=["file_path"])
 
 
 @command(dataset_commands, "jobs")
@@ -93,7 +103,7 @@ def list_jobs(
         page = datasets.list_jobs(session, status=wanted, limit=limit, before=before)
         rows = [job_facts(job) for job in page.rows]
     call.out.json({"jobs": rows, "next": page.next})
-    call.out.table(rows, JOB_COLUMNS, empty="no jobs")
+    call.out.table(rows, JOB_COLUMNS, empty="no job fits" if status else "no jobs")
     if page.next:
         call.out.line(f"more: --before {page.next}")
 
@@ -115,12 +125,18 @@ def cancel_job(
 
 
 @command(dataset_commands, "delete")
-def delete_dataset(call: Call, dataset: Name) -> None:
+def delete_dataset(
+    call: Call, dataset: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
+) -> None:
     """Delete a dataset, its jobs and its file."""
     from spothive import runtime
     from spothive.database import get_db_session
     from spothive.operations import datasets
 
+    with call.reading() as session:
+        found = datasets.find_dataset(session, dataset)
+        words = f"dataset {found.name} of {plural(found.row_count, 'row')}"
+    asking.confirm(f"{words} would be deleted with its jobs and its file", yes=yes)
     store = runtime.dataset_store()
     removed = datasets.delete_dataset(get_db_session, call.actor, tenant_id=call.tenant_id, store=store, name=dataset)
     call.out.json({"dataset": dataset, "file_deleted": removed})
@@ -144,10 +160,34 @@ def verify_datasets(
     rows = [{"name": each.name, "state": each.state, "path": each.file_path} for each in found]
     call.out.json(rows)
     call.out.table(rows, VERIFIED_COLUMNS, empty="no datasets")
-    bad = [each.name for each in found if each.state in {datasets.FileState.CHANGED, datasets.FileState.MISSING}]
-    if bad:
-        msg = f"{len(bad)} are not what they were: {', '.join(bad)}; delete them, or bring the store's backup back"
-        raise CheckFailed(msg)
+    missing, changed = (
+        [each.name for each in found if each.state is state]
+        for state in (datasets.FileState.MISSING, datasets.FileState.CHANGED)
+    )
+    problems = []
+    if missing:
+        problems.append(
+            f"{_first(missing)} not found in {_own_store().folder.absolute()}: see that SPOTHIVE_DATASET_STORE names "
+            "the folder they were made in, else bring the store's backup back, or delete them"
+        )
+    if changed:
+        problems.append(f"{_first(changed)} not what it was: bring the store's backup back, or delete it")
+    if problems:
+        raise CheckFailed("; ".join(problems))
+
+
+def _first(names: list[str]) -> str:
+    """Return what is said of files of datasets: how many, and the names of the first."""
+    more = ", .." if len(names) > NAMED else ""
+    return f"{plural(len(names), 'file')} ({', '.join(names[:NAMED])}{more}) {'is' if len(names) == 1 else 'are'}"
+
+
+def _own_store() -> DatasetStore:
+    """Return where this database's files of datasets are."""
+    from spothive import runtime
+    from spothive.operations.datasets.place import own_part
+
+    return own_part(runtime.dataset_store())
 
 
 def made_facts(made: MadeDataset) -> dict[str, Any]:
@@ -167,7 +207,7 @@ def made_facts(made: MadeDataset) -> dict[str, Any]:
 def tell_made(call: Call, made: MadeDataset) -> None:
     """Tell people what a job came to."""
     written = made.written
-    call.out.line(f"{made.name}: {written.rows:,} rows of kind {written.kind}, SHA-256 {written.file_hash}")
+    call.out.line(f"{made.name}: {plural(written.rows, 'row')} of kind {written.kind}, SHA-256 {written.file_hash}")
 
 
 def job_facts(job: Job) -> dict[str, Any]:

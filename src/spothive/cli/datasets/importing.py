@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from spothive.cli.call import Call, command, named
-from spothive.cli.datasets.group import NewName, Replace, dataset_commands, made_facts, tell_made
+from spothive.cli.datasets.group import LONGEST, NewName, Replace, dataset_commands, made_facts, tell_made
 from spothive.cli.output import Column, shortened
 from spothive.cli.progress import show_progress
 from spothive.errors import InvalidInput, RowsRefused
@@ -45,7 +45,9 @@ def import_dataset(
     from spothive.models import DatasetKind
     from spothive.operations import datasets
 
-    wish = datasets.ImportWish(named(name, "--name"), DatasetKind(kind) if kind else None, keep_good, replace)
+    wish = datasets.ImportWish(
+        named(name, "--name", longest=LONGEST), DatasetKind(kind) if kind else None, keep_good, replace
+    )
     try:
         with _opened(file) as source, show_progress(f"importing {source.name}", source.size) as progress:
             made = datasets.import_dataset(
@@ -71,7 +73,10 @@ def import_dataset(
 def _tell_bad(call: Call, rows: list[dict[str, object]], count: int) -> None:
     if rows:
         call.out.table(rows, BAD_COLUMNS, empty="")
-        call.out.line(f"{count} rows are bad" + (f"; the first {len(rows)} are shown" if count > len(rows) else ""))
+        call.out.line(
+            ("1 row is bad" if count == 1 else f"{count:,} rows are bad")
+            + (f"; the first {len(rows)} are shown" if count > len(rows) else "")
+        )
 
 
 @contextmanager

@@ -56,7 +56,10 @@ def find(
     from spothive.operations import datasets
 
     text = " ".join(query or [])
-    if bool(text.strip()) == (saved is not None):
+    if text.strip() and saved is not None:
+        msg = "QUERY and --saved exclude each other: give one of them"
+        raise InvalidInput(msg)
+    if not text.strip() and saved is None:
         msg = "say what to look for, or which saved search to make: spothive search run --help"
         raise InvalidInput(msg)
     if saved is not None:

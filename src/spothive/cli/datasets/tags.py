@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spothive.cli import asking
 from spothive.cli.call import Call, command, named
-from spothive.cli.output import Column
+from spothive.cli.output import Column, plural
 
 if TYPE_CHECKING:
     from spothive.models import Tag
@@ -73,14 +74,22 @@ def rename_tag(
 
 
 @command(tag_commands, "delete")
-def delete_tag(call: Call, tag: TagName) -> None:
+def delete_tag(
+    call: Call, tag: TagName, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
+) -> None:
     """Delete a tag; the experiments stay."""
     from spothive.operations import datasets
+    from spothive.operations.datasets.tags import find_tag
 
+    with call.reading() as session:
+        found = find_tag(session, tag)
+        [on] = [each.experiments for each in datasets.list_tags(session) if each.tag.id == found.id]
+        words = f"tag {found.name}, which is on {plural(on, 'experiment')},"
+    asking.confirm(f"{words} would be deleted", yes=yes)
     with call.writing() as session:
         experiments = datasets.delete_tag(session, call.actor, tag=tag)
     call.out.json({"tag": tag, "experiments": experiments})
-    call.out.line(f"deleted tag {tag}, which was on {experiments} experiments")
+    call.out.line(f"deleted tag {tag}, which was on {plural(experiments, 'experiment')}")
 
 
 @command(tag_commands, "add")

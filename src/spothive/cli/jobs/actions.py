@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 action_commands = typer.Typer(rich_markup_mode=None)
 
 COLUMNS = (
-    Column("id", "id"),
+    Column("id", "id", whole=True),
     Column("status", "status"),
-    Column("type", "type"),
-    Column("cluster", "cluster", fold=True),
+    Column("type", "type", optional=True),
+    Column("cluster", "cluster", fold=True, optional=True),
     Column("tries", "tries", right=True, optional=True),
     Column("asked for", "created_at", to_the_second, optional=True),
-    Column("what went wrong", "error", fold=True, optional=True),
+    Column("what went wrong", "error", fold=True, optional=True, why=True),
 )
 
 # Spelled out, so that the help needs no models; a test compares them.
@@ -49,12 +49,16 @@ def list_actions(
     job_id = None if job is None else id_of(job, "job list")
     with call.reading() as session:
         statuses = [ActionStatus(status)] if status else ()
+        if job_id is not None:
+            jobs.find_job(session, job_id)  # one that does not exist is told of
         wanted = jobs.ActionFilter(cluster_id_of(session, cluster), job_id, statuses)
         page = jobs.list_actions(session, wanted, limit=limit, before=before)
         rows = [_facts(action) for action in page.rows]
     call.out.json({"actions": rows, "next": page.next})
     shown = [row | {"tries": f"{row['attempts']}/{row['max_attempts']}"} for row in rows]
-    call.out.table(shown, COLUMNS, empty="no agent was asked for anything")
+    call.out.table(
+        shown, COLUMNS, empty="no action fits" if cluster or status or job else "no agent was asked for anything"
+    )
     if page.next:
         call.out.line(f"more: --before {page.next}")
 
@@ -99,6 +103,7 @@ def enqueue_action(
     Asked for again by the same key, it is the same action.
     """
     from spothive.clock import utc_now
+    from spothive.models.jobs import ENDED_ACTIONS
     from spothive.operations import jobs
     from spothive.queue import Order
 
@@ -118,11 +123,19 @@ def enqueue_action(
             max_attempts=tries,
             expires_at=utc_now() + lasts,
         )
+        is_new = jobs.find_by_key(session, cluster_id, order.idempotency_key) is None
         made = jobs.enqueue_action(session, call.actor, order)
-        facts = _facts(jobs.find_action(session, made.id))
+        facts = _facts(jobs.find_action(session, made.id)) | {"new": is_new}
+        has_ended = made.status in ENDED_ACTIONS
     call.out.json(facts)
-    call.out.line(f"action {facts['id']}: {facts['type']} in {facts['cluster']} is {facts['status']}")
-    call.out.line(f"asked for again by the key {facts['key']}, it is the same action")
+    stands = f"{facts['type']} in {facts['cluster']} is {facts['status']}"
+    if is_new:
+        call.out.line(f"action {facts['id']}: {stands}")
+        call.out.line(f"asked for again by the key {facts['key']}, it is the same action")
+        return
+    call.out.line(f"nothing new: by the key {facts['key']} there is action {facts['id']} already: {stands}")
+    if has_ended:
+        call.out.line("it is not done again: for that, ask by another key")
 
 
 def _type(text: str) -> ActionType:

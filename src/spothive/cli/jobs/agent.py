@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spothive.cli import asking
 from spothive.cli.call import Call, command
 from spothive.cli.jobs.asked import InCluster
+from spothive.cli.moments import to_the_second
 from spothive.cli.output import Column
 from spothive.cli.progress import show_progress
 from spothive.cli.until_told import until_told
@@ -18,6 +20,8 @@ from spothive.errors import InvalidInput
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from spothive.operations.jobs import RealAgent
 
 agent_commands = typer.Typer(rich_markup_mode=None)
 
@@ -41,13 +45,16 @@ def simulate(
     seconds: Annotated[float, typer.Option(metavar="SECONDS", help="How long each action takes.")] = 1.0,
     fail_rate: Annotated[float, typer.Option(metavar="PART", help="Part that goes wrong, 0 to 1.")] = 0.0,
     lease: Annotated[int | None, typer.Option(metavar="SECONDS", help="Lease. [default: action_lease]")] = None,
-    batch: Annotated[int, typer.Option(metavar="N", help="Actions a worker takes at once.")] = 1,
+    batch: Annotated[int, typer.Option(metavar="N", help="Actions a worker takes at once, 1 to 100.")] = 1,
     forever: Annotated[bool, typer.Option("--forever", help="Wait for more when nothing is left.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Be a cluster's agent that only pretends to work.
 
-    It ends when nothing is left to do; Ctrl-C gives back what it has. The key
-    is that of SPOTHIVE_AGENT_KEY, else one is made for the time and revoked.
+    What waits is reported as done and is not done: where a real agent may live
+    it asks. It ends when nothing is left; Ctrl-C gives back what it has, and
+    exits 0. The key is that of SPOTHIVE_AGENT_KEY, else one is made for the
+    time and revoked, and no trace is left of an agent having called.
     """
     from dataclasses import asdict
 
@@ -62,9 +69,14 @@ def simulate(
     )
     with call.reading() as session:
         total = jobs.count_open_actions(session, find_cluster(session, cluster).id)
-    with _key(call, cluster) as key, until_told() as stop, show_progress("actions finished") as bar:
+    with _key(call, cluster, yes=yes) as key, until_told() as stop, show_progress("actions finished") as bar:
         did = jobs.simulate_agent(
-            get_db_session, how, key=key, stop=stop, tell=lambda done: bar(done, max(done, total))
+            get_db_session,
+            how,
+            key=key,
+            stop=stop,
+            tell=lambda done: bar(done, max(done, total)),
+            unheard=get_settings().agent_key is None,
         )
         told = stop.is_set()
     rows = [asdict(each) for each in did]
@@ -75,22 +87,37 @@ def simulate(
     call.out.line(f"{finished} {'action' if finished == 1 else 'actions'} finished{early}")
 
 
+def _has(real: RealAgent) -> str:
+    heard = f"was heard of at {to_the_second(real.heard_at)}" if real.heard_at else "was not heard of yet"
+    key = f"whose key is {real.prefix} and " if real.prefix else ""
+    return f"has an agent, {key}which {heard}"
+
+
 @contextmanager
-def _key(call: Call, cluster: str) -> Iterator[str]:
-    """Yield the key of the cluster's agent: the given one, or one that lives as long as the block."""
+def _key(call: Call, cluster: str, *, yes: bool) -> Iterator[str]:
+    """Yield the key of the cluster's agent: the given one, or one that lives as long as the block.
+
+    Where a real agent may live it asks first.
+    """
     from spothive.database import get_db_session
     from spothive.models import ApiScope
-    from spothive.operations import identity
+    from spothive.operations import identity, jobs
     from spothive.operations.clusters import describe_cluster
     from spothive.settings import get_settings
 
     with call.reading() as session:
         found = describe_cluster(session, cluster)
         cluster_id, path = found.cluster.id, f"{found.account_name}/{found.cluster.region}/{found.cluster.name}"
-    given = get_settings().agent_key
+    given, prefix = get_settings().agent_key, None
     if given is not None:
         holder = identity.check_api_key(get_db_session, given.get_secret_value(), scope=ApiScope.AGENT)
         _refuse_other(holder.cluster_id, cluster_id, cluster)
+        prefix = holder.prefix
+    with call.reading() as session:
+        real = jobs.find_real_agent(session, cluster_id, besides=prefix)
+    if real is not None:
+        asking.confirm(f"{path} {_has(real)}: what waits for it would be reported as done, and never done", yes=yes)
+    if given is not None:
         yield given.get_secret_value()
         return
     with call.writing() as session:

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from spothive.database import TenantSession
 
 LISTED = 100
+_NAMED = "name, id, account/name or account/region/name."
 
 Limit = Annotated[int, typer.Option(metavar="N", help="Most to list.")]
 Before = Annotated[str | None, typer.Option(metavar="PLACE", help="Go on where a page ended.")]
-OfCluster = Annotated[str | None, typer.Option(metavar="NAME", help="Of this cluster only: name or id.")]
-InCluster = Annotated[str, typer.Option(metavar="NAME", help="Cluster: name or id.")]
+OfCluster = Annotated[str | None, typer.Option(metavar="NAME", help=f"Of this cluster only: {_NAMED}")]
+InCluster = Annotated[str, typer.Option(metavar="NAME", help=f"Cluster: {_NAMED}")]
 
 
 def id_of(text: str, listed_by: str) -> UUID:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 job_commands = typer.Typer(rich_markup_mode=None)
 
 COLUMNS = (
-    Column("id", "id"),
+    Column("id", "id", whole=True),
     Column("status", "status"),
-    Column("cluster", "cluster", fold=True),
+    Column("cluster", "cluster", fold=True, optional=True),
     Column("opened", "created_at", to_the_second, optional=True),
-    Column("why it failed", "error", fold=True, optional=True),
+    Column("why it failed", "error", fold=True, optional=True, why=True),
 )
 
 Status = Literal["QUEUED", "RUNNING", "COMPLETED", "FAILED"]
@@ -50,7 +50,7 @@ def list_jobs(
         )
         rows = [_facts(job) for job in page.rows]
     call.out.json({"jobs": rows, "next": page.next})
-    call.out.table(rows, COLUMNS, empty="no job was opened")
+    call.out.table(rows, COLUMNS, empty="no job fits" if cluster or status else "no job was opened")
     if page.next:
         call.out.line(f"more: --before {page.next}")
 
@@ -76,13 +76,18 @@ def show_job(call: Call, job: Annotated[str, typer.Argument(metavar="JOB", help=
 
 @command(job_commands, "open")
 def open_job(call: Call, cluster: InCluster) -> None:
-    """Ask for one run of the optimiser over a cluster."""
+    """Ask for one run of the optimiser over a cluster.
+
+    It waits for a worker: a program of yours that takes jobs by start_job and
+    ends them by finish_job, see the guide on agents. spothive runs none.
+    """
     from spothive.operations import jobs
 
     with call.writing() as session:
         facts = _facts(jobs.find_job(session, jobs.open_job(session, call.actor, cluster=cluster).id))
     call.out.json(facts)
-    call.out.line(f"job {facts['id']} of {facts['cluster']} is {facts['status']}: a worker takes it")
+    call.out.line(f"job {facts['id']} of {facts['cluster']} is {facts['status']}")
+    call.out.line("it waits for a worker: a program of yours that calls start_job and finish_job")
 
 
 def _facts(job: OptimizationJob) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import typer
 from spothive.cli.call import Call, CheckFailed, command
 from spothive.cli.moments import to_the_second
 from spothive.cli.notifications.notify import LISTED, Before, Limit, notify_commands
-from spothive.cli.output import Column, cell
+from spothive.cli.output import Column, cell, plural
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,13 +22,13 @@ def _moment(value: datetime | None) -> str:
 
 
 COLUMNS = (
-    Column("asked for", "created_at", _moment),
+    Column("asked for", "created_at", _moment, optional=True),
     Column("status", "status"),
     Column("to", "to", fold=True),
     Column("subject", "subject", fold=True),
-    Column("attempts", "attempts", right=True),
+    Column("attempts", "attempts", right=True, optional=True),
     Column("next", "next_attempt_at", _moment, optional=True),
-    Column("why", "last_error", fold=True, optional=True),
+    Column("why", "last_error", fold=True, optional=True, why=True),
 )
 
 # Spelled out like the roles in identity.py, and for the same reason.
@@ -54,7 +54,7 @@ def list_mails(
         page = notifications.list_mails(session, call.actor, status=wanted, limit=limit, before=before)
         rows = [_facts(mail) for mail in page.rows]
     call.out.json({"mails": rows, "next": page.next})
-    call.out.table(rows, COLUMNS, empty="no mails")
+    call.out.table(rows, COLUMNS, empty="no mail fits" if status else "no mails")
     if page.next:
         call.out.line(f"more: --before {page.next}")
 
@@ -77,7 +77,7 @@ def send_now(call: Call) -> None:
         digests = notifications.queue_digests(get_db_session, call.actor, **where)
         sent = notifications.send_mails(get_db_session, call.actor, **where, mailer=mailer)
     call.out.json({"digests": asdict(digests), "mails": asdict(sent)})
-    call.out.line(f"digests: {digests.written} written, of {digests.entries} events")
+    call.out.line(f"digests: {digests.written} written, of {plural(digests.entries, 'event')}")
     call.out.line(f"mails: {sent.sent} sent, {sent.deferred} to be tried again, {sent.failed} given up")
     if sent.obstacle:
         raise CheckFailed(sent.obstacle)
@@ -98,13 +98,16 @@ def send_test_mail(call: Call) -> None:
     with closing(runtime.mailer()) as mailer:
         with call.writing() as session:
             mail_id = notifications.queue_test_mail(session, call.actor).id
-        notifications.send_mails(get_db_session, call.actor, tenant_id=call.tenant_id, mailer=mailer, only=mail_id)
+        how: dict[str, Any] = {"tenant_id": call.tenant_id, "mailer": mailer, "only": mail_id}
+        obstacle = notifications.send_mails(get_db_session, call.actor, **how).obstacle
     with call.reading() as session:
         facts = _facts(notifications.find_mail(session, call.actor, mail_id))
     call.out.json(facts)
     if facts["status"] != "sent":
-        again = f"; it is tried again at {_moment(facts['next_attempt_at'])}" if facts["next_attempt_at"] else ""
-        msg = f"the mail to {facts['to']} was not taken: {facts['last_error'] or 'another process has it'}{again}"
+        why = facts["last_error"] or obstacle or "another process has it"
+        when = f", from {_moment(facts['next_attempt_at'])} on" if facts["next_attempt_at"] else ""
+        again = f"; it waits, and the sweep or spothive notify send tries again{when}"
+        msg = f"the mail to {facts['to']} was not taken: {why}{again if facts['status'] == 'pending' else ''}"
         raise CheckFailed(msg)
     if facts["provider"] == "console":
         call.out.line(f"printed, since there is no server: set SPOTHIVE_SMTP_HOST to have it sent to {facts['to']}")

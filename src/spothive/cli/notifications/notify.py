@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 notify_commands = typer.Typer(rich_markup_mode=None)
 
 NOTICE_COLUMNS = (
-    Column("notice", "id"),
-    Column("when", "created_at"),
-    Column("event", "event"),
+    Column("notice", "id", whole=True),
+    Column("when", "created_at", optional=True),
+    Column("event", "event", optional=True),
     Column("title", "title", fold=True),
-    Column("read", "is_read"),
+    Column("read", "is_read", optional=True),
     Column("read on", "link", fold=True, optional=True),
 )
 
@@ -112,7 +112,7 @@ def set_preference(
     frequency: Annotated[Frequency | None, typer.Option(help="When a mail is sent: at once, or in a digest.")] = None,
 ) -> None:
     """Say how you want to hear of an event."""
-    from spothive.models import EmailFrequency
+    from spothive.models import EmailFrequency, WebhookProvider
     from spothive.operations import notifications
 
     change = notifications.Change(
@@ -124,9 +124,18 @@ def set_preference(
     )
     with call.writing() as session:
         facts = _preference(notifications.set_preference(session, call.actor, event=_event(event), change=change))
+        lacking = [
+            provider
+            for provider, wanted in ((WebhookProvider.SLACK, slack), (WebhookProvider.WEBHOOK, webhook))
+            if wanted and not notifications.has_follower(session, call.actor.user_id, provider)
+        ]
     call.out.json(facts)
     ways = [words for words in (f"mail {_mail(facts)}" if facts["email"] else "", *_ways(facts)) if words]
     call.out.line(f"you hear of {facts['event']} by: {', '.join(ways) or 'nothing'}")
+    for provider in lacking:
+        what = "Slack webhook" if provider is WebhookProvider.SLACK else "webhook"
+        add = f"spothive webhook add --provider {provider} --owner {call.actor.username}"
+        call.out.line(f"but you own no active {what} that follows what you say: {add}")
 
 
 @command(notify_commands, "zone")

@@ -9,7 +9,7 @@ import typer
 from spothive.cli import asking
 from spothive.cli.call import Call, CheckFailed, command
 from spothive.cli.moments import to_the_second
-from spothive.cli.output import Column, cell
+from spothive.cli.output import Column, cell, plural
 from spothive.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -28,24 +28,24 @@ def _moment(value: datetime | None) -> str:
 
 
 COLUMNS = (
-    Column("webhook", "id"),
+    Column("webhook", "id", whole=True),
     Column("name", "name", fold=True),
-    Column("to", "host", fold=True),
+    Column("to", "host", fold=True, optional=True),
     Column("stands", "stands"),
-    Column("waiting", "waiting", right=True),
+    Column("waiting", "waiting", right=True, optional=True),
     Column("owner", "owner", optional=True),
     Column("last used", "last_used_at", _moment, optional=True),
-    Column("last error", "last_error", fold=True, optional=True),
+    Column("last error", "last_error", fold=True, optional=True, why=True),
 )
 DELIVERIES = (
-    Column("message", "message_id"),
-    Column("event", "event"),
+    Column("message", "message_id", whole=True),
     Column("status", "status"),
-    Column("attempts", "attempts", right=True),
-    Column("answer", "answer", fold=True),
-    Column("made", "created_at", to_the_second),
+    Column("answer", "answer", fold=True, optional=True, why=True),
+    Column("webhook", "webhook_name", fold=True, optional=True),
+    Column("event", "event", optional=True),
+    Column("attempts", "attempts", right=True, optional=True),
+    Column("made", "created_at", to_the_second, optional=True),
     Column("next attempt", "next_attempt_at", _moment, optional=True),
-    Column("webhook", "webhook", optional=True),
 )
 
 # Spelled out like the roles in identity.py, and for the same reason.
@@ -78,7 +78,7 @@ def add(
     """
     from spothive import runtime
     from spothive.models import WebhookProvider
-    from spothive.operations.notifications import NewWebhook, add_webhook, show_webhook
+    from spothive.operations.notifications import NewWebhook, add_webhook, is_told_nothing, show_webhook
     from spothive.settings import get_settings
 
     new = NewWebhook(WebhookProvider(provider), _url(provider, url), _events(event or []), name)
@@ -87,11 +87,17 @@ def add(
         networks = get_settings().webhook_networks
         row, secret = add_webhook(session, call.actor, new, keyring=keyring, networks=networks, owner=owner)
         facts = _facts(show_webhook(session, str(row.id)))
+        is_silent = is_told_nothing(session, row)
     call.out.json(facts | {"signing_secret": secret})
     call.out.line(f"webhook {facts['id']} to {facts['host']} is added")
     if secret is not None:
         call.out.line(f"its receiver verifies with {secret}")
         call.out.line("this is not shown again")
+    if is_silent:
+        way = "--slack" if provider == "slack" else "--webhook"
+        call.out.line(f"it hears of nothing yet: {facts['owner']} wants nothing told so")
+        call.out.line(f"  either {facts['owner']} says: spothive notify set EVENT {way}")
+        call.out.line(f"  or name events for it: spothive webhook events {facts['id']} --event EVENT")
     call.out.line(f"try it: spothive webhook test {facts['id']}")
 
 
@@ -146,7 +152,7 @@ def test(call: Call, webhook: WebhookName) -> None:
             "response_body": answer.body,
         }
     )
-    call.out.line(f"{done.message_id}: {answer.words}")
+    call.out.line(f"{done.message_id}: {answer.words if answer.trouble is None else 'not taken'}")
     if answer.body:
         call.out.line(answer.body)
     if answer.trouble is not None:
@@ -192,7 +198,7 @@ def enable(call: Call, webhook: WebhookName) -> None:
 
 @command(webhook_commands, "disable")
 def disable(call: Call, webhook: WebhookName) -> None:
-    """Send nothing to a webhook; what is told meanwhile waits."""
+    """Send nothing to a webhook, neither what waits nor what happens meanwhile."""
     _switch(call, webhook, active=False)
 
 
@@ -228,11 +234,11 @@ def remove(
     with call.reading() as session:
         found = show_webhook(session, webhook)
     waiting = f", of which {found.waiting} wait to be sent," if found.waiting else ""
-    asking.confirm(f"The webhook to {found.webhook.url_host} and its deliveries{waiting} are removed", yes=yes)
+    asking.confirm(f"the webhook to {found.webhook.url_host} and its deliveries{waiting} would be removed", yes=yes)
     with call.writing() as session:
         deliveries = remove_webhook(session, call.actor, str(found.webhook.id))
     call.out.json({"id": found.webhook.id, "deliveries": deliveries})
-    call.out.line(f"removed, with {deliveries} deliveries")
+    call.out.line(f"removed, with {plural(deliveries, 'delivery', 'deliveries')}")
 
 
 @command(webhook_commands, "deliveries")
@@ -252,7 +258,11 @@ def list_sent(
         page = list_deliveries(session, webhook=webhook, statuses=statuses, limit=limit, before=before)
         rows = [_delivery(each) for each in page.rows]
     call.out.json({"deliveries": rows, "next": page.next})
-    call.out.table([row | {"answer": _answer(row)} for row in rows], DELIVERIES, empty="nothing was told to a webhook")
+    call.out.table(
+        [row | {"answer": _answer(row)} for row in rows],
+        DELIVERIES,
+        empty="no delivery fits" if webhook or status else "nothing was told to a webhook",
+    )
     if page.next:
         call.out.line(f"more: --before {page.next}")
 
@@ -271,9 +281,7 @@ def send_anew(
     with call.writing() as session:
         webhooks = redeliver(session, call.actor, message, webhook=webhook)
     call.out.json({"message_id": message, "webhooks": webhooks})
-    call.out.line(
-        f"{message} is sent to {webhooks} webhook{'' if webhooks == 1 else 's'} with the next run of the sweep"
-    )
+    call.out.line(f"{message} is sent to {plural(webhooks, 'webhook')} with the next run of the sweep")
 
 
 def _switch(call: Call, webhook: str, *, active: bool) -> None:
@@ -284,7 +292,8 @@ def _switch(call: Call, webhook: str, *, active: bool) -> None:
         session.flush()  # so that it is shown as it is now
         facts = _facts(show_webhook(session, str(row.id)))
     call.out.json(facts)
-    waits = f"; {facts['waiting']} deliveries wait" if facts["waiting"] else ""
+    waiting = facts["waiting"]
+    waits = f"; {plural(waiting, 'delivery waits', 'deliveries wait')}" if waiting else ""
     call.out.line(f"the webhook to {facts['host']} is {facts['stands']}{waits}")
 
 
@@ -297,7 +306,11 @@ def _url(provider: Provider, given: str | None) -> str:
     if given is not None:
         return given
     url = get_settings().webhook_url
-    return url.get_secret_value().strip() if url is not None else asking.shown_secret("URL")
+    return (
+        url.get_secret_value().strip()
+        if url is not None
+        else asking.shown_secret("URL", instead="--url or SPOTHIVE_WEBHOOK_URL")
+    )
 
 
 def _events(words: list[str]) -> list[NoticeEvent]:
@@ -340,6 +353,7 @@ def _delivery(row: WebhookLog) -> dict[str, Any]:
         "id": row.id,
         "message_id": row.message_id,
         "webhook": row.webhook_config_id,
+        "webhook_name": row.configuration.name or row.configuration.url_host,
         "event": row.payload.get("type", row.event_type),
         "status": row.status,
         "attempts": row.attempts,

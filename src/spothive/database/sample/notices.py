@@ -203,9 +203,12 @@ def _hook(keyring: Keyring, dice: Dice, period: Period, company: Company, provid
     row = company.row(dice, period.founded + 3 * _DAY, user_id=company.owner.id, **facts)
     sealed = WebhookConfiguration(tenant_id=company.tenant_id, id=row["id"])
     seal(keyring, sealed, "webhook_url", f"https://{host}/services/{dice.hex(24)}")
+    rotated_until = None if slack else period.until + timedelta(hours=20)  # it got a new secret four hours ago
     if not slack:
         seal(keyring, sealed, "signing_secret", f"whsec_{dice.hex(48)}")
-    return row | {"webhook_url": sealed.webhook_url, "signing_secret": None if slack else sealed.signing_secret}
+        seal(keyring, sealed, "previous_secret", f"whsec_{dice.hex(48)}")
+    secrets = {name: getattr(sealed, name) for name in ("webhook_url", "signing_secret", "previous_secret")}
+    return row | secrets | {"previous_until": rotated_until}
 
 
 def _delivery(dice: Dice, period: Period, hook: Row, ending: DeliveryStatus, one: Announced) -> Life:

@@ -7,12 +7,13 @@ from spothive.operations.jobs.reading import (
     ActionFilter,
     count_open_actions,
     find_action,
+    find_by_key,
     find_job,
     has_open_actions,
     list_actions,
     list_jobs,
 )
-from spothive.operations.jobs.simulating import Simulation, WorkerDid, simulate_agent
+from spothive.operations.jobs.simulating import RealAgent, Simulation, WorkerDid, find_real_agent, simulate_agent
 from spothive.operations.jobs.working import (
     JobLease,
     extend_job,
@@ -26,6 +27,7 @@ from spothive.operations.jobs.working import (
 __all__ = [
     "ActionFilter",
     "JobLease",
+    "RealAgent",
     "Simulation",
     "WorkerDid",
     "claim_actions",
@@ -37,7 +39,9 @@ __all__ = [
     "extend_leases",
     "fail_job",
     "find_action",
+    "find_by_key",
     "find_job",
+    "find_real_agent",
     "finish_job",
     "has_open_actions",
     "list_actions",

@@ -91,6 +91,12 @@ def find_action(session: TenantSession, action_id: UUID) -> AgentAction:
     return found
 
 
+def find_by_key(session: TenantSession, cluster_id: UUID, key: str) -> AgentAction | None:
+    """Return the action of a cluster that was asked for by this idempotency key, if there is one. One statement."""
+    mine = (AgentAction.cluster_id == cluster_id, AgentAction.idempotency_key == key)
+    return session.scalar(select(AgentAction).where(*mine))
+
+
 def find_job(session: TenantSession, job_id: UUID) -> OptimizationJob:
     """Return one job with its cluster.
 

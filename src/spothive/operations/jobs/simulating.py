@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event, Lock, Thread
 from time import monotonic
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
-from spothive.database import read_session
+from sqlalchemy import or_, select, update
+
+from spothive.database import TenantSession, read_session
 from spothive.errors import InvalidInput
-from spothive.models import ApiScope
+from spothive.models import ApiKey, ApiScope, Cluster, ClusterStatus
 from spothive.operations.identity import KeyHolder, check_api_key
 from spothive.operations.jobs.agents import extend_leases, report_actions
 from spothive.operations.jobs.reading import has_open_actions
 from spothive.operations.sessions import Sessions
 from spothive.queue import HandedOut, Report, Reported
+from spothive.schema.types import clock_timestamp
 
 WORKERS_MAX: Final = 64
 """Most workers of one simulation; each takes a database connection now and then."""
+
+BATCH_MAX: Final = 100
+"""Most actions that a worker takes at once, as many as one call is about."""
 
 VERSION: Final = "simulated"
 """Version that the agent says it has."""
@@ -77,6 +85,38 @@ class Simulation:
     chance: random.Random = field(default_factory=random.SystemRandom)
 
 
+@dataclass(frozen=True, slots=True)
+class RealAgent:
+    """What speaks for a cluster having an agent that really works.
+
+    Attributes:
+        prefix: of a key that is valid, and that agents of the cluster show; None if there is none.
+        heard_at: when it was last heard of (UTC); None if never.
+    """
+
+    prefix: str | None
+    heard_at: datetime | None
+
+
+def find_real_agent(session: TenantSession, cluster_id: UUID, *, besides: str | None = None) -> RealAgent | None:
+    """Return what speaks for a cluster having an agent, or None if nothing does. Two statements.
+
+    Args:
+        session: of the tenant.
+        cluster_id: which cluster.
+        besides: prefix of a key that does not count: the one to simulate with.
+    """
+    valid = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > clock_timestamp())
+    keys = select(ApiKey.prefix).where(ApiKey.cluster_id == cluster_id, ApiKey.revoked_at.is_(None), valid)
+    if besides is not None:
+        keys = keys.where(ApiKey.prefix != besides)
+    prefix = session.scalar(keys.order_by(ApiKey.id.desc()).limit(1))
+    heard = select(Cluster.last_heartbeat, Cluster.agent_version).where(Cluster.id == cluster_id)
+    heard_at, version = session.execute(heard).one()
+    heard_at = None if version == VERSION else heard_at
+    return RealAgent(prefix, heard_at) if prefix or heard_at else None
+
+
 def simulate_agent(
     sessions: Sessions,
     how: Simulation,
@@ -84,6 +124,7 @@ def simulate_agent(
     key: str,
     stop: Event,
     tell: Callable[[int], None] = lambda _: None,
+    unheard: bool = False,
 ) -> list[WorkerDid]:
     """Be the agent of a cluster until nothing is left to do, or ``stop`` is set: a procedure.
 
@@ -96,6 +137,8 @@ def simulate_agent(
         key: API key of the cluster's agent; a secret.
         stop: ends it.
         tell: is told how many actions are finished, as that changes.
+        unheard: whether the cluster is to be told of as if this agent had never called: what its calls have noted is
+            taken back at the end, unless a real agent was heard of meanwhile, so that nobody is told of its silence.
 
     Returns:
         What each worker did.
@@ -105,11 +148,37 @@ def simulate_agent(
         KeyRefused: the key is not, or no longer, valid.
         NotAllowed: it is no agent's.
     """
-    if not 1 <= how.workers <= WORKERS_MAX or not 0 <= how.fail_rate <= 1 or how.seconds < 0:
-        msg = f"1 to {WORKERS_MAX} workers, a rate of 0 to 1, and seconds that are not negative"
+    if not 1 <= how.workers <= WORKERS_MAX or not 0 <= how.fail_rate <= 1 or not 0 <= how.seconds < float("inf"):
+        msg = f"1 to {WORKERS_MAX} workers, a rate of 0 to 1, and seconds that are not negative and end some day"
         raise InvalidInput(msg)
+    if not 1 <= how.batch <= BATCH_MAX:
+        msg = f"a worker takes 1 to {BATCH_MAX} actions at once"
+        raise InvalidInput(msg)
+    holder = check_api_key(sessions, key, scope=ApiScope.AGENT)  # one that is not valid is refused before all begins
     crew = _Crew(sessions, how, key, stop, tell)
-    return crew.work()
+    if not unheard or holder.cluster_id is None:
+        return crew.work()
+    with _taking_back(sessions, holder.tenant_id, holder.cluster_id):
+        return crew.work()
+
+
+@contextmanager
+def _taking_back(sessions: Sessions, tenant_id: UUID, cluster_id: UUID) -> Iterator[None]:
+    """Let the cluster be after the block as it was before, as far as only the agent that pretends has changed it."""
+    columns = (Cluster.status, Cluster.agent_installed, Cluster.agent_version, Cluster.last_heartbeat)
+    with read_session(tenant=tenant_id) as session:
+        before = session.execute(select(*columns).where(Cluster.id == cluster_id)).mappings().one()
+    former: dict[str, Any] = {"agent_version": before["agent_version"]}
+    # An agent that was heard of may still live: its calls, too, have kept the cluster active meanwhile.
+    if before["last_heartbeat"] is None or before["status"] is not ClusterStatus.ACTIVE:
+        former = {column.key: before[column] for column in columns}
+    try:
+        yield
+    finally:
+        mine = (Cluster.id == cluster_id, Cluster.agent_version == VERSION)
+        with sessions(tenant=tenant_id) as session:
+            taken_back = update(Cluster).where(*mine).values(**former)
+            session.execute(taken_back, execution_options={"synchronize_session": False})
 
 
 class _Crew:
@@ -121,7 +190,6 @@ class _Crew:
         self._errors: list[BaseException] = []
 
     def work(self) -> list[WorkerDid]:
-        self._holder()  # a key that is not valid is refused before any thread begins
         did = [WorkerDid(number) for number in range(1, self._how.workers + 1)]
         threads = [Thread(target=self._run, args=(mine,), name=f"worker {mine.worker}", daemon=True) for mine in did]
         for thread in threads:

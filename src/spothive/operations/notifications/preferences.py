@@ -138,7 +138,7 @@ def own_user(session: TenantSession, actor: Actor, *, lock: bool = False) -> Use
         query = query.with_for_update(key_share=True)  # rows that point at the user may be written meanwhile
     user = session.scalar(query, execution_options={"populate_existing": True})
     if user is None:
-        msg = f"{actor.username} is no user of this tenant: notices and preferences are in one's own"
+        msg = f"{actor.username} is no user of this tenant: notices and preferences are in one's own (--as, --tenant)"
         raise NotFound(msg)
     return user
 

@@ -9,13 +9,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, delete, func, select
+from sqlalchemy.orm import joinedload
 
 from spothive.database import TenantSession
 from spothive.database.pages import Page, newest_first
 from spothive.errors import Conflict, InvalidInput, NotFound
 from spothive.gateways.address_guard import IPNetwork
 from spothive.gateways.webhook_signing import new_signing_secret
-from spothive.gateways.webhooks import read_target
+from spothive.gateways.webhooks import read_target, refuse_closed_address
 from spothive.keyring import Keyring
 from spothive.models import (
     DeliveryStatus,
@@ -31,6 +32,7 @@ from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.identity import Action, require
 from spothive.operations.identity.people import find_user
+from spothive.operations.notifications.preferences import EVENTS, wishes_of
 from spothive.operations.notifications.webhook_outbox import LADDER, LEASE, Claim, message_of
 from spothive.schema.sealed import seal, unseal
 from spothive.schema.states import move
@@ -39,6 +41,9 @@ from spothive.settings import get_settings
 
 TEST_TYPE: Final = "webhook.test"
 """Type in the payload of a test message."""
+
+NAME_MAX: Final = 100
+"""Longest name of a webhook, as its column is."""
 
 _KIND: Final = ResourceType.NOTICE
 
@@ -114,7 +119,7 @@ def list_deliveries(
     limit: int = 100,
     before: str | None = None,
 ) -> Page[WebhookLog]:
-    """Return one page of the tenant's deliveries, newest first. One statement, two for one webhook.
+    """Return one page of the tenant's deliveries with their webhooks, newest first. One statement, two for one webhook.
 
     Args:
         session: of the tenant.
@@ -127,7 +132,7 @@ def list_deliveries(
         NotFound: no such webhook.
         InvalidInput: ``limit`` or ``before`` cannot be used.
     """
-    query = select(WebhookLog)
+    query = select(WebhookLog).options(joinedload(WebhookLog.configuration))
     if webhook is not None:
         query = query.where(WebhookLog.webhook_config_id == find_webhook(session, webhook).id)
     if statuses:
@@ -144,7 +149,7 @@ def add_webhook(
     networks: Sequence[IPNetwork] = (),
     owner: str | None = None,
 ) -> tuple[WebhookConfiguration, str | None]:
-    """Add a webhook. Whether its host may be reached is found out when something is sent.
+    """Add a webhook. Whether a host that is named may be reached is found out when something is sent.
 
     Args:
         session: of the tenant.
@@ -159,14 +164,17 @@ def add_webhook(
 
     Raises:
         Denied: the role does not allow it.
-        InvalidInput: the URL cannot be used, the name is blank or looks like an id, or staff of platform name no owner.
+        InvalidInput: the URL cannot be used, the name is blank, too long or looks like an id, or staff of platform name
+            no owner.
         NotFound: no such owner.
-        ValueRefused: the name is too long.
+        Conflict: another webhook of the tenant is called so.
     """
     called = new.name or "webhook"
     require(actor, Action.MANAGE, attempt="webhook.added", resource=called, resource_type=_KIND)
     target = read_target(new.url, networks=networks, to_slack=new.provider is WebhookProvider.SLACK)
+    refuse_closed_address(target, networks)
     _refuse_odd_name(new.name)
+    _refuse_taken_name(session, new.name)
     row = WebhookConfiguration(
         tenant_id=session.tenant_id,
         user_id=_owner(session, actor, owner).id,
@@ -180,7 +188,7 @@ def add_webhook(
     if secret is not None:
         seal(keyring, row, "signing_secret", secret)
     session.add(row)
-    session.flush()  # so that a name that is too long is refused here
+    session.flush()  # so that the audit row can name it
     after = {"provider": new.provider, "host": target.host, "events": row.enabled_events, "name": new.name}
     record(session, actor, "webhook.added", str(row.id), _KIND, after=after)
     return row, secret
@@ -383,7 +391,7 @@ def _listed() -> Select[Any]:
 def _owner(session: TenantSession, actor: Actor, username: str | None) -> User:
     user = find_user(session, username) if username is not None else session.get(User, actor.user_id)
     if user is None:
-        msg = f"{actor.username} is no user of this tenant, and a webhook belongs to one: name whose it is"
+        msg = f"{actor.username} is no user of this tenant, and a webhook belongs to one: name whose it is (--owner)"
         raise InvalidInput(msg)
     return user
 
@@ -393,9 +401,35 @@ def _in_order(events: Iterable[NoticeEvent]) -> list[str]:
     return [event.value for event in NoticeEvent if event in wanted]
 
 
+def is_told_nothing(session: TenantSession, webhook: WebhookConfiguration) -> bool:
+    """Tell whether a webhook follows its owner's preferences and these send nothing there. Two statements at most."""
+    if webhook.enabled_events:
+        return False
+    wishes = wishes_of(session, session.get_one(User, webhook.user_id), EVENTS).values()
+    is_slack = webhook.provider_type is WebhookProvider.SLACK
+    return not any(each.slack_enabled if is_slack else each.webhook_enabled for each in wishes)
+
+
+def has_follower(session: TenantSession, user_id: UUID, provider: WebhookProvider) -> bool:
+    """Tell whether a user owns an active webhook that follows the own preferences. One statement."""
+    hook = WebhookConfiguration
+    mine = (hook.user_id == user_id, hook.provider_type == provider, hook.is_active.is_(True))
+    return any(not events for events in session.scalars(select(hook.enabled_events).where(*mine)))
+
+
+def _refuse_taken_name(session: TenantSession, name: str | None) -> None:
+    """Refuse a second webhook of one name. Two that are added at once may both have it: their ids tell them apart."""
+    if name is not None and session.scalar(select(WebhookConfiguration.id).where(WebhookConfiguration.name == name)):
+        msg = f"a webhook is called {name!r} already: see `spothive webhook list`"
+        raise Conflict(msg)
+
+
 def _refuse_odd_name(name: str | None) -> None:
     if name is None:
         return
+    if len(name) > NAME_MAX:
+        msg = f"the name of a webhook has at most {NAME_MAX} characters, and this one has {len(name)}"
+        raise InvalidInput(msg)
     try:
         UUID(name)
     except ValueError:
