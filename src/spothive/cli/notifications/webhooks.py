@@ -329,6 +329,12 @@ def _answer(row: dict[str, Any]) -> str:
     return " ".join(str(part) for part in (row["last_error"], status) if part) or cell(None)
 
 
+def _stands(listed: ListedWebhook) -> str:
+    if not listed.webhook.is_active:
+        return "disabled"
+    return "active" if listed.owner_is_active else "owner disabled"
+
+
 def _facts(listed: ListedWebhook) -> dict[str, Any]:
     row = listed.webhook
     return {
@@ -336,7 +342,7 @@ def _facts(listed: ListedWebhook) -> dict[str, Any]:
         "name": row.name,
         "provider": row.provider_type,
         "host": row.url_host,
-        "stands": "active" if row.is_active else "disabled",
+        "stands": _stands(listed),
         "owner": listed.owner,
         "events": list(row.enabled_events),
         "waiting": listed.waiting,
