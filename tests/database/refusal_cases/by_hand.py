@@ -394,6 +394,7 @@ JOBS_AND_SLA: dict[str, Act] = {
             "result": _done_for_nothing,
         }.items()
     },
+    "lc_dataset_imports_claimed": _shortened("dataset_imports"),  # in two steps, as the other in one
 }
 
 AUDIT_AND_NOTIFICATIONS: dict[str, Act] = {
