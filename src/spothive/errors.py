@@ -45,6 +45,21 @@ class NothingToImport(InvalidInput):
         self.refused = refused
 
 
+class RowsRefused(InvalidInput):
+    """A file has rows that cannot be taken, so nothing of it was.
+
+    Attributes:
+        refused: the first of them; each has ``line`` and ``reason``.
+        count: how many there are.
+    """
+
+    def __init__(self, message: str, *, refused: Sequence[Any], count: int) -> None:
+        """Keep what was refused beside the message."""
+        super().__init__(message)
+        self.refused = refused
+        self.count = count
+
+
 class ModelRefused(InvalidInput):
     """A model file is none that may be loaded, or not the one that was registered; nothing of it was run."""
 

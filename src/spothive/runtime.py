@@ -1,13 +1,17 @@
-"""Makes what operations are given from outside, as the settings say: the way to AWS, keys, anchor, model files."""
+"""Makes what operations are given from outside, as the settings say: ways out, keys, anchor, model files."""
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from pathlib import Path
 
 from spothive.anchor import Anchor
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
+from spothive.gateways.dataset_store import DatasetStore
+from spothive.gateways.mail import ConsoleMailer, Mailer, SmtpMailer, SmtpOptions
+from spothive.gateways.webhooks import WebhookSender
 from spothive.keyring import Keyring, load_keyring
 from spothive.scoring.serving import ModelServer
 from spothive.scoring.store import ModelStore
@@ -52,9 +56,42 @@ def audit_anchor() -> Anchor:
     return Anchor(get_settings().audit_anchor)
 
 
+def mailer() -> Mailer:
+    """Return what carries mails; without a server they are printed on standard error. It connects to nothing yet.
+
+    Raises:
+        ConfigurationError: the settings do not go together.
+    """
+    settings = get_settings()
+    if settings.smtp_host is None:
+        return ConsoleMailer(sys.stderr, sender=settings.mail_from)
+    return SmtpMailer(
+        SmtpOptions(
+            settings.smtp_host,
+            settings.mail_from,
+            port=settings.smtp_port,
+            security=settings.smtp_security,
+            ca_file=settings.smtp_ca_file,
+            user=settings.smtp_user,
+            password=settings.smtp_password,
+            timeout=settings.smtp_timeout,
+        )
+    )
+
+
+def webhook_sender() -> WebhookSender:
+    """Return what sends webhooks, to the public internet and to the networks that the settings allow besides."""
+    return WebhookSender(get_settings().webhook_networks)
+
+
 def model_store() -> ModelStore:
     """Return the folder of this installation's model files. It is not made yet."""
     return ModelStore(get_settings().model_store)
+
+
+def dataset_store() -> DatasetStore:
+    """Return the folder of this installation's datasets. It is not made yet."""
+    return DatasetStore(get_settings().dataset_store)
 
 
 def model_server() -> ModelServer:

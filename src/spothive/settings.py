@@ -7,15 +7,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from spothive.errors import ConfigurationError
 
@@ -28,6 +30,8 @@ _DRIVERS = {
     "sqlite": "sqlite",
     "sqlite+pysqlite": "sqlite",
 }
+MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
+"""A mail address that needs no quoting anywhere: ASCII, one @, nothing that would end or divide a header."""
 _NO_SETTINGS = {"TENANT", "USER", "DEBUG", "TEST_POSTGRES_URL"}
 """What the command line and the tests read of ``SPOTHIVE_...`` themselves."""
 
@@ -146,24 +150,48 @@ class Settings(BaseSettings):
     """How long a deletion can be taken back before it begins."""
     waste_daily_share: Decimal = Field(default=Decimal("0.10"), gt=0, le=1)
     """Part of an account's resources of a kind that may be deleted in 24 hours: 0.10 is 10 %, one at least."""
+    action_lease: int = Field(default=60, ge=1, le=3600)
+    """How long an agent has for an action before it must extend the lease, unless it asks for another time."""
+    action_backoff: float = Field(default=5, ge=0)
+    """How long an action waits that went wrong; each time twice as long,"""
+    action_backoff_most: float = Field(default=5 * 60, ge=0)
+    """and never longer than this."""
+    job_lease: int = Field(default=5 * 60, ge=1)
+    """How long a worker has for a job without a word before the job has FAILED."""
+    agent_silence: int = Field(default=5 * 60, ge=60)
+    """A cluster whose agent was not heard of for so long is INACTIVE, and people are told."""
+    agent_key: SecretStr | None = None
+    """API key of a cluster's agent, for ``spothive agent simulate``."""
     sweep_lease: int = Field(default=60, ge=1)
     """How long a duty of the sweep is held without a word; when its process dies another takes it over after this."""
     sweep_expiries: int = Field(default=60, ge=0)
     """How often the sweep does a duty; 0 switches one off. Ends what is past its time,"""
     sweep_leases: int = Field(default=60, ge=0)
     """and what dead processes have left under way;"""
+    sweep_actions: int = Field(default=30, ge=0)
+    """gives back what dead agents had, ends actions and jobs, and tells of agents that are silent;"""
     sweep_discovery: int = Field(default=5 * 60, ge=0)
     """looks for accounts whose last discovery is older than ``discovery_age``;"""
     sweep_hibernation: int = Field(default=60, ge=0)
     """puts clusters to sleep and wakes them;"""
     sweep_waste: int = Field(default=3600, ge=0)
     """scans accounts for waste whose last scan is older than ``waste_scan_age``, and deletes what is due;"""
+    sweep_webhooks: int = Field(default=5, ge=0)
+    """sends webhooks that are due;"""
     sweep_market: int = Field(default=6 * 3600, ge=0)
     """asks AWS for spot prices, of which none older than 24 hours is decided upon;"""
     sweep_risk: int = Field(default=3600, ge=0)
     """tidies pools whose block is over;"""
+    sweep_telling: int = Field(default=60, ge=0)
+    """tells of blocked pools and used-up budgets;"""
+    sweep_datasets: int = Field(default=60, ge=0)
+    """makes the datasets that were asked for, and tidies up behind those who died making one;"""
     sweep_rollups: int = Field(default=3600, ge=0)
     """counts the decisions of finished days;"""
+    sweep_digests: int = Field(default=60, ge=0)
+    """writes the digests whose time has come;"""
+    sweep_mails: int = Field(default=30, ge=0)
+    """sends the mails that wait;"""
     sweep_sealing: int = Field(default=5 * 60, ge=0)
     """seals the audit trails;"""
     sweep_retention: int = Field(default=24 * 3600, ge=0)
@@ -190,9 +218,37 @@ class Settings(BaseSettings):
     """attempts to sign in, and"""
     keep_account_logs: int = Field(default=365, ge=365)
     """what happened to accounts (of both, the database keeps 365 days at least)."""
+    keep_notices: int = Field(default=365, ge=1)
+    """Days for which notices are kept that were read."""
+    webhook_url: SecretStr | None = None
+    """URL of the webhook that ``spothive webhook add`` adds, where nobody can be asked for it."""
+    webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Networks that webhooks may go to although they are not public, as ``10.1.0.0/16,fd00:1::/64``; there plain http
+    will do."""
+    webhook_overlap: int = Field(default=24 * 3600, ge=0)
+    """How long the secret of before signs too after a webhook got a new one."""
     smtp_host: str | None = None
     """Server that carries mails; without one they are only printed where they are sent."""
+    smtp_port: int | None = Field(default=None, ge=1, le=65535)
+    """Its port; the usual one of ``smtp_security`` when unset: 587, 465 or 25."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """Whether the connection becomes encrypted, is from the beginning, or never is."""
+    smtp_ca_file: Path | None = None
+    """File with the authorities (PEM) whose certificates are trusted; the system's when unset."""
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    """Who signs in at the server; nobody when both are unset."""
+    smtp_timeout: float = Field(default=30, gt=0, le=40)
+    """How long an answer of the server may take; claims of mails allow for no more."""
+    mail_from: str = "spothive@localhost"
+    """Address that mails come from."""
     dataset_cache: Path = Path("var/datasets/default.csv")
+    dataset_store: Path = Path("var/datasets")
+    """Folder in which the files of datasets are kept, on a file system that all who make or read them share."""
+    dataset_max_bytes: int = Field(default=2**30, ge=1)
+    """Largest file that is imported into a dataset, in bytes, and"""
+    dataset_max_rows: int = Field(default=10_000_000, ge=1)
+    """most rows of one dataset."""
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
     @field_validator("aws_endpoint_url")
@@ -202,6 +258,19 @@ class Settings(BaseSettings):
             msg = "an address begins with http:// or https://"
             raise ValueError(msg)
         return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _an_address_for_mail(cls, value: str) -> str:
+        if not MAIL_ADDRESS.fullmatch(value):
+            msg = "give a mail address alone, such as spothive@example.com"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("webhook_networks", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("database_url", "owner_url")
     @classmethod

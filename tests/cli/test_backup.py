@@ -87,8 +87,8 @@ def test_rows_that_are_there_are_lost_only_if_that_is_meant(
     later = everything()
     assert "holds rows already" in refused("db", "restore", str(file))
     refusal = refused("db", "restore", str(file), "--replace")
-    assert refusal.startswith(f"restoring {file} replaces every row of ")
-    assert refusal.endswith(": nobody can be asked here, say --yes if that is meant")
+    assert refusal.startswith(f"nothing was changed: restoring {file} replaces every row of ")
+    assert refusal.endswith(". Nobody can be asked here: say --yes if that is meant")
     assert everything() == later
     done("db", "restore", str(file), "--replace", "--yes")
     assert everything() == before

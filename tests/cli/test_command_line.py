@@ -19,6 +19,7 @@ from spothive.cli.clusters import hibernation, templates
 from spothive.cli.decisions import reading
 from spothive.cli.fleet import accounts, instances
 from spothive.cli.identity import people
+from spothive.cli.notifications import webhooks
 from spothive.database import (
     AuthStatus,
     Decision,
@@ -29,7 +30,16 @@ from spothive.database import (
     Lifecycle,
     Role,
 )
-from spothive.models import Architecture, DiskType, NodeStrategy, SleepState, WasteStatus, WasteType
+from spothive.models import (
+    Architecture,
+    DeliveryStatus,
+    DiskType,
+    NodeStrategy,
+    SleepState,
+    WasteStatus,
+    WasteType,
+    WebhookProvider,
+)
 from spothive.settings import get_settings
 from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database
@@ -75,14 +85,23 @@ def test_every_command_of_the_house_is_there() -> None:
         *("model register", "model list", "model show", "model accept", "model graduate", "model enable"),
         *("model activate", "model archive", "experiment assign"),
         *("experiment create", "experiment start", "experiment finish", "experiment list"),
+        *("tag create", "tag list", "tag rename", "tag delete", "tag add", "tag remove"),
+        *("search run", "search save", "search list", "search pin", "search delete"),
+        *("dataset import", "dataset generate", "dataset list", "dataset show", "dataset jobs", "dataset cancel"),
+        *("dataset delete", "dataset verify"),
         *("decision fold", "savings report", "decision make", "decision list", "decision show", "decision replay"),
         *("decision outcome", "decision shadow"),
         *("event ingest", "risk check", "risk list", "risk why"),
         *("replica list", "replica outcome", "replica expire"),
         *("approval list", "approval show", "approval request", "approval approve", "approval reject"),
         *("approval execute", "approval expire", "approval policy"),
+        *("job list", "job show", "job open", "action list", "action show", "action enqueue", "agent simulate"),
         *("waste scan", "waste list", "waste show", "waste schedule", "waste keep", "waste delete-due"),
+        *("notify list", "notify read", "notify preferences", "notify set", "notify zone", "notify mails"),
+        *("notify send", "notify test"),
         *("sla report", "sla outages", "sla record", "sla end"),
+        *("webhook add", "webhook list", "webhook show", "webhook test", "webhook rotate", "webhook enable"),
+        *("webhook disable", "webhook events", "webhook remove", "webhook deliveries", "webhook redeliver"),
         *("cluster list", "cluster show", "cluster policy set", "cluster policy show"),
         *("cluster template create", "cluster template list", "cluster template default", "cluster template delete"),
         *("hibernation set", "hibernation show", "hibernation plan", "hibernation override", "hibernation cancel"),
@@ -212,6 +231,8 @@ def test_choices_are_those_of_the_models() -> None:
         (templates.StrategyName, NodeStrategy),
         (templates.DiskName, DiskType),
         (hibernation.StateName, SleepState),
+        (webhooks.Provider, WebhookProvider),
+        (webhooks.Status, DeliveryStatus),
     ):
         assert set(get_args(spelled)) == {member.value for member in declared}
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from spothive.cli.fleet.instances import INSTANCE_COLUMNS
+from spothive.cli.jobs.actions import COLUMNS as ACTION_COLUMNS
 from spothive.cli.output import Column, Output, cell, hourly, monthly, shortened, visible
 from spothive.database import InstanceState
 from tests.cli.conftest import Ran, Spothive, answer, instance
@@ -133,6 +134,30 @@ def test_a_table_fits_its_terminal_with_the_columns_that_matter_most(
     assert lines[0].count("|") == headings - 1
     assert "i-0123456789abcdef0" in lines[2]
     assert "im4gn.8xlarge" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "headings"),
+    [("PENDING", None, ["id", "status", "type"]), ("FAILED", "x" * 500, ["id", "status", "type", "what went wrong"])],
+)
+def test_ids_stay_whole_and_what_went_wrong_goes_last(
+    status: str,
+    error: str | None,
+    headings: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    row = {"id": UUID(int=1), "status": status, "type": "DRAIN_NODE", "cluster": "production-eks", "tries": "3/3"}
+    moment = datetime(2026, 3, 4, tzinfo=UTC)
+    Output(as_json=False).table([row | {"created_at": moment, "error": error}], ACTION_COLUMNS, empty="none")
+    heading, _, *lines, _left_out = capsys.readouterr().out.splitlines()
+    words = [word.strip() for word in heading.split("|")]
+    assert words[: len(headings)] == headings
+    assert max(map(len, (heading, *lines))) <= 80
+    assert str(UUID(int=1)) in lines[0]
+    assert len(lines) == (2 if error else 1)
+    assert lines[-1].rstrip().endswith("..") is bool(error)
 
 
 def test_in_a_pipe_no_line_is_broken(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ def test_a_user_is_shown_changed_relieved_and_deleted(
     assert done("user", "role", "acme-lab", "user", *own).out == "user acme-lab is user\n"
     assert done("user", "role", "acme-lab", "client", "--json", *own).json["role"] == "client"
     delete = ["user", "delete", "acme-lab", *own]
-    assert "nobody can be asked here, say --yes" in refused(*delete)
+    assert "Nobody can be asked here: say --yes" in refused(*delete)
     assert "acme-lab answers for books, music" in refused(*delete, "--yes")
     transfer = ["user", "transfer", "acme-lab", "acme-user", *own]
     assert "answers for no account called 'rest'" in refused(*transfer, "--account", "books", "--account", "rest")

@@ -7,12 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from spothive.models.jobs import THE_QUEUE
 from tests.factories.lives import NOW, entering, machine_of, path_to
 from tests.factories.samples import Row, sample
 from tests.factories.ways import Way
 
 FRESH: dict[str, Row] = {"approval_requests": {"action_type": "TERMINATE_ROGUE"}, "scan_runs": {"kind": "waste"}}
 """What keeps a second row from being refused for the first: one request for a deed, one RUNNING run of a kind."""
+
+OVER: Row = {"created_at": NOW, "expires_at": NOW + timedelta(seconds=1)}
+"""The times of an action that has expired."""
 
 
 @dataclass
@@ -69,8 +73,8 @@ class Graph:
         changes = entering(table, state)
         if (table, state) == ("scan_runs", "COMPLETE"):
             self._finish_unit(row_id or self.rows[table]["id"])
-        if (table, state) == ("optimization_jobs", "COMPLETED"):  # while its sample action is open
-            self.change("agent_actions", optimization_job_id=None)
+        if (table, state) == ("optimization_jobs", "COMPLETED"):
+            self._leave_to_the_queue(row_id or self.rows[table]["id"])
         if (table, state) == ("waste_resources", "FLAGGED"):
             changes["claimed_since"] = NOW - timedelta(days=2)
             self.complete_scan(changes["claimed_since"])
@@ -78,9 +82,20 @@ class Graph:
         if (table, state) == ("waste_resources", "SCHEDULED_DELETE"):
             changes["scan_run_id"] = self.complete_scan()
             self.approve_deletion(row_id or self.rows[table]["id"], changes["plan_hash"])
+        if (table, state) == ("agent_actions", "EXPIRED"):
+            changes |= OVER
+        if (table, state) == ("agent_actions", "PICKED_UP") and "leased_until" not in values:
+            self.change(table, row_id, **changes | values)
+            changes = {"leased_until": NOW}  # what is handed out has a lease in force, which is over at once
         if (table, state) == ("ml_models", "GRADUATED"):
             self._try_in_lab(row_id or self.rows[table]["id"])
         return self.change(table, row_id, **changes | values)
+
+    def _leave_to_the_queue(self, job: UUID) -> None:
+        """Give a RUNNING job out of the hands of its worker; the sample action of the sample job is done."""
+        self.change("optimization_jobs", job, lease_token=THE_QUEUE)
+        if job == self.rows["optimization_jobs"]["id"]:
+            self.walk("agent_actions", "COMPLETED")
 
     def complete_scan(self, started_at: datetime = NOW) -> UUID:
         """Add a COMPLETE waste scan of the sample account; return its id."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from spothive.clock import utc_now
 from spothive.schema.states import StateMachine
 from tests.factories.samples import TABLES, Row
 
@@ -95,8 +96,18 @@ def entering(table: str, state: str) -> Row:
     assert found, f"{table} has no states"
     companions = {column: tied.value if state in tied.states else None for column, tied in TIED.get(table, {}).items()}
     if (table, state) == ("agent_actions", "PICKED_UP"):
-        companions["lease_token"] = 1  # it never falls, so the other states leave it alone
+        companions |= {"lease_token": 1, "attempts": 1}  # only a hand-out changes them
+        companions["leased_until"] = utc_now() + timedelta(minutes=30)
+    if table == "agent_actions" and state in {"COMPLETED", "FAILED", "EXPIRED"}:
+        del companions["picked_up_at"]  # the last hand-out stays known
     return {found[0]: state, **companions}
+
+
+def illegal_move(machine: StateMachine) -> tuple[str, str]:
+    """Return a state and one that no move leads to from it: the first, if there is such a way back that is barred."""
+    first = min(machine.first)
+    pairs = [(old, new) for new in (first, *machine.states) for old in machine.states]
+    return next((old, new) for old, new in pairs if not machine.may_move(old, new))
 
 
 def path_to(machine: StateMachine, target: str) -> list[str]:

@@ -64,7 +64,11 @@ def _exceptions(table: str, number: int) -> Row:
             "role_arn": f"arn:aws:iam::{number:012d}:role/spothive",
             "external_id": str(number),
         },
-        "agent_actions": {"action_type": "CORDON_NODE", "payload": {"node": f"ip-10-0-0-{number}"}},
+        "agent_actions": {
+            "action_type": "CORDON_NODE",
+            "payload": {"node": f"ip-10-0-0-{number}"},
+            "available_at": now,
+        },
         "api_usage": {"method": "GET"},
         "api_keys": {"cluster_id": None, "prefix": f"sh_live_{number:08d}"},
         "approval_requests": {"waste_resource_id": None, "cluster_id": None, "expires_at": later},

@@ -8,6 +8,7 @@ from spothive.gateways.instance_types import (
     INSTANCE_TYPES,
     REGIONS,
     family_of,
+    follows_naming,
     is_region,
     region_of_zone,
 )
@@ -89,6 +90,26 @@ def test_every_advised_region_is_known() -> None:
 )
 def test_the_family_is_in_the_name_of_any_type(instance_type: str, family: str) -> None:
     assert family_of(instance_type) == family
+
+
+def test_names_that_aws_gives_are_told_from_others() -> None:
+    rare = {"u-12tb1.112xlarge", "u7inh-32tb.480xlarge", "mac2-m2pro.metal", "hpc7g.16xlarge", "p6-b200.48xlarge"}
+    assert [name for name in (*INSTANCE_TYPES, *sorted(rare)) if not follows_naming(name)] == []
+    others = (
+        "acme-corp.prod-db",
+        "m5.alice",
+        "alice5.large",
+        "m5-alice.large",
+        "m5.large\n",
+        "m.large",
+        "m5bobby.large",
+    )
+    assert [name for name in others if follows_naming(name)] == []
+
+
+def test_the_naming_covers_every_type_that_is_advised() -> None:
+    advised = shared("spot-advisor-data.json")["instance_types"]
+    assert [name for name in advised if not follows_naming(name)] == []
 
 
 def test_known_regions_have_at_least_three_zones_in_order() -> None:

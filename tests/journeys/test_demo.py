@@ -99,6 +99,12 @@ def test_the_demo_tells_its_story_and_leaves_a_database(
         "a holiday: eks:general scaled, done",
         "a release: eks:general scaled, done",
         "4 healthy, 1 unknown",
+        "DRAIN_NODE of 3 nodes: of the first twice",
+        "2 workers, by the cluster's own key: 3 actions completed",
+        "DRAIN_NODE ip-10-0-1-17: COMPLETED at hand-out 1",
+        "The agent of shop-staging is silent",
+        "Subject: Your daily digest: ",
+        "decisions, SHA-256",
         "secrets sealed anew with the key",
         "NOT SOUND",
         "it was changed after it was sealed",
@@ -114,15 +120,18 @@ def test_the_demo_tells_its_story_and_leaves_a_database(
     assert "[/]" not in told.stdout  # no markup that nobody rendered
     if not on_server:
         _is_readable(told.stdout, folder)
+    own = "var/demo-postgresql-" if on_server else "var/demo-"  # neither demo touches what the other left
     proof = {
-        "SPOTHIVE_AUDIT_ANCHOR": "var/demo-audit-anchor.jsonl",
-        "SPOTHIVE_AUDIT_SIGNING_KEY_FILE": "var/demo-audit-signing-key.pem",
-        "SPOTHIVE_MODEL_STORE": "var/demo-models",
+        "SPOTHIVE_AUDIT_ANCHOR": f"{own}audit-anchor.jsonl",
+        "SPOTHIVE_AUDIT_SIGNING_KEY_FILE": f"{own}audit-signing-key.pem",
+        "SPOTHIVE_MODEL_STORE": f"{own}models",
+        "SPOTHIVE_DATASET_STORE": f"{own}datasets",
     }
     with asking(folder, monkeypatch, **variables, **proof) as ask:
         _check_the_fleet(ask)
         _check_the_hive(ask)
         _check_the_changes(ask)
+        _check_the_telling(ask)
         assert ask("audit", "verify", "--all")["sound"] is True
     _try_what_it_says(folder, told.stdout, every_command=not on_server)  # once is enough for those
 
@@ -154,7 +163,7 @@ def _try_what_it_says(folder: Path, told: str, *, every_command: bool) -> None:
     lines = told.split("Try next:\n")[1].splitlines()
     exports = [line for line in lines if line.startswith("  export ")]
     commands = lines[len(exports) :]
-    assert (len(exports), commands[-1]) == (7, "  .venv/bin/spothive doctor")
+    assert (len(exports), commands[-1]) == (9, "  .venv/bin/spothive doctor")
     (folder / ".venv/bin").mkdir(parents=True)
     (folder / ".venv/bin/spothive").symlink_to(SPOTHIVE)
     tried = run(folder, "/bin/sh", "-ec", "\n".join([*exports, *(commands if every_command else commands[-1:])]))
@@ -177,6 +186,21 @@ def _check_the_changes(ask: Ask) -> None:
     assert (hibernation["state"], hibernation["applied"]) == ("awake", "awake")
     duties = ask("--tenant", "platform", "sweep", "--list")
     assert all(duty["last_run_at"] for duty in duties if duty["duty"] not in ("market", "sealing"))
+
+
+def _check_the_telling(ask: Ask) -> None:
+    """Assert that what the demo told of actions, webhooks, mails and datasets is in its database."""
+    anna = ("--tenant", "acme", "--as", "anna")
+    actions = ask(*anna, "action", "list")["actions"]
+    assert [(each["status"], each["attempts"]) for each in actions] == [("COMPLETED", 1)] * 3
+    deliveries = ask(*anna, "webhook", "deliveries")["deliveries"]
+    assert {(each["status"], each["attempts"]) for each in deliveries} == {("sent", 1)}
+    assert {each["event"] for each in deliveries} == {"approval.decided", "waste.deleted", "agent.offline"}
+    mails = ask(*anna, "notify", "mails")["mails"]
+    assert {each["status"] for each in mails} == {"sent"}
+    assert sum(each["subject"].startswith("Your daily digest") for each in mails) == 1
+    [dataset] = ask(*anna, "dataset", "verify")
+    assert dataset["state"] == "whole"
 
 
 def _check_the_hive(ask: Ask) -> None:

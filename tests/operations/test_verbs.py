@@ -12,13 +12,20 @@ from tests.conftest import Database
 from tests.operations.approval_verbs import APPROVAL_VERBS
 from tests.operations.cluster_verbs import CLUSTER_VERBS
 from tests.operations.conftest import World, audit_impossible, audited
+from tests.operations.dataset_verbs import DATASET_VERBS
+from tests.operations.job_verbs import JOB_VERBS
+from tests.operations.notification_verbs import NOTIFICATION_VERBS
 from tests.operations.sign_in_verbs import SIGN_IN_VERBS
 from tests.operations.sweep_verbs import SWEEP_VERBS
 from tests.operations.verbs import SECRETS, VERBS, Verb, token_of
 from tests.operations.waste_verbs import WASTE_VERBS
+from tests.operations.webhook_verbs import WEBHOOK_VERBS
 from tests.watching import everything, rows_of
 
-ALL = (*VERBS, *SIGN_IN_VERBS, *CLUSTER_VERBS, *APPROVAL_VERBS, *WASTE_VERBS, *SWEEP_VERBS)
+ALL = (
+    *(*VERBS, *SIGN_IN_VERBS, *CLUSTER_VERBS, *APPROVAL_VERBS, *WASTE_VERBS, *SWEEP_VERBS),
+    *(*JOB_VERBS, *NOTIFICATION_VERBS, *WEBHOOK_VERBS, *DATASET_VERBS),
+)
 
 
 @pytest.mark.parametrize("verb", ALL, ids=lambda verb: verb.name.replace(" ", "_"))

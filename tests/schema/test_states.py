@@ -14,12 +14,13 @@ from sqlalchemy.orm import DeclarativeBase
 
 from spothive.database import get_db_session, system_scope
 from spothive.errors import Conflict, IllegalMove, InvalidInput
-from spothive.models import Account, AccountStatus, Base, ScanStatus
+from spothive.models import Account, AccountStatus, ActionStatus, Base, DatasetJobStatus, JobStatus, ScanStatus
+from spothive.models.datasets import DATASET_JOB_LIFE
 from spothive.schema import states
 from spothive.schema.states import StateMachine
 from tests.conftest import Database
 from tests.factories.graph import Graph
-from tests.factories.lives import NOW, entering
+from tests.factories.lives import NOW, entering, illegal_move
 from tests.factories.samples import TABLES, Row, rule_of, sample
 from tests.factories.ways import Core, Orm, Raw
 
@@ -41,10 +42,9 @@ class Guarded(NamedTuple):
         return min(self.machine.first)
 
     @property
-    def far(self) -> str:
-        """A state that no move leads back from to the first."""
-        states = self.machine.states
-        return next(state for state in states if state != self.first and self.first not in self.machine.moves[state])
+    def late(self) -> str:
+        """A state that no row is born in."""
+        return next(state for state in self.machine.states if state not in self.machine.first)
 
     @property
     def attribute(self) -> Any:
@@ -61,7 +61,10 @@ EVERY_MACHINE = pytest.mark.parametrize("guarded", MACHINES, ids=lambda guarded:
 
 # What a state asks for besides, so that only the machine itself can refuse a move, is in tests/factories/lives.py.
 
-FROZEN = {("scan_runs", state) for state in ScanStatus if state != ScanStatus.RUNNING}
+DATASET_JOBS = ("dataset_generations", "dataset_imports")
+FROZEN = {("scan_runs", state) for state in ScanStatus if state != ScanStatus.RUNNING} | {
+    (table, state) for table in DATASET_JOBS for state in DatasetJobStatus if not DATASET_JOB_LIFE.moves[state]
+}
 """States in which a row takes no update at all, not even one that changes nothing."""
 
 
@@ -123,8 +126,17 @@ def moves(graph: Graph, guarded: Guarded, row_id: UUID, new: enum.StrEnum, old: 
 
 
 OTHERS: dict[tuple[str, str], tuple[str, ...]] = {
-    ("agent_actions", "PICKED_UP"): ("lc_agent_actions_token",),
+    **{("agent_actions", state): ("lc_agent_actions_ended",) for state in ActionStatus},
+    ("agent_actions", "PICKED_UP"): (
+        *("lc_agent_actions_token", "lc_agent_actions_attempts", "lc_agent_actions_ended"),
+    ),
+    ("agent_actions", "EXPIRED"): ("lc_agent_actions_late", "lc_agent_actions_ended"),
+    **{("optimization_jobs", state): ("lc_optimization_jobs_ended",) for state in JobStatus},
+    ("optimization_jobs", "COMPLETED"): (
+        *("lc_optimization_jobs_completed", "lc_optimization_jobs_ended", "lc_optimization_jobs_handed_over"),
+    ),
     **{("scan_runs", state): ("lc_scan_runs_ended",) for state in ScanStatus},
+    **{(table, state): (f"lc_{table}_ended",) for table in DATASET_JOBS for state in DatasetJobStatus},
     ("waste_resources", "FLAGGED"): ("lc_waste_resources_flagged",),
     ("waste_resources", "SCHEDULED_DELETE"): ("lc_waste_resources_complete", "lc_waste_resources_approved"),
     ("waste_resources", "DELETED"): ("lc_waste_resources_grace",),
@@ -149,13 +161,14 @@ def test_a_row_is_born_in_a_first_state_only(
 @EVERY_MACHINE
 def test_refusals_carry_the_rule_and_the_table(db: Database, sample_rows: dict[str, Row], guarded: Guarded) -> None:
     with way_of("core", db, sample_rows) as graph, graph.way.undone():
-        row_id = put(graph, guarded, guarded.far)
+        far, barred = illegal_move(guarded.machine)
+        row_id = put(graph, guarded, far)
         with graph.way.undone(), pytest.raises(IllegalMove) as caught:
-            graph.change(guarded.table, row_id, **entering(guarded.table, guarded.first))
-        moved = {f"lc_{guarded.table}_{guarded.column}_move", "lc_scan_runs_ended"}
+            graph.change(guarded.table, row_id, **entering(guarded.table, barred))
+        moved = {f"lc_{guarded.table}_{guarded.column}_move", f"lc_{guarded.table}_ended"}
         assert (caught.value.rule in moved, caught.value.table) == (True, guarded.table)
         with graph.way.undone(), pytest.raises(IllegalMove) as caught:
-            born(graph, guarded, guarded.far, 100)
+            born(graph, guarded, guarded.late, 100)
         assert (caught.value.rule, caught.value.table) == (f"lc_{guarded.table}_{guarded.column}_first", guarded.table)
 
 

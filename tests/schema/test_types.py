@@ -466,6 +466,8 @@ def test_exact_money_has_six_decimals_and_no_exponent() -> None:
     assert str(exact_money("1E2")) == "100.000000"
     assert str(exact_money(Decimal("0E-999999"))) == "0.000000"
     assert str(exact_money(7)) == "7.000000"
+    with pytest.raises(InvalidInput, match="at most"):
+        exact_money(Decimal("-1.5E+999999999999"))
     with pytest.raises(InvalidInput, match="six decimals"):
         exact_money("0.1234567")
 

@@ -17,7 +17,7 @@ from spothive.database.guards import refusals_of
 from spothive.errors import NotAllowed
 from tests.conftest import Database
 from tests.factories.graph import FRESH, Graph
-from tests.factories.lives import entering, machine_of
+from tests.factories.lives import entering, illegal_move, machine_of
 from tests.factories.samples import TABLES, Row, rule_of, sample, sql_insert, sql_update, sql_value
 from tests.factories.ways import Raw
 
@@ -61,9 +61,8 @@ def with_a_past(graph: Graph, table: str) -> tuple[Row, Row]:
     if guarded is None:
         row = graph.add(table, 99)
         return row, FORGERIES[table]
-    machine, first = guarded[1], min(guarded[1].first)
-    far = next(state for state in machine.states if state != first and first not in machine.moves[state])
-    return graph.grow(table, far, 99), entering(table, first)
+    far, barred = illegal_move(guarded[1])
+    return graph.grow(table, far, 99), entering(table, barred)
 
 
 def upserts(engine: str, table: str, row: Row, forged: Row) -> Iterator[str]:

@@ -22,7 +22,7 @@ def nothing() -> NoReturn:
 
 
 def tools() -> Tools:
-    return Tools(AwsGateway(), nothing, nothing, nothing)
+    return Tools(AwsGateway(), *6 * (nothing,))
 
 
 def delete_old_rows_in_steps(voice: Voice, batch: int) -> None:

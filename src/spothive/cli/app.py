@@ -45,13 +45,21 @@ STREETS = {
     "audit": ("audit", "audit_commands", "Read, seal, verify and export the audit trail."),
     "model": ("decisions", "model_commands", "Register models and bring them into production."),
     "experiment": ("decisions", "experiment_commands", "Try models in the lab."),
+    "tag": ("datasets", "tag_commands", "Make tags, and put them on lab experiments."),
+    "search": ("datasets", "search_commands", "Find lab experiments, and keep searches."),
+    "dataset": ("datasets", "dataset_commands", "Import, generate and keep the data that models are trained on."),
     "decision": ("decisions", "decision_commands", "Decide which spot pool instances should be in, and see why."),
     "event": ("risk", "event_commands", "Take what AWS announces about spot instances."),
     "risk": ("risk", "risk_commands", "Tell which spot pools are blocked, and why."),
     "replica": ("risk", "replica_commands", "See what stands by for instances, and tell what became of it."),
     "approval": ("approvals", "commands", "Ask for risky actions, decide about them, execute them."),
+    "job": ("jobs", "job_commands", "Open and see runs of the optimiser."),
+    "action": ("jobs", "action_commands", "Ask agents in clusters to do something, and see what became of it."),
+    "agent": ("jobs", "agent_commands", "Be the agent of a cluster that only pretends to work."),
     "waste": ("waste", "commands", "Find what nothing uses, and delete what was approved."),
     "savings": ("decisions", "savings_commands", "Show what decisions save."),
+    "notify": ("notifications", "notify_commands", "Read your notices; say how you want to hear of what; send mails."),
+    "webhook": ("notifications", "webhook_commands", "Tell programs and Slack channels what happens."),
     "sla": ("sla", "commands", "Tell and show how long spothive kept clusters down."),
     "market": ("risk", "market_commands", "Import and list facts of the market, shared by every tenant."),
 }
@@ -84,6 +92,20 @@ class Streets(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+class RunByDefault(TyperGroup):
+    """A group whose first word may be what its command ``run`` is given: ``search tag:night``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put ``run`` before what names no command of the group."""
+        if args and args[0] not in self.commands and args[0] not in {"-h", "--help"}:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+BY_DEFAULT = {"search": RunByDefault}
+"""Groups that run a command without its name."""
+
+
 def _as_line(misuse: Any) -> str:
     """Return what was wrong and whose help to read."""
     words = " ".join(misuse.format_message().split()).rstrip(".").replace("Value error, ", "")
@@ -100,7 +122,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich takes longer to import than everything else that --help needs
 )
 for _name, (_, _, _purpose) in STREETS.items():
-    app.add_typer(typer.Typer(no_args_is_help=True, rich_markup_mode=None), name=_name, help=_purpose)
+    _street = typer.Typer(no_args_is_help=True, rich_markup_mode=None, cls=BY_DEFAULT.get(_name, TyperGroup))
+    app.add_typer(_street, name=_name, help=_purpose)
 
 
 def _print_version(wanted: bool) -> None:

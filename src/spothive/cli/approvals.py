@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 commands = typer.Typer(rich_markup_mode=None)
 
 COLUMNS = (
-    Column("request", "id"),
+    Column("request", "id", whole=True),
     Column("status", "stands"),
     Column("action", "action"),
     Column("risk", "risk"),
@@ -225,18 +225,9 @@ def _id(text: str) -> UUID:
         raise InvalidInput(msg) from None
 
 
-def _target(request: ApprovalRequest) -> str:
-    if request.instance is not None:
-        return request.instance.instance_id
-    if request.waste_resource is not None:
-        return request.waste_resource.resource_id
-    assert request.cluster is not None  # noqa: S101 - the rule target
-    return request.cluster.name
-
-
 def _facts(request: ApprovalRequest) -> dict[str, Any]:
     from spothive.clock import utc_now
-    from spothive.operations.approvals import has_outcome
+    from spothive.operations.approvals import has_outcome, target_name
 
     is_open = request.status in {"PENDING", "APPROVED"} and request.executed_at is None
     stands: str = "EXPIRED" if is_open and request.expires_at < utc_now() else request.status
@@ -248,7 +239,7 @@ def _facts(request: ApprovalRequest) -> dict[str, Any]:
         "status": request.status,
         "action": request.action_type,
         "risk": request.risk_level,
-        "target": _target(request),
+        "target": target_name(request),
         "description": request.action_description,
         "payload": request.action_payload,
         "requester": request.requester_name,

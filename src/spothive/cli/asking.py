@@ -24,7 +24,7 @@ def is_terminal() -> bool:
 
 
 def confirm(what: str, *, yes: bool) -> None:
-    """Go on only if ``what`` is really meant.
+    """Go on only if ``what``, which says what would happen, is really meant.
 
     Raises:
         InvalidInput: the answer is no, or nobody can answer and ``--yes`` was not given.
@@ -32,7 +32,7 @@ def confirm(what: str, *, yes: bool) -> None:
     if yes:
         return
     if not is_terminal():
-        msg = f"{what}: nobody can be asked here, say --yes if that is meant"
+        msg = f"nothing was changed: {what}. Nobody can be asked here: say --yes if that is meant"
         raise InvalidInput(msg)
     if not typer.confirm(f"{visible(what)}. Go on?", err=True):
         msg = "not confirmed, nothing was changed"
@@ -107,18 +107,20 @@ def ask_secret(what: str, given: SecretStr | None, variable: str) -> str:
     return str(typer.prompt(what, hide_input=True, err=True)).strip()
 
 
-def shown_secret(what: str) -> str:
+def shown_secret(what: str, *, instead: str | None = None) -> str:
     """Return a secret that somebody has: asked for at a terminal, unseen, else the first line of standard input.
+
+    ``instead`` is how it may be given otherwise.
 
     Raises:
         InvalidInput: standard input is empty or no UTF-8.
     """
     if is_terminal():
         return str(typer.prompt(what, hide_input=True, err=True)).strip()
-    return _first_line(what).strip()
+    return _first_line(what, instead).strip()
 
 
-def _first_line(what: str = "password") -> str:
+def _first_line(what: str = "password", instead: str | None = None) -> str:
     line = sys.stdin.buffer.readline(LONGEST_LINE)
     try:
         password = line.decode().rstrip("\r\n")
@@ -126,6 +128,6 @@ def _first_line(what: str = "password") -> str:
         msg = "standard input is no UTF-8 text"
         raise InvalidInput(msg) from None
     if not password:
-        msg = f"standard input holds no {what}"
+        msg = f"standard input holds no {what}" + (f": give it there, or by {instead}" if instead else "")
         raise InvalidInput(msg)
     return password

@@ -215,14 +215,17 @@ def errors_as_lines(*, verbose: bool) -> Iterator[None]:
         )
 
 
-def named(name: str, option: str) -> str:
+def named(name: str, option: str, *, longest: int | None = None) -> str:
     """Return ``name``, given as ``option``, if it names something.
 
     Raises:
-        InvalidInput: it is empty or blank.
+        InvalidInput: it is empty or blank, or has more than ``longest`` characters.
     """
     if not name.strip():
         msg = f"{option} is blank: give a name"
+        raise InvalidInput(msg)
+    if longest is not None and len(name) > longest:
+        msg = f"{option} has {len(name)} characters, and may have {longest}: give a shorter name"
         raise InvalidInput(msg)
     return name
 

@@ -62,6 +62,10 @@ TO_TRY = (
     "waste list",
     "approval list",
     "hibernation list",
+    "action list",
+    "notify list --as anna",
+    "webhook deliveries",
+    "dataset list",
     "sweep --list --tenant platform",
     "audit verify",
     "doctor",
@@ -279,6 +283,10 @@ class Demo:
                 connection.execute(change)
             guards.raise_all(connection)
         engine.dispose()
+
+    def own_path(self, name: str) -> Path:
+        """Return where this demo keeps a thing; that on PostgreSQL does not touch what the other one left behind."""
+        return SERVER.with_name(f"{SERVER.name if self.postgres else DATABASE.stem}-{name}")
 
     def title(self, text: str) -> None:
         """Begin a chapter."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
 from rich.table import Table
 
 from spothive import runtime
-from spothive.cli import demo_change, demo_hive
+from spothive.cli import demo_change, demo_hive, demo_telling
 from spothive.cli.progress import show_progress
 from spothive.database import EnvironmentType, get_db_session
 from spothive.errors import ProofRefused
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
+from spothive.gateways.webhook_stand_in import WebhookStandIn
 from spothive.keyring import init_key_file
 from spothive.operations.fleet import (
     ScanResult,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from spothive.cli.demo import Demo
     from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
 
-KEY_FILE = Path("var/demo-sealing-keys")
 INSTANCES = 200
 """Size of each account's fleet, over three regions."""
 
@@ -63,7 +62,9 @@ class AwsStory:
         by_role.change_fleet()
         self.demo.show_changes(self._discover("acme", "by-role"))
         demo_hive.HiveStory(self.demo, self.gateway, by_keys).run()
-        demo_change.ChangeStory(self.demo, self.gateway, by_role).run()
+        with WebhookStandIn() as receiver:
+            telling = demo_telling.TellingStory(self.demo, receiver)
+            demo_change.ChangeStory(self.demo, self.gateway, by_role, telling).run()
 
     def _by_role(self, account: StandInAccount) -> None:
         with self.demo.step("by-role: template") as done:
@@ -101,9 +102,10 @@ class AwsStory:
         return account.account_id
 
     def _init_keys(self) -> None:
-        KEY_FILE.unlink(missing_ok=True)
-        self.demo.set_variables(SPOTHIVE_SEALING_KEY_FILE=str(KEY_FILE))
-        init_key_file(KEY_FILE)
+        key_file = self.demo.own_path("sealing-keys")
+        key_file.unlink(missing_ok=True)
+        self.demo.set_variables(SPOTHIVE_SEALING_KEY_FILE=str(key_file))
+        init_key_file(key_file)
 
     def _by_keys(self, slug: str, account: StandInAccount) -> None:
         actor, tenant_id = self.demo.tenants[slug]

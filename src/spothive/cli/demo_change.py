@@ -36,11 +36,12 @@ from spothive.operations.sweeps import DUTIES, Tools, sweep
 
 if TYPE_CHECKING:
     from spothive.cli.demo import Demo
+    from spothive.cli.demo_telling import TellingStory
     from spothive.gateways.aws import AwsGateway
     from spothive.gateways.aws_stand_in import StandInAccount
     from spothive.operations.fleet import ScanResult
 
-ACCOUNT, REGION = "by-role", "eu-west-1"
+ACCOUNT, REGION, CLUSTER = "by-role", "eu-west-1", "shop-staging"
 """The account of acme that lets spothive act, and where it has gathered waste."""
 
 A_DAY = timedelta(hours=24, minutes=1)
@@ -52,26 +53,40 @@ LATER = frozenset({"market", "sealing"})
 class ChangeStory:
     """What is done to an account of acme, and who has to agree, within a demo."""
 
-    def __init__(self, demo: Demo, gateway: AwsGateway, account: StandInAccount) -> None:
-        """Tell it within ``demo``; ``account`` is acme's, at AWS."""
+    def __init__(self, demo: Demo, gateway: AwsGateway, account: StandInAccount, telling: TellingStory) -> None:
+        """Tell it within ``demo``; ``account`` is acme's, at AWS, and ``telling`` says who hears of it."""
         self.demo = demo
         self.account = account
+        self.telling = telling
         self.anna, self.acme = demo.tenants["acme"]
         self.admin, self.platform = find_actor("admin", "platform", via="demo")
         self.by_aws: dict[str, Any] = {"tenant_id": self.acme, "gateway": gateway, "keys": runtime.keyring}
-        self.tools = Tools(gateway, runtime.keyring, runtime.signing_keys, runtime.audit_anchor)
+        self.tools = Tools(
+            gateway,
+            runtime.keyring,
+            runtime.signing_keys,
+            runtime.audit_anchor,
+            telling.mailer,
+            telling.sender,
+            telling.store,
+        )
 
     def run(self) -> None:
         """Tell it all."""
+        self.telling.add_webhook()
         self.demo.title("An instance that nobody answers for")
         self._end_a_rogue()
         self.demo.title("What costs money while nothing uses it")
         self._find_waste()
         self._delete_waste()
         self.demo.title("A cluster that sleeps at night")
-        self._hibernate()
+        cluster = self._hibernate()
+        self.telling.ask_an_agent(cluster, f"{ACCOUNT}/{REGION}/{CLUSTER}")
+        self.telling.let_time_pass(cluster)
         self.demo.title("Who does all this from now on")
         self._sweep()
+        self.telling.show_what_was_told()
+        self.telling.make_dataset()
 
     # --- rogue instances ----------------------------------------------------------------------------------------------
 
@@ -214,16 +229,17 @@ class ChangeStory:
 
     # --- hibernation --------------------------------------------------------------------------------------------------
 
-    def _hibernate(self) -> None:
+    def _hibernate(self) -> str:
+        """Let a cluster sleep and wake; return the id of its row."""
         with read_session(tenant=self.acme) as session:
             query = select(Cluster).join(Account, Account.id == Cluster.account_id)
-            mine = (Account.account_name == ACCOUNT, Cluster.name == "shop-staging", Cluster.region == REGION)
+            mine = (Account.account_name == ACCOUNT, Cluster.name == CLUSTER, Cluster.region == REGION)
             cluster = str(session.scalars(query.where(*mine)).one().id)
         with self.demo.step("hibernation set") as done:
             week = clusters.read_week([OFFICE_HOURS])
             with get_db_session(tenant=self.acme) as session:
                 clusters.set_schedule(session, self.anna, cluster=cluster, week=week, timezone="Europe/Berlin")
-            done(f"shop-staging is awake {OFFICE_HOURS} in Berlin")
+            done(f"{CLUSTER} is awake {OFFICE_HOURS} in Berlin")
         for line in draw_week(week, fine=False):
             self.demo.console.print(f"    {line}", highlight=False)
         for state, why in ((SleepState.ASLEEP, "a holiday"), (SleepState.AWAKE, "a release")):
@@ -233,6 +249,7 @@ class ChangeStory:
                     clusters.set_override(session, self.anna, cluster=cluster, state=state, ends_at=ends, reason=why)
                 applied = clusters.apply_hibernation(get_db_session, self.anna, **self.by_aws)
                 done(f"{why}: " + "; ".join(f"{', '.join(each.groups)} scaled, {each.outcome}" for each in applied))
+        return cluster
 
     # --- the sweep ----------------------------------------------------------------------------------------------------
 

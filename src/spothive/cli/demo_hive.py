@@ -5,7 +5,6 @@ from __future__ import annotations
 from copy import deepcopy
 from datetime import datetime, timedelta
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
     from spothive.gateways.aws import AwsGateway
     from spothive.gateways.aws_stand_in import StandInAccount
 
-STORE = Path("var/demo-models")
 MODEL, VERSION = "interruption-risk", version("spothive")
 WARNING, INTERRUPTION = "EC2 Instance Rebalance Recommendation", "EC2 Spot Instance Interruption Warning"
 SEED = 7
@@ -102,7 +100,7 @@ class HiveStory:
                 done(f"{imported.added} added, {imported.changed} changed, from {each.source}")
 
     def _model(self) -> None:
-        self.demo.set_variables(SPOTHIVE_MODEL_STORE=str(STORE))
+        self.demo.set_variables(SPOTHIVE_MODEL_STORE=str(self.demo.own_path("models")))
         called: dict[str, Any] = {"name": MODEL, "version": VERSION}
         with self.demo.step("register the shipped model") as done:
             model = decisions.register_model(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -21,9 +20,6 @@ from spothive.signing import init_signing_key
 
 if TYPE_CHECKING:
     from spothive.cli.demo import Demo
-
-SIGNING_KEY = Path("var/demo-audit-signing-key.pem")
-ANCHOR = Path("var/demo-audit-anchor.jsonl")
 
 
 class TrustStory:
@@ -85,15 +81,16 @@ class TrustStory:
             done(f"{rotation.resealed} secrets sealed anew with the key {rotation.key_id}")
 
     def _seal(self) -> None:
-        for path in (SIGNING_KEY, ANCHOR):
+        key, anchor = self.demo.own_path("audit-signing-key.pem"), self.demo.own_path("audit-anchor.jsonl")
+        for path in (key, anchor):
             path.unlink(missing_ok=True)
-        self.demo.set_variables(SPOTHIVE_AUDIT_SIGNING_KEY_FILE=str(SIGNING_KEY), SPOTHIVE_AUDIT_ANCHOR=str(ANCHOR))
-        init_signing_key(SIGNING_KEY)
+        self.demo.set_variables(SPOTHIVE_AUDIT_SIGNING_KEY_FILE=str(key), SPOTHIVE_AUDIT_ANCHOR=str(anchor))
+        init_signing_key(key)
         with self.demo.step("audit seal") as done:
             sealed = audit.seal_trails(
                 get_db_session, self.admin, keys=runtime.signing_keys(), anchor=runtime.audit_anchor()
             )
-            done(f"{sealed.rows} rows of {len(sealed.tenants)} tenants signed, and anchored in {ANCHOR}")
+            done(f"{sealed.rows} rows of {len(sealed.tenants)} tenants signed, and anchored in {anchor}")
         self._verify()
 
     def _tamper(self) -> None:

@@ -23,14 +23,21 @@ PIPED_WIDTH = 10_000
 GAP = 3
 """Most characters between two columns."""
 
-NARROWEST = 14
+NARROWEST = 12
 """To how many characters a column that can be folded is folded before another one is left out."""
+
+WHY_LINES = 2
+"""Most lines of what went wrong that a table shows; the command that shows one thing shows all of it."""
 
 LINE_MAX = 500
 """Longest line that repeats what a stranger may have written, in characters."""
 
 Facts = Mapping[str, Any]
 """One thing as a JSON object: the same keys on every database."""
+
+
+NOTHING = "-"
+"""How nothing is written."""
 
 
 def visible(text: str) -> str:
@@ -49,7 +56,7 @@ def cell(value: Any) -> str:
     """Return any value as people read it; nothing is ``-``."""
     match value:
         case None | "":
-            words = "-"
+            words = NOTHING
         case bool():
             words = "yes" if value else "no"
         case datetime():
@@ -59,6 +66,11 @@ def cell(value: Any) -> str:
         case _:
             words = visible(str(value))
     return words
+
+
+def plural(number: int, noun: str, nouns: str | None = None) -> str:
+    """Return how many of what, for example ``1 row`` and ``1,200 rows``; ``nouns`` where that has no ``s``."""
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
 def monthly(value: Decimal | None) -> str:
@@ -82,6 +94,9 @@ class Column:
         right: whether it is aligned to the right, as numbers are.
         fold: whether its text may be broken over several lines where the terminal is narrow.
         optional: whether it is left out where the terminal is too narrow for all; the last one goes first.
+        whole: whether it is never folded, as what has to be copied into the next command.
+        why: whether it says what went wrong: it is left out after all others, if it says anything, and cut where it is
+            long.
     """
 
     heading: str
@@ -90,6 +105,8 @@ class Column:
     right: bool = False
     fold: bool = False
     optional: bool = False
+    whole: bool = False
+    why: bool = False
 
 
 class Output:
@@ -164,7 +181,15 @@ class Output:
         )
         for column in shown:
             justify: Literal["left", "right"] = "right" if column.right else "left"
-            table.add_column(column.heading, justify=justify, overflow="fold", no_wrap=not (column.fold or crowded))
+            table.add_column(
+                column.heading,
+                justify=justify,
+                overflow="fold",
+                no_wrap=column.whole or not (column.fold or crowded),
+                min_width=_widest(column, words) if column.whole else None,
+            )
+            if column.why:
+                words[column.key] = _cut(words[column.key], _room(column, shown, words, self.console.width))
         for row in zip(*(words[column.key] for column in shown), strict=True):
             table.add_row(*map(Text, row))
         self.console.print(table)
@@ -183,16 +208,44 @@ class Output:
 
 def _fitting(columns: Sequence[Column], words: Mapping[str, Sequence[str]], width: int) -> tuple[list[Column], bool]:
     """Return the columns to show, all or without the last optional ones, and whether even these exceed ``width``."""
-    from rich.cells import cell_len
 
-    def needed(column: Column) -> int:
-        widest = max(map(cell_len, (column.heading, *words[column.key])))
-        return GAP + (min(widest, NARROWEST) if column.fold else widest)
+    def goes_late(column: Column) -> bool:
+        return column.why and any(text != NOTHING for text in words[column.key])
 
     shown = list(columns)
-    while (crowded := sum(map(needed, shown)) - GAP > width) and any(column.optional for column in shown):
-        shown.remove(next(column for column in reversed(shown) if column.optional))
+    while (crowded := sum(_needed(column, words) for column in shown) - GAP > width) and any(
+        column.optional for column in shown
+    ):
+        last_first = [column for column in reversed(shown) if column.optional]
+        shown.remove(min(last_first, key=goes_late))
     return shown, crowded
+
+
+def _widest(column: Column, words: Mapping[str, Sequence[str]]) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, (column.heading, *words[column.key])))
+
+
+def _needed(column: Column, words: Mapping[str, Sequence[str]]) -> int:
+    """Return how many characters a column takes at least, with the gap beside it."""
+    widest = _widest(column, words)
+    return GAP + (min(widest, NARROWEST) if column.fold else widest)
+
+
+def _room(column: Column, shown: Sequence[Column], words: Mapping[str, Sequence[str]], width: int) -> int:
+    """Return how many characters a column has where the others take as little as they can."""
+    return max(NARROWEST, width - sum(_needed(other, words) for other in shown if other is not column))
+
+
+def _cut(texts: Sequence[str], room: int) -> list[str]:
+    """Return texts that take no more than :data:`WHY_LINES` lines of a column."""
+    import textwrap
+
+    return [
+        text if len(text) <= room else " ".join(textwrap.wrap(text, room, max_lines=WHY_LINES, placeholder=" .."))
+        for text in texts
+    ]
 
 
 def to_stderr(line: str) -> None:

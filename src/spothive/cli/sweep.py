@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import datetime, timedelta
-from threading import Event, Lock
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from spothive.cli.call import Call, CheckFailed
 from spothive.cli.moments import to_the_second
 from spothive.cli.output import Column, cell, to_stderr
+from spothive.cli.until_told import until_told
 from spothive.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -121,35 +120,23 @@ def _keep_on(call: Call) -> None:
         with speaking:
             to_stderr(f"{duty}: {reason}")
 
-    with closing(runtime.aws_gateway()) as gateway, _until_told() as stop:
+    with closing(runtime.aws_gateway()) as gateway, until_told() as stop:
         sweeps.keep_sweeping(get_db_session, actor, _tools(gateway), stop=stop, tell=tell, complain=complain)
-
-
-@contextmanager
-def _until_told() -> Iterator[Event]:
-    """Yield what the first SIGTERM or SIGINT sets; the second one ends the process as ever."""
-    stop = Event()
-    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def hear(*_: Any) -> None:
-        stop.set()
-        for number, handler in former.items():
-            signal.signal(number, handler)
-
-    for number in former:
-        signal.signal(number, hear)
-    try:
-        yield stop
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def _tools(gateway: AwsGateway) -> Tools:
     from spothive import runtime
     from spothive.operations.sweeps import Tools
 
-    return Tools(gateway, runtime.keyring, runtime.signing_keys, runtime.audit_anchor)
+    return Tools(
+        gateway,
+        runtime.keyring,
+        runtime.signing_keys,
+        runtime.audit_anchor,
+        runtime.mailer,
+        runtime.webhook_sender,
+        runtime.dataset_store,
+    )
 
 
 def _facts(run: Run) -> dict[str, Any]:

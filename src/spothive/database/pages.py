@@ -77,10 +77,11 @@ def newest_first(
     query = query.order_by(when.desc(), entity.id.desc()).limit(limit + 1)
     rows: list[Any] = list(session.scalars(query))
     more = len(rows) > limit
-    return Page(rows[:limit], _write(getattr(rows[limit - 1], by), rows[limit - 1].id) if more else None)
+    return Page(rows[:limit], place(getattr(rows[limit - 1], by), rows[limit - 1].id) if more else None)
 
 
-def _write(moment: datetime, row_id: UUID) -> str:
+def place(moment: datetime, row_id: UUID) -> str:
+    """Return what names the place behind a row, to go on from."""
     return f"{moment:%Y%m%dT%H%M%S.%fZ}_{row_id.hex}"
 
 

@@ -230,6 +230,31 @@ def is_instance_type(name: str) -> bool:
     return _TYPE_NAME.fullmatch(name) is not None
 
 
+_SERIES = "|".join(
+    sorted(
+        {series_of(name) for name in INSTANCE_TYPES}
+        # Those of which no type is listed above, oldest first.
+        | {"cc", "cg", "cr", "hs", "u", "mac", "hpc"}
+    )
+)
+_LONGEST_NAME = 32
+_STRICT_NAME = re.compile(
+    rf"(?:{_SERIES})(?:-[0-9]{{1,2}}tb)?[1-9]"  # m5, u-12tb1
+    r"[agiq]?[bdefhnsuz]{0,3}"  # whose processor, then what else it has: c7gn, x2iedn, is4gen
+    r"(?:-flex|-[0-9]{1,2}tb|-g?b[2-9]00|-m[1-9](?:pro|max|ultra)?)?"  # m7i-flex, u7i-12tb, p6-b200, mac2-m2pro
+    r"\.(?:nano|micro|small|medium|large|(?:[1-9][0-9]{0,2})?xlarge|metal(?:-[1-9][0-9]{0,2}xl)?)"
+)
+
+
+def follows_naming(name: str) -> bool:
+    """Tell whether a name is made as AWS makes those of instance types: a series it has, a generation, options, a size.
+
+    Stricter than :func:`is_instance_type`, for where nothing else may pass: of a series that AWS opens tomorrow it
+    knows nothing, and ``prod-db.alice`` is none.
+    """
+    return len(name) <= _LONGEST_NAME and _STRICT_NAME.fullmatch(name) is not None
+
+
 def region_of_zone(zone: str) -> str | None:
     """Return the region an availability, local or wavelength zone lies in, or None for any other text."""
     match = _ZONE_NAME.fullmatch(zone)

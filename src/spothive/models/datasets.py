@@ -14,9 +14,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from spothive.models.base import Base, Timestamped, check, json_array, json_object
 from spothive.models.decisions import LabExperiment
 from spothive.models.identity import User
+from spothive.schema.refusal import HasColumns, Refusal, rewritten
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, owned
-from spothive.schema.types import AsciiText, Text, TextEnum, Whole
+from spothive.schema.types import AsciiText, Text, TextEnum, Whole, clock_timestamp
 
 
 class DatasetKind(enum.StrEnum):
@@ -25,6 +26,22 @@ class DatasetKind(enum.StrEnum):
     MARKET = "market"
     INTERRUPTIONS = "interruptions"
     DECISIONS = "decisions"
+
+
+_FILE = ("file_path", "file_hash")
+
+
+def _is_tampered(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that a dataset gets another hash or path otherwise than by a job that makes it anew."""
+    making = [
+        sa.select(jobs.c.id)
+        .where(
+            jobs.c.tenant_id == new.c.tenant_id, jobs.c.status == DatasetJobStatus.RUNNING, jobs.c.name == new.c.name
+        )
+        .exists()
+        for jobs in (DatasetGeneration.__table__, DatasetImport.__table__)
+    ]
+    return sa.and_(rewritten(*_FILE)(old, new), sa.or_(new.c.file_path == old.c.file_path, sa.not_(sa.or_(*making))))
 
 
 class Dataset(TenantOwned, Timestamped, Base):
@@ -41,7 +58,22 @@ class Dataset(TenantOwned, Timestamped, Base):
     columns: Mapped[list[Any]] = json_array(comment="column names in file order")
     created_by: Mapped[UUID | None] = mapped_column(comment="user; no key, the row outlives its maker")
 
-    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "name"),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_datasets_file",
+                        events=("update",),
+                        columns=_FILE,
+                        when=_is_tampered,
+                        message="the file of a dataset never changes: a job that replaces it brings another",
+                    )
+                ]
+            }
+        },
+    )
 
 
 class Tag(TenantOwned, Timestamped, Base):
@@ -130,7 +162,56 @@ class DatasetJob:
     completed_at: Mapped[datetime | None] = mapped_column(comment="when it ended, well or badly, UTC")
 
 
-def _job_rules() -> tuple[Index | CheckConstraint, ...]:
+def _is_taken(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that a job is taken from a worker whose lease runs: at once, or by shortening it first."""
+    leased = sa.and_(old.c.lease_token.is_not(None), old.c.leased_until > clock_timestamp())
+    other = sa.or_(new.c.lease_token != old.c.lease_token, new.c.leased_until < old.c.leased_until)
+    return sa.and_(leased, new.c.lease_token.is_not(None), other)
+
+
+def _is_another(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that something else is asked for than before; what was refused is added at the end."""
+    ends = sa.and_(new.c.status == DatasetJobStatus.COMPLETED, old.c.status == DatasetJobStatus.RUNNING)
+    return sa.or_(rewritten("name")(old, new), sa.and_(rewritten("config")(old, new), sa.not_(ends)))
+
+
+def _job_rules(table: str) -> tuple[Index | CheckConstraint | dict[str, Any], ...]:
+    guards = [
+        Refusal(
+            rule=f"lc_{table}_ended",
+            events=("update",),
+            when=lambda old, _: old.c.status.not_in([DatasetJobStatus.PENDING, DatasetJobStatus.RUNNING]),
+            message="a job that has ended is not changed",
+        ),
+        Refusal(
+            rule=f"lc_{table}_progress",
+            events=("update",),
+            columns=("progress", "rows"),
+            when=lambda old, new: sa.or_(new.c.progress < old.c.progress, new.c.rows < old.c.rows),
+            message="what a job has done is never undone: neither its progress nor its rows become fewer",
+        ),
+        Refusal(
+            rule=f"lc_{table}_claimed",
+            events=("update",),
+            columns=("lease_token", "leased_until"),
+            when=_is_taken,
+            message="another worker has this job: its lease has not run out",
+        ),
+        Refusal(
+            rule=f"lc_{table}_asked",
+            events=("update",),
+            columns=("name", "config"),
+            when=_is_another,
+            message="what a job was asked for never changes: cancel it, and ask anew",
+        ),
+        Refusal(
+            rule=f"lc_{table}_result",
+            events=("insert", "update"),
+            columns=("status", "dataset_id"),
+            when=lambda _, new: sa.and_(new.c.status == DatasetJobStatus.COMPLETED, new.c.dataset_id.is_(None)),
+            message="a job is completed by the dataset that came of it",
+        ),
+    ]
     return (
         Index(None, "tenant_id", "status"),
         check(
@@ -154,6 +235,7 @@ def _job_rules() -> tuple[Index | CheckConstraint, ...]:
             "(status = 'running') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)",
             "a job is leased exactly while it is running",
         ),
+        {"info": {"refusals": guards}},
     )
 
 
@@ -164,7 +246,7 @@ class DatasetGeneration(DatasetJob, TenantOwned, Timestamped, Base):
 
     dataset: Mapped[Dataset | None] = belongs_to("DatasetGeneration.dataset_id")
 
-    __table_args__ = _job_rules()
+    __table_args__ = _job_rules("dataset_generations")
 
 
 class DatasetImport(DatasetJob, TenantOwned, Timestamped, Base):
@@ -174,4 +256,4 @@ class DatasetImport(DatasetJob, TenantOwned, Timestamped, Base):
 
     dataset: Mapped[Dataset | None] = belongs_to("DatasetImport.dataset_id")
 
-    __table_args__ = _job_rules()
+    __table_args__ = _job_rules("dataset_imports")

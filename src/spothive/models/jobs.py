@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,13 +13,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.clock import utc_now
 from spothive.models.base import Base, Timestamped, check, check_each, index_where, json_object
-from spothive.schema.refusal import HasColumns, Refusal, older_than
+from spothive.models.clusters import Cluster
+from spothive.models.identity import Tenant
+from spothive.schema.refusal import HasColumns, Refusal, ahead_by_more_than, older_than, rewritten, set_once
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
-from spothive.schema.types import Text, TextEnum, UtcDateTime, Whole, utc_timestamp
+from spothive.schema.types import Id, Text, TextEnum, UtcDateTime, Whole, clock_timestamp, utc_timestamp
 
-if TYPE_CHECKING:
-    from spothive.models.clusters import Cluster
+THE_QUEUE = UUID(int=0)
+"""Lease token of a job that no worker has any more: all its actions are asked for, and it ends with the last one."""
+
+TOKEN_MAX = 2**53
+"""Highest number of a hand-out: the highest that JSON carries exactly."""
+
+LEASE_HOURS = 1
+"""Hours for which an action can be withheld by an agent that has died, at most."""
 
 ACTION_HOURS = 1
 """Hours after which an action that nobody has finished is not worth doing any more, unless it says otherwise."""
@@ -95,13 +103,64 @@ def _payload(has: str, names: dict[str, str]) -> str:
     return f"CASE action_type {' '.join(kinds)} END"
 
 
-def _open_actions(job: HasColumns) -> sa.Select[Any]:
+ENDED_ACTIONS = (ActionStatus.COMPLETED, ActionStatus.FAILED, ActionStatus.EXPIRED)
+"""How an action ends; nobody moves it on from there."""
+
+ENDED_JOBS = (JobStatus.COMPLETED, JobStatus.FAILED)
+"""How a job ends."""
+
+_ORDER = ("cluster_id", "action_type", "payload", "idempotency_key")
+"""What an agent is asked for."""
+
+_HISTORY = (
+    *("optimization_job_id", "priority", "attempts", "max_attempts", "lease_token", "leased_until", "available_at"),
+    *("expires_at", "picked_up_at", "completed_at", "result", "error_message", "created_at"),
+)
+"""What is known of an action besides, once it has ended."""
+
+
+def _uncompleted_actions(job: HasColumns) -> sa.Select[Any]:
     actions = AgentAction.__table__
     return sa.select(actions.c.id).where(
         actions.c.tenant_id == job.c.tenant_id,
         actions.c.optimization_job_id == job.c.id,
-        actions.c.status.in_((ActionStatus.PENDING, ActionStatus.PICKED_UP)),
+        actions.c.status != ActionStatus.COMPLETED,
     )
+
+
+def _is_handed_out(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    return sa.and_(new.c.status == ActionStatus.PICKED_UP, old.c.status == ActionStatus.PENDING)
+
+
+def _misnumbered(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that a hand-out has not the next number, or something else changes the number."""
+    one = sa.literal_column("1", sa.Integer)
+    following = sa.func.coalesce(old.c.lease_token + one, one)
+    return sa.case(
+        (_is_handed_out(old, new), new.c.lease_token.is_distinct_from(following)),
+        else_=new.c.lease_token.is_distinct_from(old.c.lease_token),
+    )
+
+
+def _is_kept(action: HasColumns, _: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that an action is not one that goes with its cluster or tenant."""
+    clusters, tenants = Cluster.__table__, Tenant.__table__
+    mine = (clusters.c.tenant_id == action.c.tenant_id, clusters.c.id == action.c.cluster_id)
+    has_tenant = sa.exists(sa.select(tenants.c.id).where(tenants.c.id == action.c.tenant_id))
+    return sa.and_(sa.exists(sa.select(clusters.c.id).where(*mine)), has_tenant)
+
+
+def _handed_out_wrongly(old: HasColumns, new: HasColumns) -> sa.ColumnElement[bool]:
+    """Return the condition that an action is handed out and not counted, not leased, too early or too late."""
+    rightly = sa.and_(
+        new.c.attempts == old.c.attempts + 1,
+        new.c.leased_until > clock_timestamp(),
+        new.c.available_at <= clock_timestamp(),
+        new.c.expires_at > clock_timestamp(),
+    )
+    return sa.and_(
+        _is_handed_out(old, new), rightly.is_not(sa.true())
+    )  # NULL is no right either: SQLite's REPLACE makes it one
 
 
 def _job_of(action: HasColumns) -> sa.Select[Any]:
@@ -153,9 +212,45 @@ class OptimizationJob(TenantOwned, Timestamped, Base):
                         rule="lc_optimization_jobs_completed",
                         events=("update",),
                         columns=("status",),
-                        when=lambda _, new: sa.and_(new.c.status == JobStatus.COMPLETED, _open_actions(new).exists()),
-                        message="a job is COMPLETED when none of its actions is open any more",
-                    )
+                        when=lambda _, new: sa.and_(
+                            new.c.status == JobStatus.COMPLETED, _uncompleted_actions(new).exists()
+                        ),
+                        message="a job is COMPLETED when all of its actions are",
+                    ),
+                    Refusal(
+                        rule="lc_optimization_jobs_handed_over",
+                        events=("update",),
+                        columns=("status",),
+                        when=lambda old, new: sa.and_(
+                            new.c.status == JobStatus.COMPLETED,
+                            old.c.status == JobStatus.RUNNING,
+                            old.c.lease_token != sa.literal(THE_QUEUE, Id),
+                        ),
+                        message="a job is COMPLETED after its worker has left it to the queue",
+                    ),
+                    Refusal(
+                        rule="lc_optimization_jobs_claimed",
+                        events=("update",),
+                        columns=("lease_token",),
+                        when=lambda old, new: sa.and_(
+                            new.c.status == JobStatus.RUNNING,
+                            old.c.lease_token.is_not(None),
+                            new.c.lease_token.is_distinct_from(old.c.lease_token),
+                            old.c.leased_until > clock_timestamp(),
+                            new.c.lease_token != sa.literal(THE_QUEUE, Id),
+                        ),
+                        message="a worker has this job: nobody else takes it before its lease is over",
+                    ),
+                    Refusal(
+                        rule="lc_optimization_jobs_ended",
+                        events=("update",),
+                        columns=("results", "error_message", "started_at", "completed_at"),
+                        when=lambda old, new: sa.and_(
+                            old.c.status.in_(ENDED_JOBS),
+                            rewritten("results", "error_message", "started_at", "completed_at")(old, new),
+                        ),
+                        message="what came of a job that has ended never changes",
+                    ),
                 ]
             }
         },
@@ -181,7 +276,7 @@ class AgentAction(TenantOwned, Timestamped, Base):
         Whole(1, 100), default=3, server_default="3", comment="times it may be handed out before it has FAILED"
     )
     lease_token: Mapped[int | None] = mapped_column(
-        Whole(1, 2**53), comment="number of the hand-out, rising; a report with an older one is void"
+        Whole(1, TOKEN_MAX), comment="number of the hand-out, rising; a report with an older one is void"
     )
     leased_until: Mapped[datetime | None] = mapped_column(comment="until when the agent has it, UTC")
     available_at: Mapped[datetime] = mapped_column(
@@ -213,6 +308,7 @@ class AgentAction(TenantOwned, Timestamped, Base):
             "created_at",
             where="status = 'PENDING'",
         ),
+        index_where("ix_agent_actions_leases", "tenant_id", "leased_until", where="status = 'PICKED_UP'"),
         index_where("ix_agent_actions_expiry", "tenant_id", "expires_at", where="status IN ('PENDING', 'PICKED_UP')"),
         check("expiry", "expires_at > created_at", "an action expires after it was asked for"),
         check(
@@ -251,29 +347,91 @@ class AgentAction(TenantOwned, Timestamped, Base):
                         message="an action that an agent has expires after its lease, not before",
                     ),
                     Refusal(
+                        rule="lc_agent_actions_late",
+                        events=("update",),
+                        columns=("status",),
+                        when=lambda old, new: sa.and_(
+                            new.c.status == ActionStatus.EXPIRED,
+                            old.c.status != ActionStatus.EXPIRED,
+                            sa.not_(older_than(new.c.expires_at, 0)),
+                        ),
+                        message="an action is EXPIRED when its time is over, not before",
+                    ),
+                    Refusal(
+                        rule="lc_agent_actions_handed_out",
+                        events=("update",),
+                        columns=("status",),
+                        when=_handed_out_wrongly,
+                        message=(
+                            "an action is handed out while it is available and has not expired, with a lease in force, "
+                            "and each time is counted"
+                        ),
+                    ),
+                    Refusal(
+                        rule="lc_agent_actions_order",
+                        events=("update",),
+                        columns=_ORDER,
+                        when=rewritten(*_ORDER),
+                        message="what an agent is asked for never changes: ask for something else by another key",
+                    ),
+                    set_once(
+                        "agent_actions",
+                        "optimization_job_id",
+                        message="an action stays a part of the job for which it was asked for",
+                    ),
+                    Refusal(
+                        rule="lc_agent_actions_ended",
+                        events=("update",),
+                        when=lambda old, new: sa.and_(old.c.status.in_(ENDED_ACTIONS), rewritten(*_HISTORY)(old, new)),
+                        message="what is known of an action that has ended never changes",
+                    ),
+                    Refusal(
+                        rule="lc_agent_actions_kept",
+                        events=("delete",),
+                        when=_is_kept,
+                        message="an action is kept, so that nothing is done twice by its key: it goes with its cluster",
+                    ),
+                    Refusal(
                         rule="lc_agent_actions_job",
                         events=("insert", "update"),
                         columns=("optimization_job_id",),
                         when=lambda _, new: (
-                            _job_of(new).where(OptimizationJob.__table__.c.status == JobStatus.COMPLETED).exists()
+                            _job_of(new).where(OptimizationJob.__table__.c.status.in_(ENDED_JOBS)).exists()
                         ),
-                        # A job being completed at this moment must see this action, or this action its end.
+                        # A job being ended at this moment must see this action, or this action its end.
                         lock=lambda _, new: _job_of(new).with_for_update(read=True),
-                        message="a job that is COMPLETED gets no more actions",
+                        message="a job that has ended gets no more actions",
+                    ),
+                    Refusal(
+                        rule="lc_agent_actions_untouched",
+                        events=("insert",),
+                        when=lambda _, new: sa.and_(
+                            new.c.status == ActionStatus.PENDING, sa.or_(new.c.attempts > 0, new.c.lease_token > 0)
+                        ),
+                        message="an action that is asked for was never handed out",
                     ),
                     Refusal(
                         rule="lc_agent_actions_token",
                         events=("update",),
                         columns=("status", "lease_token"),
-                        when=lambda old, new: sa.or_(
-                            sa.func.coalesce(new.c.lease_token, 0) < sa.func.coalesce(old.c.lease_token, 0),
-                            sa.and_(
-                                new.c.status == ActionStatus.PICKED_UP,
-                                old.c.status != ActionStatus.PICKED_UP,
-                                sa.func.coalesce(new.c.lease_token, 0) == sa.func.coalesce(old.c.lease_token, 0),
-                            ),
+                        when=_misnumbered,
+                        message="the lease token of an action rises by one with every hand-out, and else stays",
+                    ),
+                    Refusal(
+                        rule="lc_agent_actions_attempts",
+                        events=("update",),
+                        columns=("attempts",),
+                        when=lambda old, new: sa.and_(
+                            new.c.attempts.is_distinct_from(old.c.attempts), sa.not_(_is_handed_out(old, new))
                         ),
-                        message="the lease token of an action rises with every hand-out, and never falls",
+                        message="hand-outs are counted, and nothing else is",
+                    ),
+                    Refusal(
+                        rule="lc_agent_actions_longest",
+                        events=("update",),
+                        columns=("leased_until",),
+                        when=lambda _, new: ahead_by_more_than(new.c.leased_until, LEASE_HOURS),
+                        message="a lease of an action lasts an hour at most, and is extended before it is over",
                     ),
                 ]
             }

@@ -10,10 +10,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.elements import ColumnElement
 
 from spothive.clock import utc_now
-from spothive.models.base import Base, Timestamped, check, index_where, json_object, names
+from spothive.models.base import Base, Timestamped, check, index_where, json_object, names, unique_where
 from spothive.models.identity import User
+from spothive.schema.refusal import HasColumns, Refusal, rewritten, set_once
 from spothive.schema.sealed import Sealed
 from spothive.schema.states import StateMachine
 from spothive.schema.tenancy import TenantOwned, belongs_to, has_many, owned
@@ -85,6 +87,22 @@ DELIVERY_LIFE = StateMachine(
     first={DeliveryStatus.PENDING},
     moves={DeliveryStatus.PENDING: {DeliveryStatus.SENT, DeliveryStatus.FAILED}},
 )
+WEBHOOK_LIFE = StateMachine(
+    DeliveryStatus,
+    first={DeliveryStatus.PENDING},
+    moves={
+        DeliveryStatus.PENDING: {DeliveryStatus.SENT, DeliveryStatus.FAILED},
+        DeliveryStatus.SENT: {DeliveryStatus.PENDING},
+        DeliveryStatus.FAILED: {DeliveryStatus.PENDING},
+    },
+)
+"""A webhook that has come to its end is sent once more when somebody asks for that."""
+
+FAILURES_MAX = 10
+"""Failed attempts in a row after which nothing more is sent to a webhook until somebody enables it."""
+
+ATTEMPTS_MAX = 100
+"""Attempts that one delivery can ever have."""
 
 
 def _delivery_rules() -> tuple[CheckConstraint, CheckConstraint]:
@@ -131,7 +149,11 @@ class Notice(TenantOwned, Timestamped, Base):
 
     user: Mapped[User] = belongs_to("Notice.user_id")
 
-    __table_args__ = (Index(None, "tenant_id", "user_id", "created_at"),)
+    __table_args__ = (
+        Index(None, "tenant_id", "user_id", "created_at"),
+        Index(None, "tenant_id", "created_at"),
+        index_where("ix_notices_unread", "tenant_id", "user_id", "created_at", where="read_at IS NULL"),
+    )
 
 
 class EmailLog(TenantOwned, Timestamped, Base):
@@ -157,8 +179,11 @@ class EmailLog(TenantOwned, Timestamped, Base):
 
     __table_args__ = (
         index_where("ix_email_logs_waiting", "tenant_id", "next_attempt_at", where="status = 'pending'"),
+        unique_where("uq_email_logs_message_id", "tenant_id", "message_id", where="message_id IS NOT NULL"),
         Index(None, "tenant_id", "created_at"),
+        Index(None, "tenant_id", "user_id", "created_at"),
         *_delivery_rules(),
+        {"info": {"refusals": [set_once("email_logs", "message_id", message="a mail keeps its Message-ID")]}},
     )
 
 
@@ -179,6 +204,23 @@ class EmailDigestEntry(TenantOwned, Timestamped, Base):
 
     __table_args__ = (
         index_where("ix_email_digest_queue_due", "tenant_id", "scheduled_for", where="NOT included_in_digest"),
+        Index(None, "tenant_id", "created_at"),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_email_digest_queue_included_once",
+                        events=("update",),
+                        columns=("included_in_digest",),
+                        # "is not true", for NULL: SQLite's UPDATE OR REPLACE would turn it into the default, false.
+                        when=lambda old, new: sa.and_(
+                            old.c.included_in_digest, new.c.included_in_digest.is_not(sa.true())
+                        ),
+                        message="what went into a digest goes into no other one",
+                    )
+                ]
+            }
+        },
     )
 
 
@@ -194,6 +236,10 @@ class WebhookConfiguration(TenantOwned, Timestamped, Base):
     signing_secret: Mapped[str | None] = mapped_column(
         Sealed("webhook.signing_secret"), comment="signs what is sent; sealed; Slack needs none"
     )
+    previous_secret: Mapped[str | None] = mapped_column(
+        Sealed("webhook.previous_secret"), comment="signs too while receivers change over; sealed"
+    )
+    previous_until: Mapped[datetime | None] = mapped_column(comment="until when the previous secret signs, UTC")
     name: Mapped[str | None] = mapped_column(Text(100), comment="for people")
     enabled_events: Mapped[list[str]] = names(
         NoticeEvent, default=list, server_default="[]", comment="events that are sent"
@@ -211,7 +257,27 @@ class WebhookConfiguration(TenantOwned, Timestamped, Base):
 
     __table_args__ = (
         check("signed", "provider_type = 'slack' OR signing_secret IS NOT NULL", "a webhook is signed with a secret"),
+        check(
+            "rotated",
+            "(previous_secret IS NULL) = (previous_until IS NULL)",
+            "a previous secret signs until a moment that is known",
+        ),
+        check(
+            "failing",
+            f"NOT is_active OR consecutive_failures < {FAILURES_MAX}",
+            f"after {FAILURES_MAX} failed attempts in a row nothing is sent until the webhook is enabled again",
+        ),
     )
+
+
+_MESSAGE = ("webhook_config_id", "message_id", "event_type", "payload")
+
+
+def _misses_its_ladder(old: HasColumns, new: HasColumns) -> ColumnElement[bool]:
+    """Return the condition that the attempts of before do not say when the delivery was last asked for anew."""
+    anew = sa.and_(old.c.status != DeliveryStatus.PENDING, new.c.status == DeliveryStatus.PENDING)
+    stays = new.c.earlier_attempts == old.c.earlier_attempts
+    return sa.case((anew, new.c.earlier_attempts == old.c.attempts), else_=stays).is_not(sa.true())
 
 
 class WebhookLog(TenantOwned, Timestamped, Base):
@@ -223,11 +289,16 @@ class WebhookLog(TenantOwned, Timestamped, Base):
     message_id: Mapped[str] = mapped_column(Text(64, 1), comment="webhook-id: equal over attempts")
     event_type: Mapped[NoticeEvent] = mapped_column(TextEnum(NoticeEvent), comment="of what it tells")
     payload: Mapped[dict[str, Any]] = json_object(comment="what is sent; never a secret")
-    status: Mapped[DeliveryStatus] = DELIVERY_LIFE.column(comment="how far it is")
+    status: Mapped[DeliveryStatus] = WEBHOOK_LIFE.column(comment="how far it is")
     last_error: Mapped[WebhookError | None] = mapped_column(TextEnum(WebhookError), comment="why the last one failed")
     http_status_code: Mapped[int | None] = mapped_column(Whole(100, 599), comment="of the last answer")
     response_body: Mapped[str | None] = mapped_column(Text(2048), comment="beginning of the last answer")
-    attempts: Mapped[int] = mapped_column(Whole(0, 100), default=0, server_default="0", comment="attempts so far")
+    attempts: Mapped[int] = mapped_column(
+        Whole(0, ATTEMPTS_MAX), default=0, server_default="0", comment="attempts so far"
+    )
+    earlier_attempts: Mapped[int] = mapped_column(
+        Whole(0, ATTEMPTS_MAX), default=0, server_default="0", comment="attempts before it was last asked for anew"
+    )
     next_attempt_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, default=utc_now, server_default=utc_timestamp(), comment="not tried before, UTC"
     )
@@ -239,7 +310,68 @@ class WebhookLog(TenantOwned, Timestamped, Base):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "webhook_config_id", "message_id"),
-        index_where("ix_webhook_logs_waiting", "tenant_id", "next_attempt_at", where="status = 'pending'"),
+        index_where(
+            "ix_webhook_logs_due", "tenant_id", "webhook_config_id", "next_attempt_at", where="status = 'pending'"
+        ),
         Index(None, "tenant_id", "created_at"),
         *_delivery_rules(),
+        check("earlier", "earlier_attempts <= attempts", "the attempts of before are some of all"),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_webhook_logs_attempts",
+                        events=("update",),
+                        columns=("attempts",),
+                        # "is not true", for NULL: SQLite's UPDATE OR REPLACE would turn it into 0.
+                        when=lambda old, new: (new.c.attempts >= old.c.attempts).is_not(sa.true()),
+                        message="attempts only rise: by their number an attempt is told from a later one",
+                    ),
+                    Refusal(
+                        rule="lc_webhook_logs_message",
+                        events=("update",),
+                        columns=_MESSAGE,
+                        when=lambda old, new: sa.and_(old.c.attempts > 0, rewritten(*_MESSAGE)(old, new)),
+                        message="what was sent once stays what it was: its id stands for it",
+                    ),
+                    Refusal(
+                        rule="lc_webhook_logs_anew",
+                        events=("update",),
+                        columns=("status", "earlier_attempts"),
+                        when=_misses_its_ladder,
+                        message="asked for anew, a delivery begins its ladder there, and at no other time",
+                    ),
+                ]
+            }
+        },
+    )
+
+
+class Telling(TenantOwned, Timestamped, Base):
+    """How far a tenant was told of something that lasts, so that it is told of it once, whoever tells and is killed."""
+
+    __tablename__ = "tellings"
+
+    event_type: Mapped[NoticeEvent] = mapped_column(TextEnum(NoticeEvent), comment="of what it was told")
+    subject: Mapped[str] = mapped_column(Text(255, 1), comment="what of: a pool, a cluster and month, an account")
+    told_until: Mapped[datetime] = mapped_column(comment="it was told of all of it up to this moment, UTC")
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "event_type", "subject"),
+        {
+            "info": {
+                "refusals": [
+                    Refusal(
+                        rule="lc_tellings_forward",
+                        events=("update",),
+                        when=lambda old, new: sa.or_(
+                            new.c.told_until < old.c.told_until,
+                            new.c.event_type != old.c.event_type,
+                            new.c.subject != old.c.subject,
+                        ),
+                        message="what was told is told: a telling goes forward, and stays about the same",
+                    )
+                ]
+            }
+        },
     )

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column, synonym
 
-from spothive.models.base import Base, Timestamped, check_each, json_object
+from spothive.models.base import Base, Timestamped, check_each, index_where, json_object
 from spothive.schema.refusal import HasColumns, Refusal, rewritten
 from spothive.schema.tenancy import TenantOwned
 from spothive.schema.types import Text, TextEnum, Whole
@@ -59,6 +59,8 @@ class DowntimeLog(TenantOwned, Timestamped, Base):
         Index(None, "tenant_id", "start_time"),
         Index(None, "tenant_id", "cluster_id", "start_time"),
         Index(None, "tenant_id", "instance_id"),
+        # Few last: whose do is asked minute by minute.
+        index_where("ix_downtime_logs_lasting", "tenant_id", where="end_time IS NULL"),
         *check_each(
             "whole_seconds",
             "an outage is counted in whole seconds",

@@ -293,6 +293,30 @@ def _older_than_sqlite(element: older_than, compiler: Any, **kw: Any) -> str:
     return f"({column} < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-{element.hours} hours'))"
 
 
+class ahead_by_more_than(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function
+    """True if a time column lies more than ``hours`` ahead on the database's clock."""
+
+    inherit_cache = False
+    type = sa.Boolean()
+
+    def __init__(self, column: ColumnElement[Any], hours: int) -> None:
+        """Compare ``column`` with the present plus ``hours``."""
+        super().__init__(column)
+        self.hours = hours
+
+
+@compiles(ahead_by_more_than, "postgresql")
+def _ahead_by_more_than_postgresql(element: ahead_by_more_than, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.clauses, **kw)
+    return f"({column} > clock_timestamp() + interval '{element.hours} hours')"
+
+
+@compiles(ahead_by_more_than, "sqlite")
+def _ahead_by_more_than_sqlite(element: ahead_by_more_than, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.clauses, **kw)
+    return f"({column} > strftime('%Y-%m-%d %H:%M:%f000', 'now', '+{element.hours} hours'))"
+
+
 class other_keys(FunctionElement[bool]):  # noqa: N801 - reads as an SQL function
     """True if a JSON object has a key that is none of ``keys``, plain words; of what is no object a CHECK judges."""
 

@@ -8,8 +8,9 @@ from uuid import uuid4
 
 from spothive.clock import utc_now
 from spothive.models import PLATFORM_TENANT_ID
+from spothive.models.jobs import THE_QUEUE
 from tests.database.refusal_cases.case import FOREIGN_KEY, Act, Case, add, change, remove, walk
-from tests.factories.graph import Graph
+from tests.factories.graph import OVER, Graph
 from tests.factories.lives import NOW, WORKER, entering
 from tests.factories.samples import SEALED_BY, Row
 
@@ -252,23 +253,58 @@ WASTE_AND_APPROVALS: dict[str, Act] = {
 
 
 def _hand_out_again(graph: Graph) -> None:
-    for state in ("PICKED_UP", "PENDING", "PICKED_UP"):  # with the token of the first hand-out
+    for state in ("PICKED_UP", "PENDING"):
         graph.change("agent_actions", **entering("agent_actions", state))
+    again: Row = entering("agent_actions", "PICKED_UP") | {"attempts": 2}
+    graph.change("agent_actions", **again)  # with the token of the first hand-out
+
+
+def _hand_out_too_often(graph: Graph) -> None:
+    for state in ("PICKED_UP", "PENDING"):
+        graph.change("agent_actions", **entering("agent_actions", state))
+    again: Row = entering("agent_actions", "PICKED_UP") | {"attempts": 2, "lease_token": 2}
+    graph.change("agent_actions", **again, max_attempts=1)
 
 
 def _expire_while_leased(graph: Graph) -> None:
-    graph.walk("agent_actions", "PICKED_UP", leased_until=utc_now() + timedelta(hours=1))
-    graph.change("agent_actions", **entering("agent_actions", "EXPIRED"))
+    graph.change("agent_actions", **entering("agent_actions", "PICKED_UP"))
+    graph.change("agent_actions", **entering("agent_actions", "EXPIRED") | OVER)
+
+
+def _ask_for_something_else(graph: Graph) -> None:
+    graph.change("agent_actions", payload={"node": "another"})  # before any agent knows
+
+
+def _report_again(graph: Graph) -> None:
+    graph.walk("agent_actions", "COMPLETED").change("agent_actions", priority=1)
+
+
+def _hand_out_expired(graph: Graph) -> None:
+    graph.change("agent_actions", **OVER)
+    graph.change("agent_actions", **entering("agent_actions", "PICKED_UP"))
+
+
+def _take_a_job_from_its_worker(graph: Graph) -> None:
+    graph.walk("optimization_jobs", "RUNNING", leased_until=utc_now() + timedelta(hours=1))
+    graph.change("optimization_jobs", lease_token=uuid4())
+
+
+def _rewrite_a_job(graph: Graph) -> None:
+    graph.walk("optimization_jobs", "FAILED").change("optimization_jobs", results={"nodes": 3})
 
 
 def _complete_with_open_actions(graph: Graph) -> None:
-    graph.change("optimization_jobs", **entering("optimization_jobs", "RUNNING"))
+    graph.walk("optimization_jobs", "RUNNING").change("optimization_jobs", lease_token=THE_QUEUE)
+    graph.change("optimization_jobs", **entering("optimization_jobs", "COMPLETED"))
+
+
+def _complete_as_a_worker(graph: Graph) -> None:
+    graph.walk("agent_actions", "COMPLETED").walk("optimization_jobs", "RUNNING")
     graph.change("optimization_jobs", **entering("optimization_jobs", "COMPLETED"))
 
 
 def _ask_of_completed_job(graph: Graph) -> None:
-    graph.walk("optimization_jobs", "COMPLETED")
-    graph.change("agent_actions", optimization_job_id=graph.rows["optimization_jobs"]["id"])
+    graph.walk("optimization_jobs", "COMPLETED").add("agent_actions")
 
 
 def _end_again(graph: Graph) -> None:
@@ -283,32 +319,106 @@ _JOB: dict[str, Row] = {
     "lease": {"lease_token": WORKER, "leased_until": NOW},
     "started": {"started_at": NOW},
 }
+_DATASET_JOBS = ("dataset_generations", "dataset_imports")
+
+
+def _taken(table: str) -> Act:
+    """Return the act of taking a job of ``table`` from the worker that has it."""
+    leased: Row = {"leased_until": utc_now() + timedelta(hours=1)}
+    return lambda g: g.walk(table, "running", **leased).change(table, lease_token=uuid4())
+
+
+def _shortened(table: str) -> Act:
+    """Return the act of letting the lease of a job of ``table`` run out before its time."""
+    leased: Row = {"leased_until": utc_now() + timedelta(hours=1)}
+    return lambda g: g.walk(table, "running", **leased).change(table, leased_until=NOW)
+
+
+def _asked_anew(table: str) -> Act:
+    return change(table, config={"replace": True})
+
+
+def _done_for_nothing(table: str) -> Act:
+    return lambda g: g.change(table, dataset_id=None).walk(table, "completed")
+
+
+def _progress_lost(table: str) -> Act:
+    return lambda g: g.walk(table, "running", progress=100, rows=2).change(table, rows=1)
+
+
+def _changed_afterwards(table: str) -> Act:
+    return lambda g: g.walk(table, "failed").change(table, error_message="no such thing")
+
+
 JOBS_AND_SLA: dict[str, Act] = {
     "ck_agent_actions_ended": change("agent_actions", completed_at=NOW),
     "ck_agent_actions_expiry": change("agent_actions", created_at=NOW, expires_at=NOW),
     "ck_agent_actions_leased": change("agent_actions", leased_until=NOW),
-    "ck_agent_actions_payload_keys": change("agent_actions", payload={}),
-    "ck_agent_actions_tries": change("agent_actions", attempts=4),
+    "ck_agent_actions_payload_keys": add("agent_actions", payload={}),
+    "ck_agent_actions_tries": _hand_out_too_often,
+    "lc_agent_actions_attempts": lambda g: g.walk("agent_actions", "PICKED_UP").change("agent_actions", attempts=0),
+    "lc_agent_actions_kept": remove("agent_actions"),
+    "lc_agent_actions_longest": lambda g: g.walk("agent_actions", "PICKED_UP").change(
+        "agent_actions", leased_until=utc_now() + timedelta(hours=2)
+    ),
+    "lc_agent_actions_optimization_job_id_once": change("agent_actions", optimization_job_id=None),
+    "lc_agent_actions_untouched": add("agent_actions", attempts=1),
+    "lc_optimization_jobs_handed_over": _complete_as_a_worker,
     "lc_agent_actions_lease": _expire_while_leased,
     "lc_agent_actions_token": _hand_out_again,
+    "lc_agent_actions_late": change("agent_actions", **entering("agent_actions", "EXPIRED")),
+    "lc_agent_actions_handed_out": _hand_out_expired,
+    "lc_agent_actions_order": _ask_for_something_else,
+    "lc_agent_actions_ended": _report_again,
+    "lc_optimization_jobs_claimed": _take_a_job_from_its_worker,
+    "lc_optimization_jobs_ended": _rewrite_a_job,
     "lc_agent_actions_job": _ask_of_completed_job,
     "lc_optimization_jobs_completed": _complete_with_open_actions,
     "ck_downtime_logs_duration": change("downtime_logs", duration_seconds=1),
     "ck_downtime_logs_whole_seconds": add("downtime_logs", start_time=NOW + timedelta(microseconds=1)),
+    "lc_datasets_file": change("datasets", file_hash="f" * 64),
     "lc_downtime_logs_facts": _end_again,
     **{
         f"ck_{table}_{rule}": change(table, **values)
-        for table in ("optimization_jobs", "dataset_generations", "dataset_imports")
+        for table in ("optimization_jobs", *_DATASET_JOBS)
         for rule, values in _JOB.items()
     },
+    **{
+        f"lc_{table}_{rule}": act(table)
+        for table in _DATASET_JOBS
+        for rule, act in {
+            "asked": _asked_anew,
+            "claimed": _taken,
+            "ended": _changed_afterwards,
+            "progress": _progress_lost,
+            "result": _done_for_nothing,
+        }.items()
+    },
+    "lc_dataset_imports_claimed": _shortened("dataset_imports"),  # in two steps, as the other in one
 }
 
 AUDIT_AND_NOTIFICATIONS: dict[str, Act] = {
     "ck_audit_seals_chain": add("audit_seals", tenant_id=uuid4(), seal_no=1),
     "ck_audit_seals_leaves": add("audit_seals", leaves=b"one leaf"),
+    "lc_email_digest_queue_included_once": lambda g: g.change("email_digest_queue", included_in_digest=True).change(
+        "email_digest_queue", included_in_digest=False
+    ),
+    "lc_email_logs_message_id_once": lambda g: g.change("email_logs", message_id="<a@x.io>").change(
+        "email_logs", message_id="<b@x.io>"
+    ),
+    "uq_email_logs_message_id": lambda g: g.change("email_logs", message_id="<a@x.io>").add(
+        "email_logs", message_id="<a@x.io>"
+    ),
     "ck_email_logs_sent": change("email_logs", sent_at=NOW),
     "ck_email_logs_waiting": walk("email_logs", "sent", next_attempt_at=NOW),
+    "lc_tellings_forward": change("tellings", told_until=NOW - timedelta(days=1)),
     "ck_webhook_configurations_signed": change("webhook_configurations", provider_type="webhook", signing_secret=None),
+    "ck_webhook_configurations_rotated": change("webhook_configurations", previous_until=NOW),
+    "ck_webhook_configurations_failing": change("webhook_configurations", consecutive_failures=10),
+    "ck_webhook_logs_earlier": add("webhook_logs", message_id="another", earlier_attempts=1),
+    "lc_webhook_logs_attempts": lambda g: g.change("webhook_logs", attempts=2).change("webhook_logs", attempts=1),
+    "lc_webhook_logs_message": lambda g: g.change("webhook_logs", attempts=1).change("webhook_logs", payload={"a": 1}),
+    "lc_webhook_logs_anew": lambda g: g.walk("webhook_logs", "sent", attempts=2).step("webhook_logs", "pending"),
     "ck_webhook_logs_sent": change("webhook_logs", sent_at=NOW),
     "ck_webhook_logs_waiting": walk("webhook_logs", "sent", next_attempt_at=NOW),
 }

@@ -128,7 +128,9 @@ def test_a_cluster_is_found_by_name_or_id_at_home(world: World, shop: Any) -> No
     with read_session(tenant=world.acme) as session:
         for cluster in (shop, other):
             assert find_cluster(session, str(cluster.id)).account_id == cluster.account_id
-        with pytest.raises(Conflict, match="several clusters are called 'shop': give the id"):
+        for path in ("other/shop", f"other/{other.region}/shop"):
+            assert find_cluster(session, path).id == other.id
+        with pytest.raises(Conflict, match="several clusters are called 'shop': name one as account/region/name"):
             find_cluster(session, "shop")
         with pytest.raises(NotFound) as theirs:
             find_cluster(session, "secret")

@@ -66,7 +66,8 @@ def test_the_queue_is_as_good_as_its_oldest_action(db: Database) -> None:
     assert _seen(Component.QUEUE, now + timedelta(minutes=31))[0] == "down"
     assert _seen(Component.QUEUE, now + timedelta(hours=4))[0] == "healthy"  # expired: nobody fetches it any more
     leased = {"leased_until": now + timedelta(minutes=1), "picked_up_at": now, "lease_token": 1}
-    _run(sa.update(AgentAction).values(status="PICKED_UP", **leased))
+    handed_out = {"status": "PICKED_UP", "attempts": 1, "available_at": now, **leased}
+    _run(sa.update(AgentAction).values(**handed_out))
     assert _seen(Component.QUEUE, now + timedelta(minutes=5))[0] == "healthy"
     lost = ("degraded", "2 leases ran out more than 5 min ago")
     assert _seen(Component.QUEUE, now + timedelta(minutes=7)) == lost

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, TimeoutError as StillWaiting
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from spothive.database import User, get_db_session, read_session, system_scope
 from spothive.models import (
@@ -16,11 +19,15 @@ from spothive.models import (
     Notice,
     NoticeEvent,
     Role,
+    WebhookConfiguration,
     WebhookLog,
     WebhookProvider,
 )
-from spothive.operations.notifications import tell
+from spothive.operations.identity import delete_user
+from spothive.operations.notifications import News, remove_webhook, tell
 from spothive.operations.notifications.digest_times import next_digest
+from spothive.operations.notifications.telling import FACTS_MAX
+from spothive.schema.types import new_id, strict_json
 from tests.operations.conftest import World
 from tests.operations.notifications.conftest import hook, wish
 from tests.watching import rows_of, statements
@@ -125,6 +132,82 @@ def test_words_that_do_not_fit_are_cut(world: World) -> None:
         notice = session.query(Notice).first()
         assert notice is not None
         assert (len(notice.title), len(notice.body), len(notice.link or "")) == (255, 4000, 2048)
+
+
+@pytest.mark.parametrize(
+    ("facts", "kept"),
+    [
+        ({"a": 1, "b": "x" * FACTS_MAX, "c": ["ü"]}, {"a": 1, "c": ["ü"], "truncated": True}),
+        ({"a": "x" * 9000, "b": "ü" * 4000, "c": 3}, {"a": "x" * 9000, "c": 3, "truncated": True}),
+        ({"a": "\x00", "b": "\ud800", "c": float("nan"), "d": object(), "e": 5}, {"e": 5, "truncated": True}),
+        ({"a": "x" * 9000, "c": 3}, {"a": "x" * 9000, "c": 3}),
+        ({}, {}),
+    ],
+)
+def test_facts_that_do_not_fit_are_left_out_and_that_is_said(facts: dict[str, Any], kept: dict[str, Any]) -> None:
+    told = News(FAILED, "title", "body", facts).content()["facts"]
+    assert told == kept
+    assert len(strict_json(told)) <= FACTS_MAX + len('{"truncated": true}')
+
+
+def test_a_change_is_never_refused_for_what_it_tells(world: World) -> None:
+    hook(world.anna, FAILED)
+    wish(world.udo, FAILED, email_frequency=EmailFrequency.DIGEST_DAILY)
+    with get_db_session(tenant=world.acme) as session:
+        tell(session, FAILED, "", "\x00\ud800", facts={"tags": ["x" * 1000] * 1000}, link="l\x00" * 3000)
+    assert {(row["title"], row["body"]) for row in rows_of(Notice)} == {(str(FAILED), "\ufffd?")}
+    contents = [row["event_data"] for model in (EmailLog, EmailDigestEntry) for row in rows_of(model)]
+    contents += [row["payload"]["data"] for row in rows_of(WebhookLog)]
+    assert [content["facts"] for content in contents] == [{"truncated": True}] * 4
+
+
+def test_so_many_are_told_that_a_statement_could_not_name_them(world: World) -> None:
+    strangers = [new_id() for _ in range(40_000)]
+    assert said(world, to=[*strangers, world.udo.user_id, world.gina.user_id]) == 1
+    assert [row["user_id"] for row in rows_of(Notice)] == [world.udo.user_id]
+
+
+def _remove_hook(world: World, hook_id: UUID) -> None:
+    with get_db_session(tenant=world.acme) as session:
+        remove_webhook(session, world.anna, str(hook_id))
+
+
+def _remove_udo(world: World, _: UUID) -> None:
+    with get_db_session(tenant=world.acme) as session:
+        delete_user(session, world.root, username="udo")
+
+
+@pytest.mark.engines("postgresql")
+@pytest.mark.parametrize("remove", [_remove_hook, _remove_udo])
+def test_who_removes_what_is_told_waits_for_the_change_and_refuses_it_nothing(
+    world: World, remove: Callable[[World, UUID], None]
+) -> None:
+    hook_id = hook(world.anna, FAILED)
+    with ThreadPoolExecutor(1) as pool:
+        with get_db_session(tenant=world.acme) as session:
+            tell(session, FAILED, "title", "body")
+            removed = pool.submit(remove, world, hook_id)
+            with pytest.raises(StillWaiting):
+                removed.result(timeout=0.3)
+        removed.result(timeout=10)
+    told = {row["user_id"] for row in rows_of(EmailLog)}
+    assert told == {world.anna.user_id, world.lena.user_id, world.udo.user_id}
+
+
+@pytest.mark.engines("postgresql")
+@pytest.mark.parametrize("removed", [WebhookConfiguration, User])
+def test_who_is_removed_at_this_moment_is_waited_for_and_not_told(world: World, removed: type[Any]) -> None:
+    hook_id = hook(world.anna, FAILED)
+    mine = removed.id == (hook_id if removed is WebhookConfiguration else world.udo.user_id)
+    with ThreadPoolExecutor(1) as pool:
+        with get_db_session(tenant=world.acme) as session:
+            session.execute(delete(removed).where(mine).execution_options(synchronize_session=False))
+            telling = pool.submit(said, world)
+            with pytest.raises(StillWaiting):
+                telling.result(timeout=0.3)
+        assert telling.result(timeout=10) == (3 if removed is WebhookConfiguration else 2)
+    assert len(rows_of(WebhookLog)) == (0 if removed is WebhookConfiguration else 1)
+    assert len(rows_of(Notice)) == len(rows_of(EmailLog)) == telling.result()
 
 
 DAILY, WEEKLY = EmailFrequency.DIGEST_DAILY, EmailFrequency.DIGEST_WEEKLY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -12,6 +13,8 @@ from spothive.database import LogLevel, SweepLease, SystemLog, get_db_session
 from spothive.errors import KeyMissing
 from spothive.gateways.aws import AwsGateway
 from spothive.gateways.aws_clients import ConnectionOptions
+from spothive.gateways.dataset_store import DatasetStore
+from spothive.gateways.webhooks import WebhookSender
 from spothive.operations.sweeps import DUTIES, Duty, Run, Tools, sweep
 from spothive.operations.sweeps.leases import Lease
 from spothive.operations.sweeps.work import Work
@@ -27,16 +30,16 @@ def no_keys() -> NoReturn:
 
 
 @pytest.fixture
-def tools() -> Tools:
-    """Return tools without a key, and a gateway that nobody answers."""
-    return Tools(
-        AwsGateway(ConnectionOptions(endpoint_url="http://127.0.0.1:9", attempts=1)), no_keys, no_keys, no_keys
-    )
+def tools(tmp_path: Path) -> Tools:
+    """Return tools without a key, an empty store, and a gateway that nobody answers."""
+    nobody = AwsGateway(ConnectionOptions(endpoint_url="http://127.0.0.1:9", attempts=1))
+    store = DatasetStore(tmp_path / "datasets")
+    return Tools(nobody, no_keys, no_keys, no_keys, no_keys, WebhookSender, lambda: store)
 
 
-def duty(do: Callable[[Work], None], name: str = "risk") -> Duty:
+def duty(do: Callable[[Work], None], name: str = "risk", *, is_quiet: bool = False) -> Duty:
     """Make a duty; its name decides its period."""
-    return Duty(name, "a test", do, each_tenant=True)
+    return Duty(name, "a test", do, each_tenant=True, is_quiet=is_quiet)
 
 
 def swept(world: World, tools: Tools, *duties: Duty, **how: Any) -> list[Run]:

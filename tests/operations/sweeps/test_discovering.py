@@ -53,7 +53,7 @@ def cloud() -> Iterator[AwsStandIn]:
 @pytest.fixture
 def tools(cloud: AwsStandIn) -> Iterator[Tools]:
     gateway = AwsGateway(ConnectionOptions(endpoint_url=cloud.url, attempts=1), platform=cloud.platform)
-    yield Tools(gateway, no_keys, no_keys, no_keys)
+    yield Tools(gateway, *6 * (no_keys,))
     gateway.close()
     cloud.heal()
 

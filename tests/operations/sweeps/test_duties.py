@@ -57,6 +57,7 @@ from tests.watching import everything, rows_of, statements
 
 OURS = "spothive (sweep)"
 TOLD = {"audit_logs", "system_logs", "sweep_leases"}
+TELLING = {"notices", "email_logs"}
 
 
 def changed(before: dict[str, Any]) -> set[str]:
@@ -88,7 +89,7 @@ def test_requests_and_replicas_past_their_time_are_ended_in_every_tenant(
     assert (run.outcome, run.counts) == (Outcome.DONE, {"approvals": 2, "replicas": 2})
     assert sorted(row["status"] for row in rows_of(ApprovalRequest)) == ["EXPIRED"] * 2 + ["PENDING"] * 2
     assert sorted(row["state"] for row in rows_of(Instance, is_replica=True)) == ["running"] * 2 + ["terminated"] * 2
-    assert changed(before) == {"approval_requests", "instances"}
+    assert changed(before) == {"approval_requests", "instances", *TELLING}
     rows = rows_of(AuditLog, event="approvals.expired")
     assert [(row["tenant_id"], row["actor_id"], row["actor_name"]) for row in rows] == [
         (world.acme, None, OURS),
@@ -144,7 +145,7 @@ def test_scans_of_dead_processes_are_ended_and_no_others(db: Database, world: Wo
     before = everything()
     run = did(world, tools, "leases")
     assert run.counts == {"scans": 4}
-    assert changed(before) == {"scan_runs"}
+    assert changed(before) == {"scan_runs", *TELLING}
     found = {row["id"]: row for row in rows_of(ScanRun)}
     for one in (*dead, theirs):
         row = found[one.id]

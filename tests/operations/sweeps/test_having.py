@@ -20,6 +20,12 @@ from tests.watching import explained
     [
         (having.has_dead_scans, "scan_runs", "uq_scan_runs_running"),
         (having.has_late_replicas, "instances", "replica"),
+        (having.has_overdue_actions, "agent_actions", "ix_agent_actions_(expiry|claim)"),
+        (having.has_overdue_actions, "agent_actions", "ix_agent_actions_leases"),
+        (having.has_dead_jobs, "optimization_jobs", "ix_optimization_jobs_tenant_id_status"),
+        (having.has_silent_agents, "clusters", "ix_clusters_tenant_id_status"),
+        (having.has_due_digests, "email_digest_queue", "ix_email_digest_queue_due"),
+        (having.has_waiting_mails, "email_logs", "ix_email_logs_waiting"),
     ],
 )
 def test_an_index_of_few_rows_is_used(db: Database, has: Callable[[], Any], table: str, index: str) -> None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from threading import Event, Thread
 from typing import Any, Self
+from uuid import UUID
 
 import pytest
 
 from spothive.database import get_db_session
 from spothive.errors import DatabaseUnavailable, Denied
-from spothive.operations.sweeps import Duty, Outcome, Run, Tools, keep_sweeping, looping
-from spothive.operations.sweeps.work import Work
+from spothive.operations.notifications import Turns, WebhooksSent
+from spothive.operations.notifications.delivering import _Turn
+from spothive.operations.notifications.webhook_outbox import Place
+from spothive.operations.sweeps import Duty, Outcome, Run, Tools, duties, keep_sweeping, looping
+from spothive.operations.sweeps.work import Stopped, Work
 from tests.conftest import Database, settings
 from tests.operations.conftest import World
-from tests.operations.sweeps.conftest import a_lease, duty, lease_of
+from tests.operations.sweeps.conftest import a_lease, did, duty, lease_of
 
 PATIENCE = 30
+HOOK = UUID(int=7)
 
 
 class Loop:
@@ -79,6 +84,39 @@ def test_asked_to_end_it_finishes_the_tenant_at_hand(db: Database, world: World,
     assert seen == ["platform"]
     assert [run.outcome for run in loop.runs] == [Outcome.STOPPED]
     assert lease_of()["last_run_at"] is None
+
+
+def test_asked_to_end_it_waits_for_webhooks_that_outlasted_their_run(db: Database, world: World, tools: Tools) -> None:
+    known: list[Turns] = []
+
+    def leaving(work: Work) -> None:
+        assert work.turns is not None
+        if not known:
+            work.turns.longest = PATIENCE
+            work.turns.places[HOOK] = Place(world.acme, HOOK)
+            known.append(work.turns)
+
+    with Loop(world, tools, duty(leaving)) as loop:
+        while not loop.runs:
+            Event().wait(0.01)
+        loop.stop.set()
+        loop.thread.join(0.1)
+        assert loop.thread.is_alive()
+        known[0].ended.put(_Turn(Place(world.acme, HOOK)))
+    assert known[0].places == {}
+
+
+def test_a_stopped_run_says_what_was_sent_until_then(
+    db: Database, world: World, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sending(*_: Any, came_to: WebhooksSent, **__: Any) -> None:
+        came_to.counts["sent"] += 2
+        came_to.failures["webhook 1"] = "a defect"
+        raise Stopped
+
+    monkeypatch.setattr(duties, "send_webhooks", sending)
+    run = did(world, tools, "webhooks")
+    assert (run.outcome, run.counts, run.failures) == (Outcome.STOPPED, {"sent": 2}, {"webhook 1": "a defect"})
 
 
 def test_a_database_that_is_away_is_waited_for(

@@ -41,6 +41,8 @@ SECOND = timedelta(seconds=1)
 DAYS = {
     "api_usage": 90,
     "email_logs": 90,
+    "email_digest_queue": 90,
+    "notices": 365,
     "webhook_logs": 90,
     "system_logs": 30,
     "session_logs": 30,
@@ -49,6 +51,9 @@ DAYS = {
     "login_history": 365,
     "account_logs": 365,
 }
+DONE_WITH: dict[str, Row] = {"email_digest_queue": {"included_in_digest": True}, "notices": {"read_at": NOW}}
+LEFT: dict[str, Any] = {"email_digest_queue": False, "notices": None}
+"""What says that a row was told of, so that it goes one day, and what says that it was not."""
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +104,9 @@ def shelve(session: Any, rows: dict[str, Row], table: str, moment: datetime, num
             row = graph.add(table, number + place, created_at=moment, **entering(table, "pending"))
             if end != "pending":
                 graph.change(table, row["id"], **entering(table, end))
+    elif table in DONE_WITH:
+        graph.add(table, number, created_at=moment, **DONE_WITH[table])
+        graph.add(table, number + 1, created_at=moment, **dict.fromkeys(DONE_WITH[table], LEFT[table]))
     elif table == "session_logs":
         graph.add(table, number, expires_at=moment)
         graph.add(table, number + 1, expires_at=NOW, logged_out_at=moment)

@@ -95,6 +95,21 @@ def test_what_is_not_due_is_left_and_what_is_off_is_never_due(db: Database, worl
         assert swept(world, tools, only="risk")[0].outcome is Outcome.DONE
 
 
+def test_a_quiet_duty_is_told_of_when_it_did_something(db: Database, world: World, tools: Tools) -> None:
+    found = ["nothing", "something"]
+
+    def look(work: Work) -> None:
+        work.counts["found"] = found.pop() == "something"
+
+    quiet = duty(look, is_quiet=True)
+    assert [run.is_idle for run in swept(world, tools, quiet)] == [False]
+    assert len(logged()) == 1
+    set_back(db, "last_run_at", minutes=120)
+    assert [run.is_idle for run in swept(world, tools, quiet)] == [True]
+    assert len(logged()) == 1
+    assert lease_of()["last_result"].endswith("nothing to do")
+
+
 def test_two_at_once_and_one_does_it(db: Database, world: World, tools: Tools) -> None:
     under_way, go_on = Event(), Event()
     did: list[str] = []
@@ -203,7 +218,7 @@ def test_it_is_for_staff_of_platform(db: Database, world: World, tools: Tools) -
 
 def test_an_unknown_duty_is_answered_by_the_names(db: Database, world: World, tools: Tools) -> None:
     with pytest.raises(
-        InvalidInput, match=r"^no duty is called 'nope': there are leases, expiries, hibernation, risk, "
+        InvalidInput, match=r"^no duty is called 'nope': there are leases, actions, expiries, hibernation, risk, "
     ):
         swept(world, tools, only="nope")
 
@@ -225,8 +240,8 @@ def test_every_duty_of_the_house_is_listed_with_how_it_stands(db: Database, worl
     with settings(SPOTHIVE_SWEEP_MARKET="0"), get_db_session(tenant=world.acme) as session:
         found = {each.duty.name: each for each in list_duties(session, world.admin)}
     assert list(found) == [
-        *("leases", "expiries", "hibernation", "risk", "discovery"),
-        *("waste", "rollups", "sealing", "retention", "health", "market"),
+        *("leases", "actions", "expiries", "hibernation", "risk", "telling", "digests", "mails", "discovery"),
+        *("waste", "rollups", "sealing", "retention", "health", "webhooks", "datasets", "market"),
     ]
     assert found["market"].next_due is None
     assert found["risk"].standing.last_run_at is not None

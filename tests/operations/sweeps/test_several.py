@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -67,7 +68,7 @@ def test_a_tenant_whose_aws_is_silent_holds_up_no_other(db: Database, world: Wor
 
     aws.node_groups = node_groups  # type: ignore[assignment, method-assign]
     aws.on_step = lambda step: woken.set() if step == f"scaled {EKS}" else None
-    (told,) = swept(world, Tools(aws, tools.keys, tools.signing_keys, tools.anchor), only="hibernation")
+    (told,) = swept(world, replace(tools, gateway=aws), only="hibernation")
     assert (told.outcome, told.counts) == (Outcome.DONE, {"done": 2})
     assert (aws.held["zoo"], aws.is_asleep("shop")) == ({EKS: FIVE}, True)
 

@@ -241,7 +241,7 @@ def test_a_sweep_that_is_asked_to_end_does_so_between_two_deletions(
 ) -> None:
     monkeypatch.setattr(planning, "DAY", timedelta(0))
     schedule(world.anna, FIRST, SECOND, THIRD)
-    tools = Tools(aws, no_keys, no_signing_keys, no_signing_keys)
+    tools = Tools(aws, no_keys, *5 * (no_signing_keys,))
     how: dict[str, Any] = {"by": world.admin, "period": None, "is_to_stop": lambda: len(aws.removed) == 2}
     stopped = run_duty(get_db_session, find_duty("waste"), tools, **how)
     assert stopped is not None

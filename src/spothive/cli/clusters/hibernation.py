@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 hibernation_commands = typer.Typer(rich_markup_mode=None)
 
 OVERRIDE_COLUMNS = (
-    Column("override", "id"),
+    Column("override", "id", whole=True),
     Column("state", "state"),
     Column("from", "starts_at", fold=True),
     Column("until", "ends_at", fold=True),

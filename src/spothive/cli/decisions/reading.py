@@ -46,7 +46,7 @@ EXPLANATION_COLUMNS = (
     Column("adds", "attribution", _exactly, right=True),
 )
 REPLAY_COLUMNS = (
-    Column("decision", "id"),
+    Column("decision", "id", whole=True),
     Column("model", "model", fold=True),
     Column("stored", "stored", lambda value: f"{value:.7f}", right=True),
     Column("again", "again", lambda value: "-" if value is None else f"{value:.7f}", right=True),

@@ -67,7 +67,8 @@ def create_api_key(
         str | None, typer.Option(metavar="USERNAME", help="User the key acts for. [default: who makes it]")
     ] = None,
     cluster: Annotated[
-        str | None, typer.Option(metavar="ACCOUNT/NAME", help="Make it for the agent of this cluster instead.")
+        str | None,
+        typer.Option(metavar="CLUSTER", help="For a cluster's agent: name, id or account/region/name."),
     ] = None,
     rate_limit: Annotated[int, typer.Option(metavar="NUMBER", min=1, max=100_000, help="Requests an hour.")] = 1000,
     expires_in: Annotated[

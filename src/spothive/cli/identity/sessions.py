@@ -20,7 +20,7 @@ session_commands = typer.Typer(rich_markup_mode=None)
 USER_AGENT = "spothive-cli"
 
 SESSION_COLUMNS = (
-    Column("id", "id"),
+    Column("id", "id", whole=True),
     Column("last used", "last_active_at"),
     Column("ends", "expires_at"),
     Column("device", "device_type"),

@@ -886,6 +886,8 @@ CREATE TABLE downtime_logs (
     CONSTRAINT fk_downtime_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
 );
 
+CREATE INDEX ix_downtime_logs_lasting ON downtime_logs (tenant_id) WHERE end_time IS NULL;
+
 CREATE INDEX ix_downtime_logs_tenant_id_cluster_id_start_time ON downtime_logs (tenant_id, cluster_id, start_time);
 
 CREATE INDEX ix_downtime_logs_tenant_id_instance_id ON downtime_logs (tenant_id, instance_id);
@@ -961,7 +963,11 @@ CREATE TABLE email_logs (
 
 CREATE INDEX ix_email_logs_tenant_id_created_at ON email_logs (tenant_id, created_at);
 
+CREATE INDEX ix_email_logs_tenant_id_user_id_created_at ON email_logs (tenant_id, user_id, created_at);
+
 CREATE INDEX ix_email_logs_waiting ON email_logs (tenant_id, next_attempt_at) WHERE status = 'pending';
+
+CREATE UNIQUE INDEX uq_email_logs_message_id ON email_logs (tenant_id, message_id) WHERE message_id IS NOT NULL;
 
 COMMENT ON COLUMN email_logs.tenant_id IS 'owner of the row';
 
@@ -1160,6 +1166,39 @@ COMMENT ON COLUMN tags.created_by IS 'user; no key, the row outlives its maker';
 COMMENT ON COLUMN tags.created_at IS 'UTC';
 
 COMMENT ON COLUMN tags.updated_at IS 'UTC';
+
+CREATE TABLE tellings (
+    tenant_id UUID NOT NULL,
+    id UUID NOT NULL,
+    event_type TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    told_until TIMESTAMP WITH TIME ZONE NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    CONSTRAINT pk_tellings PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_tellings_tenant_id_event_type_subject UNIQUE (tenant_id, event_type, subject),
+    CONSTRAINT ck_tellings_event_type_values CHECK (event_type IN ('account.failed', 'scan.partial', 'spot.interruption', 'spot.pool_blocked', 'decision.failed', 'approval.requested', 'approval.decided', 'waste.flagged', 'waste.deleted', 'downtime.recorded', 'downtime.budget_exceeded', 'model.activated', 'agent.offline', 'webhook.disabled', 'digest.weekly')),
+    CONSTRAINT ck_tellings_subject_length CHECK (length(subject) >= 1 AND length(subject) <= 255),
+    CONSTRAINT ck_tellings_told_until_utc CHECK (told_until >= '0001-01-01 00:00:00+00' AND told_until < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_tellings_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_tellings_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT uq_tellings_id UNIQUE (id),
+    CONSTRAINT fk_tellings_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+);
+
+COMMENT ON COLUMN tellings.tenant_id IS 'owner of the row';
+
+COMMENT ON COLUMN tellings.id IS 'UUIDv7';
+
+COMMENT ON COLUMN tellings.event_type IS 'of what it was told';
+
+COMMENT ON COLUMN tellings.subject IS 'what of: a pool, a cluster and month, an account';
+
+COMMENT ON COLUMN tellings.told_until IS 'it was told of all of it up to this moment, UTC';
+
+COMMENT ON COLUMN tellings.created_at IS 'UTC';
+
+COMMENT ON COLUMN tellings.updated_at IS 'UTC';
 
 CREATE TABLE users (
     tenant_id UUID NOT NULL,
@@ -1545,6 +1584,8 @@ CREATE TABLE email_digest_queue (
 
 CREATE INDEX ix_email_digest_queue_due ON email_digest_queue (tenant_id, scheduled_for) WHERE NOT included_in_digest;
 
+CREATE INDEX ix_email_digest_queue_tenant_id_created_at ON email_digest_queue (tenant_id, created_at);
+
 CREATE INDEX ix_email_digest_queue_tenant_id_user_id ON email_digest_queue (tenant_id, user_id);
 
 COMMENT ON COLUMN email_digest_queue.tenant_id IS 'owner of the row';
@@ -1678,7 +1719,11 @@ CREATE TABLE notices (
     CONSTRAINT fk_notices_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
 );
 
+CREATE INDEX ix_notices_tenant_id_created_at ON notices (tenant_id, created_at);
+
 CREATE INDEX ix_notices_tenant_id_user_id_created_at ON notices (tenant_id, user_id, created_at);
+
+CREATE INDEX ix_notices_unread ON notices (tenant_id, user_id, created_at) WHERE read_at IS NULL;
 
 COMMENT ON COLUMN notices.tenant_id IS 'owner of the row';
 
@@ -1915,6 +1960,8 @@ CREATE TABLE webhook_configurations (
     webhook_url TEXT NOT NULL,
     url_host TEXT NOT NULL,
     signing_secret TEXT,
+    previous_secret TEXT,
+    previous_until TIMESTAMP WITH TIME ZONE,
     name TEXT,
     enabled_events JSONB DEFAULT '[]' NOT NULL,
     settings JSONB DEFAULT '{}' NOT NULL,
@@ -1926,10 +1973,14 @@ CREATE TABLE webhook_configurations (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_webhook_configurations PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_webhook_configurations_signed CHECK (provider_type = 'slack' OR signing_secret IS NOT NULL),
+    CONSTRAINT ck_webhook_configurations_rotated CHECK ((previous_secret IS NULL) = (previous_until IS NULL)),
+    CONSTRAINT ck_webhook_configurations_failing CHECK (NOT is_active OR consecutive_failures < 10),
     CONSTRAINT ck_webhook_configurations_provider_type_values CHECK (provider_type IN ('slack', 'webhook')),
     CONSTRAINT ck_webhook_configurations_webhook_url_sealed CHECK (substr(webhook_url, 1, 9) = 'sealed:1:' AND trim(substr(webhook_url, 10, 8), '0123456789abcdef') = '' AND substr(webhook_url, 18, 1) = ':' AND trim(webhook_url, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(webhook_url) >= 57 AND length(webhook_url) <= 21901),
     CONSTRAINT ck_webhook_configurations_url_host_length CHECK (length(url_host) >= 1 AND length(url_host) <= 255),
     CONSTRAINT ck_webhook_configurations_signing_secret_sealed CHECK (substr(signing_secret, 1, 9) = 'sealed:1:' AND trim(substr(signing_secret, 10, 8), '0123456789abcdef') = '' AND substr(signing_secret, 18, 1) = ':' AND trim(signing_secret, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(signing_secret) >= 57 AND length(signing_secret) <= 21901),
+    CONSTRAINT ck_webhook_configurations_previous_secret_sealed CHECK (substr(previous_secret, 1, 9) = 'sealed:1:' AND trim(substr(previous_secret, 10, 8), '0123456789abcdef') = '' AND substr(previous_secret, 18, 1) = ':' AND trim(previous_secret, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(previous_secret) >= 57 AND length(previous_secret) <= 21901),
+    CONSTRAINT ck_webhook_configurations_previous_until_utc CHECK (previous_until >= '0001-01-01 00:00:00+00' AND previous_until < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_webhook_configurations_name_length CHECK (length(name) <= 100),
     CONSTRAINT ck_webhook_configurations_enabled_events_json CHECK (jsonb_typeof(enabled_events) = 'array' AND octet_length(enabled_events::text) <= 262144),
     CONSTRAINT ck_webhook_configurations_enabled_events_names CHECK (CASE WHEN jsonb_typeof(enabled_events) = 'array' THEN true AND enabled_events <@ '["account.failed", "scan.partial", "spot.interruption", "spot.pool_blocked", "decision.failed", "approval.requested", "approval.decided", "waste.flagged", "waste.deleted", "downtime.recorded", "downtime.budget_exceeded", "model.activated", "agent.offline", "webhook.disabled", "digest.weekly"]' END),
@@ -1959,6 +2010,10 @@ COMMENT ON COLUMN webhook_configurations.webhook_url IS 'where to; sealed, Slack
 COMMENT ON COLUMN webhook_configurations.url_host IS 'its host, for people';
 
 COMMENT ON COLUMN webhook_configurations.signing_secret IS 'signs what is sent; sealed; Slack needs none';
+
+COMMENT ON COLUMN webhook_configurations.previous_secret IS 'signs too while receivers change over; sealed';
+
+COMMENT ON COLUMN webhook_configurations.previous_until IS 'until when the previous secret signs, UTC';
 
 COMMENT ON COLUMN webhook_configurations.name IS 'for people';
 
@@ -2260,6 +2315,7 @@ CREATE TABLE webhook_logs (
     http_status_code BIGINT,
     response_body TEXT,
     attempts BIGINT DEFAULT '0' NOT NULL,
+    earlier_attempts BIGINT DEFAULT '0' NOT NULL,
     next_attempt_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP,
     sent_at TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
@@ -2268,6 +2324,7 @@ CREATE TABLE webhook_logs (
     CONSTRAINT uq_webhook_logs_tenant_id_webhook_config_id_message_id UNIQUE (tenant_id, webhook_config_id, message_id),
     CONSTRAINT ck_webhook_logs_sent CHECK ((status = 'sent') = (sent_at IS NOT NULL)),
     CONSTRAINT ck_webhook_logs_waiting CHECK (status = 'pending' OR next_attempt_at IS NULL),
+    CONSTRAINT ck_webhook_logs_earlier CHECK (earlier_attempts <= attempts),
     CONSTRAINT ck_webhook_logs_message_id_length CHECK (length(message_id) >= 1 AND length(message_id) <= 64),
     CONSTRAINT ck_webhook_logs_event_type_values CHECK (event_type IN ('account.failed', 'scan.partial', 'spot.interruption', 'spot.pool_blocked', 'decision.failed', 'approval.requested', 'approval.decided', 'waste.flagged', 'waste.deleted', 'downtime.recorded', 'downtime.budget_exceeded', 'model.activated', 'agent.offline', 'webhook.disabled', 'digest.weekly')),
     CONSTRAINT ck_webhook_logs_payload_json CHECK (jsonb_typeof(payload) = 'object' AND octet_length(payload::text) <= 262144),
@@ -2276,6 +2333,7 @@ CREATE TABLE webhook_logs (
     CONSTRAINT ck_webhook_logs_http_status_code_range CHECK (http_status_code >= 100 AND http_status_code <= 599),
     CONSTRAINT ck_webhook_logs_response_body_length CHECK (length(response_body) <= 2048),
     CONSTRAINT ck_webhook_logs_attempts_range CHECK (attempts >= 0 AND attempts <= 100),
+    CONSTRAINT ck_webhook_logs_earlier_attempts_range CHECK (earlier_attempts >= 0 AND earlier_attempts <= 100),
     CONSTRAINT ck_webhook_logs_next_attempt_at_utc CHECK (next_attempt_at >= '0001-01-01 00:00:00+00' AND next_attempt_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_webhook_logs_sent_at_utc CHECK (sent_at >= '0001-01-01 00:00:00+00' AND sent_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_webhook_logs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
@@ -2285,9 +2343,9 @@ CREATE TABLE webhook_logs (
     CONSTRAINT fk_webhook_logs_tenant_id_webhook_config_id FOREIGN KEY(tenant_id, webhook_config_id) REFERENCES webhook_configurations (tenant_id, id) ON DELETE CASCADE
 );
 
-CREATE INDEX ix_webhook_logs_tenant_id_created_at ON webhook_logs (tenant_id, created_at);
+CREATE INDEX ix_webhook_logs_due ON webhook_logs (tenant_id, webhook_config_id, next_attempt_at) WHERE status = 'pending';
 
-CREATE INDEX ix_webhook_logs_waiting ON webhook_logs (tenant_id, next_attempt_at) WHERE status = 'pending';
+CREATE INDEX ix_webhook_logs_tenant_id_created_at ON webhook_logs (tenant_id, created_at);
 
 COMMENT ON COLUMN webhook_logs.tenant_id IS 'owner of the row';
 
@@ -2310,6 +2368,8 @@ COMMENT ON COLUMN webhook_logs.http_status_code IS 'of the last answer';
 COMMENT ON COLUMN webhook_logs.response_body IS 'beginning of the last answer';
 
 COMMENT ON COLUMN webhook_logs.attempts IS 'attempts so far';
+
+COMMENT ON COLUMN webhook_logs.earlier_attempts IS 'attempts before it was last asked for anew';
 
 COMMENT ON COLUMN webhook_logs.next_attempt_at IS 'not tried before, UTC';
 
@@ -2574,6 +2634,8 @@ CREATE TABLE instances (
 CREATE INDEX ix_instances_assigned_model_id ON instances (assigned_model_id);
 
 CREATE INDEX ix_instances_flagged ON instances (tenant_id, auth_status) WHERE flagged_at IS NOT NULL;
+
+CREATE INDEX ix_instances_live_spot ON instances (availability_zone, instance_type, tenant_id) WHERE lifecycle = 'spot' AND terminated_at IS NULL;
 
 CREATE INDEX ix_instances_tenant_id_account_id_state ON instances (tenant_id, account_id, state);
 
@@ -2939,6 +3001,8 @@ CREATE TABLE agent_actions (
 CREATE INDEX ix_agent_actions_claim ON agent_actions (tenant_id, cluster_id, priority, created_at) WHERE status = 'PENDING';
 
 CREATE INDEX ix_agent_actions_expiry ON agent_actions (tenant_id, expires_at) WHERE status IN ('PENDING', 'PICKED_UP');
+
+CREATE INDEX ix_agent_actions_leases ON agent_actions (tenant_id, leased_until) WHERE status = 'PICKED_UP';
 
 CREATE INDEX ix_agent_actions_tenant_id_optimization_job_id ON agent_actions (tenant_id, optimization_job_id);
 
@@ -3679,7 +3743,9 @@ WHERE substr(users.totp_secret, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS an
 FROM webhook_configurations 
 WHERE substr(webhook_configurations.webhook_url, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_5 
 FROM webhook_configurations 
-WHERE substr(webhook_configurations.signing_secret, 10, 8) = new.key_id)) OR NOT current_user = 'spothive_system' OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+WHERE substr(webhook_configurations.signing_secret, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_6 
+FROM webhook_configurations 
+WHERE substr(webhook_configurations.previous_secret, 10, 8) = new.key_id)) OR NOT current_user = 'spothive_system' OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
     RAISE EXCEPTION 'lc_withdrawn_keys_in_use' USING ERRCODE = '23514', CONSTRAINT = 'lc_withdrawn_keys_in_use', TABLE = TG_TABLE_NAME;
   END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
@@ -3708,6 +3774,24 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON withdrawn_keys TO spothive_system;
 GRANT SELECT ON withdrawn_keys TO spothive_readonly;
 
 GRANT SELECT ON withdrawn_keys TO spothive_app;
+
+CREATE OR REPLACE FUNCTION guard_lc_datasets_file() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF (old.file_path IS DISTINCT FROM new.file_path OR old.file_hash IS DISTINCT FROM new.file_hash) AND (new.file_path = old.file_path OR NOT ((EXISTS (SELECT dataset_generations.id 
+FROM dataset_generations 
+WHERE dataset_generations.tenant_id = new.tenant_id AND dataset_generations.status = 'running' AND dataset_generations.name = new.name)) OR (EXISTS (SELECT dataset_imports.id 
+FROM dataset_imports 
+WHERE dataset_imports.tenant_id = new.tenant_id AND dataset_imports.status = 'running' AND dataset_imports.name = new.name)))) THEN
+    RAISE EXCEPTION 'lc_datasets_file' USING ERRCODE = '23514', CONSTRAINT = 'lc_datasets_file', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_datasets_file BEFORE UPDATE OF file_path, file_hash ON datasets FOR EACH ROW
+EXECUTE FUNCTION guard_lc_datasets_file();
 
 REVOKE ALL ON datasets FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -3756,6 +3840,10 @@ EXECUTE FUNCTION spothive_refuse('lc_email_logs_status_move');
 CREATE TRIGGER lc_email_logs_key BEFORE UPDATE OF tenant_id, id ON email_logs FOR EACH ROW
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_email_logs_key');
+
+CREATE TRIGGER lc_email_logs_message_id_once BEFORE UPDATE OF message_id ON email_logs FOR EACH ROW
+WHEN (old.message_id IS NOT NULL AND old.message_id IS DISTINCT FROM new.message_id)
+EXECUTE FUNCTION spothive_refuse('lc_email_logs_message_id_once');
 
 REVOKE ALL ON email_logs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -3855,6 +3943,26 @@ ALTER TABLE tags FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON tags USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
 
 CREATE POLICY system ON tags TO spothive_system USING (true) WITH CHECK (true);
+
+CREATE TRIGGER lc_tellings_forward BEFORE UPDATE ON tellings FOR EACH ROW
+WHEN (new.told_until < old.told_until OR new.event_type != old.event_type OR new.subject != old.subject)
+EXECUTE FUNCTION spothive_refuse('lc_tellings_forward');
+
+REVOKE ALL ON tellings FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tellings TO spothive_system;
+
+GRANT SELECT ON tellings TO spothive_readonly;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tellings TO spothive_app;
+
+ALTER TABLE tellings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tellings FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant ON tellings USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
+
+CREATE POLICY system ON tellings TO spothive_system USING (true) WITH CHECK (true);
 
 CREATE OR REPLACE FUNCTION guard_lc_users_totp_secret_withdrawn() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$
@@ -4043,6 +4151,26 @@ CREATE TRIGGER lc_dataset_generations_key BEFORE UPDATE OF tenant_id, id ON data
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_key');
 
+CREATE TRIGGER lc_dataset_generations_ended BEFORE UPDATE ON dataset_generations FOR EACH ROW
+WHEN ((old.status NOT IN ('pending', 'running')))
+EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_ended');
+
+CREATE TRIGGER lc_dataset_generations_progress BEFORE UPDATE OF progress, rows ON dataset_generations FOR EACH ROW
+WHEN (new.progress < old.progress OR new.rows < old.rows)
+EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_progress');
+
+CREATE TRIGGER lc_dataset_generations_claimed BEFORE UPDATE OF lease_token, leased_until ON dataset_generations FOR EACH ROW
+WHEN (old.lease_token IS NOT NULL AND old.leased_until > clock_timestamp() AND new.lease_token IS NOT NULL AND (new.lease_token != old.lease_token OR new.leased_until < old.leased_until))
+EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_claimed');
+
+CREATE TRIGGER lc_dataset_generations_asked BEFORE UPDATE OF name, config ON dataset_generations FOR EACH ROW
+WHEN (old.name IS DISTINCT FROM new.name OR old.config IS DISTINCT FROM new.config AND NOT (new.status = 'completed' AND old.status = 'running'))
+EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_asked');
+
+CREATE TRIGGER lc_dataset_generations_result BEFORE INSERT OR UPDATE OF status, dataset_id ON dataset_generations FOR EACH ROW
+WHEN (new.status = 'completed' AND new.dataset_id IS NULL)
+EXECUTE FUNCTION spothive_refuse('lc_dataset_generations_result');
+
 REVOKE ALL ON dataset_generations FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON dataset_generations TO spothive_system;
@@ -4071,6 +4199,26 @@ CREATE TRIGGER lc_dataset_imports_key BEFORE UPDATE OF tenant_id, id ON dataset_
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_key');
 
+CREATE TRIGGER lc_dataset_imports_ended BEFORE UPDATE ON dataset_imports FOR EACH ROW
+WHEN ((old.status NOT IN ('pending', 'running')))
+EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_ended');
+
+CREATE TRIGGER lc_dataset_imports_progress BEFORE UPDATE OF progress, rows ON dataset_imports FOR EACH ROW
+WHEN (new.progress < old.progress OR new.rows < old.rows)
+EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_progress');
+
+CREATE TRIGGER lc_dataset_imports_claimed BEFORE UPDATE OF lease_token, leased_until ON dataset_imports FOR EACH ROW
+WHEN (old.lease_token IS NOT NULL AND old.leased_until > clock_timestamp() AND new.lease_token IS NOT NULL AND (new.lease_token != old.lease_token OR new.leased_until < old.leased_until))
+EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_claimed');
+
+CREATE TRIGGER lc_dataset_imports_asked BEFORE UPDATE OF name, config ON dataset_imports FOR EACH ROW
+WHEN (old.name IS DISTINCT FROM new.name OR old.config IS DISTINCT FROM new.config AND NOT (new.status = 'completed' AND old.status = 'running'))
+EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_asked');
+
+CREATE TRIGGER lc_dataset_imports_result BEFORE INSERT OR UPDATE OF status, dataset_id ON dataset_imports FOR EACH ROW
+WHEN (new.status = 'completed' AND new.dataset_id IS NULL)
+EXECUTE FUNCTION spothive_refuse('lc_dataset_imports_result');
+
 REVOKE ALL ON dataset_imports FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON dataset_imports TO spothive_system;
@@ -4086,6 +4234,10 @@ ALTER TABLE dataset_imports FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON dataset_imports USING (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid)) WITH CHECK (tenant_id = (SELECT nullif(current_setting('spothive.tenant_id', true), '')::uuid));
 
 CREATE POLICY system ON dataset_imports TO spothive_system USING (true) WITH CHECK (true);
+
+CREATE TRIGGER lc_email_digest_queue_included_once BEFORE UPDATE OF included_in_digest ON email_digest_queue FOR EACH ROW
+WHEN (old.included_in_digest AND new.included_in_digest IS NOT true)
+EXECUTE FUNCTION spothive_refuse('lc_email_digest_queue_included_once');
 
 REVOKE ALL ON email_digest_queue FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -4257,6 +4409,23 @@ $guard$;
 CREATE TRIGGER lc_webhook_configurations_signing_secret_withdrawn BEFORE INSERT OR UPDATE OF signing_secret ON webhook_configurations FOR EACH ROW
 EXECUTE FUNCTION guard_lc_webhook_configurations_signing_secret_withdrawn();
 
+CREATE OR REPLACE FUNCTION guard_lc_webhook_configurations_previous_secret_withdrawn() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  PERFORM 1 FROM (SELECT pg_advisory_xact_lock_shared(hashtextextended('spothive.sealing_key.' || substr(new.previous_secret, 10, 8), 0)) AS pg_advisory_xact_lock_shared_1) AS locked;
+  IF new.previous_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.previous_secret, 10, 8))) OR current_setting('transaction_isolation') IN ('repeatable read', 'serializable')) THEN
+    RAISE EXCEPTION 'lc_webhook_configurations_previous_secret_withdrawn' USING ERRCODE = '23514', CONSTRAINT = 'lc_webhook_configurations_previous_secret_withdrawn', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_webhook_configurations_previous_secret_withdrawn BEFORE INSERT OR UPDATE OF previous_secret ON webhook_configurations FOR EACH ROW
+EXECUTE FUNCTION guard_lc_webhook_configurations_previous_secret_withdrawn();
+
 REVOKE ALL ON webhook_configurations FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_configurations TO spothive_system;
@@ -4422,12 +4591,24 @@ WHEN ((new.status NOT IN ('pending')))
 EXECUTE FUNCTION spothive_refuse('lc_webhook_logs_status_first');
 
 CREATE TRIGGER lc_webhook_logs_status_move BEFORE UPDATE OF status ON webhook_logs FOR EACH ROW
-WHEN (old.status IS DISTINCT FROM new.status AND (old.status = 'pending' AND new.status IN ('failed', 'sent')) IS NOT true)
+WHEN (old.status IS DISTINCT FROM new.status AND (old.status = 'pending' AND new.status IN ('failed', 'sent') OR old.status = 'sent' AND new.status IN ('pending') OR old.status = 'failed' AND new.status IN ('pending')) IS NOT true)
 EXECUTE FUNCTION spothive_refuse('lc_webhook_logs_status_move');
 
 CREATE TRIGGER lc_webhook_logs_key BEFORE UPDATE OF tenant_id, id ON webhook_logs FOR EACH ROW
 WHEN (old.tenant_id != new.tenant_id OR old.id != new.id)
 EXECUTE FUNCTION spothive_refuse('lc_webhook_logs_key');
+
+CREATE TRIGGER lc_webhook_logs_attempts BEFORE UPDATE OF attempts ON webhook_logs FOR EACH ROW
+WHEN ((new.attempts >= old.attempts) IS NOT true)
+EXECUTE FUNCTION spothive_refuse('lc_webhook_logs_attempts');
+
+CREATE TRIGGER lc_webhook_logs_message BEFORE UPDATE OF webhook_config_id, message_id, event_type, payload ON webhook_logs FOR EACH ROW
+WHEN (old.attempts > 0 AND (old.webhook_config_id IS DISTINCT FROM new.webhook_config_id OR old.message_id IS DISTINCT FROM new.message_id OR old.event_type IS DISTINCT FROM new.event_type OR old.payload IS DISTINCT FROM new.payload))
+EXECUTE FUNCTION spothive_refuse('lc_webhook_logs_message');
+
+CREATE TRIGGER lc_webhook_logs_anew BEFORE UPDATE OF status, earlier_attempts ON webhook_logs FOR EACH ROW
+WHEN (CASE WHEN (old.status != 'pending' AND new.status = 'pending') THEN new.earlier_attempts = old.attempts ELSE new.earlier_attempts = old.earlier_attempts END IS NOT true)
+EXECUTE FUNCTION spothive_refuse('lc_webhook_logs_anew');
 
 REVOKE ALL ON webhook_logs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -4598,7 +4779,7 @@ SET search_path FROM CURRENT AS $guard$
 BEGIN
   IF new.status = 'COMPLETED' AND (EXISTS (SELECT agent_actions.id 
 FROM agent_actions 
-WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status IN ('PENDING', 'PICKED_UP'))) THEN
+WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status != 'COMPLETED')) THEN
     RAISE EXCEPTION 'lc_optimization_jobs_completed' USING ERRCODE = '23514', CONSTRAINT = 'lc_optimization_jobs_completed', TABLE = TG_TABLE_NAME;
   END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
@@ -4608,6 +4789,18 @@ $guard$;
 
 CREATE TRIGGER lc_optimization_jobs_completed BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
 EXECUTE FUNCTION guard_lc_optimization_jobs_completed();
+
+CREATE TRIGGER lc_optimization_jobs_handed_over BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
+WHEN (new.status = 'COMPLETED' AND old.status = 'RUNNING' AND old.lease_token != '00000000-0000-0000-0000-000000000000')
+EXECUTE FUNCTION spothive_refuse('lc_optimization_jobs_handed_over');
+
+CREATE TRIGGER lc_optimization_jobs_claimed BEFORE UPDATE OF lease_token ON optimization_jobs FOR EACH ROW
+WHEN (new.status = 'RUNNING' AND old.lease_token IS NOT NULL AND new.lease_token IS DISTINCT FROM old.lease_token AND old.leased_until > clock_timestamp() AND new.lease_token != '00000000-0000-0000-0000-000000000000')
+EXECUTE FUNCTION spothive_refuse('lc_optimization_jobs_claimed');
+
+CREATE TRIGGER lc_optimization_jobs_ended BEFORE UPDATE OF results, error_message, started_at, completed_at ON optimization_jobs FOR EACH ROW
+WHEN (old.status IN ('COMPLETED', 'FAILED') AND (old.results IS DISTINCT FROM new.results OR old.error_message IS DISTINCT FROM new.error_message OR old.started_at IS DISTINCT FROM new.started_at OR old.completed_at IS DISTINCT FROM new.completed_at))
+EXECUTE FUNCTION spothive_refuse('lc_optimization_jobs_ended');
 
 REVOKE ALL ON optimization_jobs FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 
@@ -4809,6 +5002,44 @@ CREATE TRIGGER lc_agent_actions_lease BEFORE UPDATE OF status ON agent_actions F
 WHEN (old.status = 'PICKED_UP' AND new.status = 'EXPIRED' AND NOT (old.leased_until < clock_timestamp() - interval '0 hours'))
 EXECUTE FUNCTION spothive_refuse('lc_agent_actions_lease');
 
+CREATE TRIGGER lc_agent_actions_late BEFORE UPDATE OF status ON agent_actions FOR EACH ROW
+WHEN (new.status = 'EXPIRED' AND old.status != 'EXPIRED' AND NOT (new.expires_at < clock_timestamp() - interval '0 hours'))
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_late');
+
+CREATE TRIGGER lc_agent_actions_handed_out BEFORE UPDATE OF status ON agent_actions FOR EACH ROW
+WHEN (new.status = 'PICKED_UP' AND old.status = 'PENDING' AND (new.attempts = old.attempts + 1 AND new.leased_until > clock_timestamp() AND new.available_at <= clock_timestamp() AND new.expires_at > clock_timestamp()) IS NOT true)
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_handed_out');
+
+CREATE TRIGGER lc_agent_actions_order BEFORE UPDATE OF cluster_id, action_type, payload, idempotency_key ON agent_actions FOR EACH ROW
+WHEN (old.cluster_id IS DISTINCT FROM new.cluster_id OR old.action_type IS DISTINCT FROM new.action_type OR old.payload IS DISTINCT FROM new.payload OR old.idempotency_key IS DISTINCT FROM new.idempotency_key)
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_order');
+
+CREATE TRIGGER lc_agent_actions_optimization_job_id_once BEFORE UPDATE OF optimization_job_id ON agent_actions FOR EACH ROW
+WHEN (old.optimization_job_id IS NOT NULL AND old.optimization_job_id IS DISTINCT FROM new.optimization_job_id)
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_optimization_job_id_once');
+
+CREATE TRIGGER lc_agent_actions_ended BEFORE UPDATE ON agent_actions FOR EACH ROW
+WHEN (old.status IN ('COMPLETED', 'FAILED', 'EXPIRED') AND (old.optimization_job_id IS DISTINCT FROM new.optimization_job_id OR old.priority IS DISTINCT FROM new.priority OR old.attempts IS DISTINCT FROM new.attempts OR old.max_attempts IS DISTINCT FROM new.max_attempts OR old.lease_token IS DISTINCT FROM new.lease_token OR old.leased_until IS DISTINCT FROM new.leased_until OR old.available_at IS DISTINCT FROM new.available_at OR old.expires_at IS DISTINCT FROM new.expires_at OR old.picked_up_at IS DISTINCT FROM new.picked_up_at OR old.completed_at IS DISTINCT FROM new.completed_at OR old.result IS DISTINCT FROM new.result OR old.error_message IS DISTINCT FROM new.error_message OR old.created_at IS DISTINCT FROM new.created_at))
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_ended');
+
+CREATE OR REPLACE FUNCTION guard_lc_agent_actions_kept() RETURNS trigger LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $guard$
+BEGIN
+  IF (EXISTS (SELECT clusters.id 
+FROM clusters 
+WHERE clusters.tenant_id = old.tenant_id AND clusters.id = old.cluster_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = old.tenant_id)) THEN
+    RAISE EXCEPTION 'lc_agent_actions_kept' USING ERRCODE = '23514', CONSTRAINT = 'lc_agent_actions_kept', TABLE = TG_TABLE_NAME;
+  END IF;
+  IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+  RETURN NEW;
+END
+$guard$;
+
+CREATE TRIGGER lc_agent_actions_kept BEFORE DELETE ON agent_actions FOR EACH ROW
+EXECUTE FUNCTION guard_lc_agent_actions_kept();
+
 CREATE OR REPLACE FUNCTION guard_lc_agent_actions_job() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$
 BEGIN
@@ -4817,7 +5048,7 @@ FROM optimization_jobs
 WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id FOR SHARE) AS locked;
   IF EXISTS (SELECT optimization_jobs.id 
 FROM optimization_jobs 
-WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status = 'COMPLETED') THEN
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status IN ('COMPLETED', 'FAILED')) THEN
     RAISE EXCEPTION 'lc_agent_actions_job' USING ERRCODE = '23514', CONSTRAINT = 'lc_agent_actions_job', TABLE = TG_TABLE_NAME;
   END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
@@ -4828,9 +5059,21 @@ $guard$;
 CREATE TRIGGER lc_agent_actions_job BEFORE INSERT OR UPDATE OF optimization_job_id ON agent_actions FOR EACH ROW
 EXECUTE FUNCTION guard_lc_agent_actions_job();
 
+CREATE TRIGGER lc_agent_actions_untouched BEFORE INSERT ON agent_actions FOR EACH ROW
+WHEN (new.status = 'PENDING' AND (new.attempts > 0 OR new.lease_token > 0))
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_untouched');
+
 CREATE TRIGGER lc_agent_actions_token BEFORE UPDATE OF status, lease_token ON agent_actions FOR EACH ROW
-WHEN (coalesce(new.lease_token, 0) < coalesce(old.lease_token, 0) OR new.status = 'PICKED_UP' AND old.status != 'PICKED_UP' AND coalesce(new.lease_token, 0) = coalesce(old.lease_token, 0))
+WHEN (CASE WHEN (new.status = 'PICKED_UP' AND old.status = 'PENDING') THEN new.lease_token IS DISTINCT FROM coalesce(old.lease_token + 1, 1) ELSE new.lease_token IS DISTINCT FROM old.lease_token END)
 EXECUTE FUNCTION spothive_refuse('lc_agent_actions_token');
+
+CREATE TRIGGER lc_agent_actions_attempts BEFORE UPDATE OF attempts ON agent_actions FOR EACH ROW
+WHEN (new.attempts IS DISTINCT FROM old.attempts AND NOT (new.status = 'PICKED_UP' AND old.status = 'PENDING'))
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_attempts');
+
+CREATE TRIGGER lc_agent_actions_longest BEFORE UPDATE OF leased_until ON agent_actions FOR EACH ROW
+WHEN ((new.leased_until > clock_timestamp() + interval '1 hours'))
+EXECUTE FUNCTION spothive_refuse('lc_agent_actions_longest');
 
 REVOKE ALL ON agent_actions FROM PUBLIC, spothive_app, spothive_readonly, spothive_system;
 

@@ -571,6 +571,8 @@ CREATE TABLE downtime_logs (
 )
  STRICT;
 
+CREATE INDEX ix_downtime_logs_lasting ON downtime_logs (tenant_id) WHERE end_time IS NULL;
+
 CREATE INDEX ix_downtime_logs_tenant_id_cluster_id_start_time ON downtime_logs (tenant_id, cluster_id, start_time);
 
 CREATE INDEX ix_downtime_logs_tenant_id_instance_id ON downtime_logs (tenant_id, instance_id);
@@ -624,7 +626,11 @@ CREATE TABLE email_logs (
 
 CREATE INDEX ix_email_logs_tenant_id_created_at ON email_logs (tenant_id, created_at);
 
+CREATE INDEX ix_email_logs_tenant_id_user_id_created_at ON email_logs (tenant_id, user_id, created_at);
+
 CREATE INDEX ix_email_logs_waiting ON email_logs (tenant_id, next_attempt_at) WHERE status = 'pending';
+
+CREATE UNIQUE INDEX uq_email_logs_message_id ON email_logs (tenant_id, message_id) WHERE message_id IS NOT NULL;
 
 CREATE TABLE invitations (
     tenant_id TEXT NOT NULL,
@@ -732,6 +738,28 @@ CREATE TABLE tags (
     CONSTRAINT ck_tags_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
     CONSTRAINT uq_tags_id UNIQUE (id),
     CONSTRAINT fk_tags_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+)
+ STRICT;
+
+CREATE TABLE tellings (
+    tenant_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    told_until TEXT NOT NULL,
+    created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
+    CONSTRAINT pk_tellings PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_tellings_tenant_id_event_type_subject UNIQUE (tenant_id, event_type, subject),
+    CONSTRAINT ck_tellings_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_tellings_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
+    CONSTRAINT ck_tellings_event_type_values CHECK (event_type IN ('account.failed', 'scan.partial', 'spot.interruption', 'spot.pool_blocked', 'decision.failed', 'approval.requested', 'approval.decided', 'waste.flagged', 'waste.deleted', 'downtime.recorded', 'downtime.budget_exceeded', 'model.activated', 'agent.offline', 'webhook.disabled', 'digest.weekly')),
+    CONSTRAINT ck_tellings_subject_length CHECK (length(subject) >= 1 AND length(subject) <= 255 AND instr(subject, char(0)) = 0),
+    CONSTRAINT ck_tellings_told_until_utc CHECK (told_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(told_until, 1, 10), '+0 days') IS substr(told_until, 1, 10) AND substr(told_until, 1, 4) > '0000' AND substr(told_until, 12, 2) < '24' AND substr(told_until, 15, 2) < '60' AND substr(told_until, 18, 2) < '60' OR told_until IS NULL),
+    CONSTRAINT ck_tellings_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
+    CONSTRAINT ck_tellings_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
+    CONSTRAINT uq_tellings_id UNIQUE (id),
+    CONSTRAINT fk_tellings_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
 )
  STRICT;
 
@@ -994,6 +1022,8 @@ CREATE TABLE email_digest_queue (
 
 CREATE INDEX ix_email_digest_queue_due ON email_digest_queue (tenant_id, scheduled_for) WHERE NOT included_in_digest;
 
+CREATE INDEX ix_email_digest_queue_tenant_id_created_at ON email_digest_queue (tenant_id, created_at);
+
 CREATE INDEX ix_email_digest_queue_tenant_id_user_id ON email_digest_queue (tenant_id, user_id);
 
 CREATE TABLE experiment_tags (
@@ -1086,7 +1116,11 @@ CREATE TABLE notices (
 )
  STRICT;
 
+CREATE INDEX ix_notices_tenant_id_created_at ON notices (tenant_id, created_at);
+
 CREATE INDEX ix_notices_tenant_id_user_id_created_at ON notices (tenant_id, user_id, created_at);
+
+CREATE INDEX ix_notices_unread ON notices (tenant_id, user_id, created_at) WHERE read_at IS NULL;
 
 CREATE TABLE notification_preferences (
     tenant_id TEXT NOT NULL,
@@ -1234,6 +1268,8 @@ CREATE TABLE webhook_configurations (
     webhook_url TEXT NOT NULL,
     url_host TEXT NOT NULL,
     signing_secret TEXT,
+    previous_secret TEXT,
+    previous_until TEXT,
     name TEXT,
     enabled_events TEXT DEFAULT '[]' NOT NULL,
     settings TEXT DEFAULT '{}' NOT NULL,
@@ -1245,6 +1281,8 @@ CREATE TABLE webhook_configurations (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_webhook_configurations PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_webhook_configurations_signed CHECK (provider_type = 'slack' OR signing_secret IS NOT NULL),
+    CONSTRAINT ck_webhook_configurations_rotated CHECK ((previous_secret IS NULL) = (previous_until IS NULL)),
+    CONSTRAINT ck_webhook_configurations_failing CHECK (NOT is_active OR consecutive_failures < 10),
     CONSTRAINT ck_webhook_configurations_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_webhook_configurations_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_webhook_configurations_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -1252,6 +1290,8 @@ CREATE TABLE webhook_configurations (
     CONSTRAINT ck_webhook_configurations_webhook_url_sealed CHECK (substr(webhook_url, 1, 9) = 'sealed:1:' AND trim(substr(webhook_url, 10, 8), '0123456789abcdef') = '' AND substr(webhook_url, 18, 1) = ':' AND trim(webhook_url, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(webhook_url) >= 57 AND length(webhook_url) <= 21901),
     CONSTRAINT ck_webhook_configurations_url_host_length CHECK (length(url_host) >= 1 AND length(url_host) <= 255 AND instr(url_host, char(0)) = 0),
     CONSTRAINT ck_webhook_configurations_signing_secret_sealed CHECK (substr(signing_secret, 1, 9) = 'sealed:1:' AND trim(substr(signing_secret, 10, 8), '0123456789abcdef') = '' AND substr(signing_secret, 18, 1) = ':' AND trim(signing_secret, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(signing_secret) >= 57 AND length(signing_secret) <= 21901),
+    CONSTRAINT ck_webhook_configurations_previous_secret_sealed CHECK (substr(previous_secret, 1, 9) = 'sealed:1:' AND trim(substr(previous_secret, 10, 8), '0123456789abcdef') = '' AND substr(previous_secret, 18, 1) = ':' AND trim(previous_secret, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(previous_secret) >= 57 AND length(previous_secret) <= 21901),
+    CONSTRAINT ck_webhook_configurations_previous_until_utc CHECK (previous_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(previous_until, 1, 10), '+0 days') IS substr(previous_until, 1, 10) AND substr(previous_until, 1, 4) > '0000' AND substr(previous_until, 12, 2) < '24' AND substr(previous_until, 15, 2) < '60' AND substr(previous_until, 18, 2) < '60' OR previous_until IS NULL),
     CONSTRAINT ck_webhook_configurations_name_length CHECK (length(name) <= 100 AND instr(name, char(0)) = 0),
     CONSTRAINT ck_webhook_configurations_enabled_events_json CHECK (CASE WHEN json_valid(enabled_events) THEN json_type(enabled_events) = 'array' AND length(CAST(enabled_events AS BLOB)) <= 262144 ELSE enabled_events IS NULL END),
     CONSTRAINT ck_webhook_configurations_enabled_events_names CHECK (CASE WHEN json_valid(enabled_events) THEN json_array_length(enabled_events) >= 0 AND instr(substr(json(enabled_events), 2), '[') = 0 AND trim(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(json(enabled_events), '"account.failed"', ''), '"scan.partial"', ''), '"spot.interruption"', ''), '"spot.pool_blocked"', ''), '"decision.failed"', ''), '"approval.requested"', ''), '"approval.decided"', ''), '"waste.flagged"', ''), '"waste.deleted"', ''), '"downtime.recorded"', ''), '"downtime.budget_exceeded"', ''), '"model.activated"', ''), '"agent.offline"', ''), '"webhook.disabled"', ''), '"digest.weekly"', ''), '[],') = '' END),
@@ -1454,6 +1494,7 @@ CREATE TABLE webhook_logs (
     http_status_code INTEGER,
     response_body TEXT,
     attempts INTEGER DEFAULT '0' NOT NULL,
+    earlier_attempts INTEGER DEFAULT '0' NOT NULL,
     next_attempt_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')),
     sent_at TEXT,
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
@@ -1462,6 +1503,7 @@ CREATE TABLE webhook_logs (
     CONSTRAINT uq_webhook_logs_tenant_id_webhook_config_id_message_id UNIQUE (tenant_id, webhook_config_id, message_id),
     CONSTRAINT ck_webhook_logs_sent CHECK ((status = 'sent') = (sent_at IS NOT NULL)),
     CONSTRAINT ck_webhook_logs_waiting CHECK (status = 'pending' OR next_attempt_at IS NULL),
+    CONSTRAINT ck_webhook_logs_earlier CHECK (earlier_attempts <= attempts),
     CONSTRAINT ck_webhook_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_webhook_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_webhook_logs_webhook_config_id_uuid CHECK (length(webhook_config_id) = 32 AND webhook_config_id NOT GLOB '*[^0-9a-f]*'),
@@ -1473,6 +1515,7 @@ CREATE TABLE webhook_logs (
     CONSTRAINT ck_webhook_logs_http_status_code_range CHECK (http_status_code >= 100 AND http_status_code <= 599),
     CONSTRAINT ck_webhook_logs_response_body_length CHECK (length(response_body) <= 2048 AND instr(response_body, char(0)) = 0),
     CONSTRAINT ck_webhook_logs_attempts_range CHECK (attempts >= 0 AND attempts <= 100),
+    CONSTRAINT ck_webhook_logs_earlier_attempts_range CHECK (earlier_attempts >= 0 AND earlier_attempts <= 100),
     CONSTRAINT ck_webhook_logs_next_attempt_at_utc CHECK (next_attempt_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(next_attempt_at, 1, 10), '+0 days') IS substr(next_attempt_at, 1, 10) AND substr(next_attempt_at, 1, 4) > '0000' AND substr(next_attempt_at, 12, 2) < '24' AND substr(next_attempt_at, 15, 2) < '60' AND substr(next_attempt_at, 18, 2) < '60' OR next_attempt_at IS NULL),
     CONSTRAINT ck_webhook_logs_sent_at_utc CHECK (sent_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(sent_at, 1, 10), '+0 days') IS substr(sent_at, 1, 10) AND substr(sent_at, 1, 4) > '0000' AND substr(sent_at, 12, 2) < '24' AND substr(sent_at, 15, 2) < '60' AND substr(sent_at, 18, 2) < '60' OR sent_at IS NULL),
     CONSTRAINT ck_webhook_logs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
@@ -1483,9 +1526,9 @@ CREATE TABLE webhook_logs (
 )
  STRICT;
 
-CREATE INDEX ix_webhook_logs_tenant_id_created_at ON webhook_logs (tenant_id, created_at);
+CREATE INDEX ix_webhook_logs_due ON webhook_logs (tenant_id, webhook_config_id, next_attempt_at) WHERE status = 'pending';
 
-CREATE INDEX ix_webhook_logs_waiting ON webhook_logs (tenant_id, next_attempt_at) WHERE status = 'pending';
+CREATE INDEX ix_webhook_logs_tenant_id_created_at ON webhook_logs (tenant_id, created_at);
 
 CREATE TABLE api_keys (
     tenant_id TEXT NOT NULL,
@@ -1690,6 +1733,8 @@ CREATE TABLE instances (
 CREATE INDEX ix_instances_assigned_model_id ON instances (assigned_model_id);
 
 CREATE INDEX ix_instances_flagged ON instances (tenant_id, auth_status) WHERE flagged_at IS NOT NULL;
+
+CREATE INDEX ix_instances_live_spot ON instances (availability_zone, instance_type, tenant_id) WHERE lifecycle = 'spot' AND terminated_at IS NULL;
 
 CREATE INDEX ix_instances_tenant_id_account_id_state ON instances (tenant_id, account_id, state);
 
@@ -1914,6 +1959,8 @@ CREATE TABLE agent_actions (
 CREATE INDEX ix_agent_actions_claim ON agent_actions (tenant_id, cluster_id, priority, created_at) WHERE status = 'PENDING';
 
 CREATE INDEX ix_agent_actions_expiry ON agent_actions (tenant_id, expires_at) WHERE status IN ('PENDING', 'PICKED_UP');
+
+CREATE INDEX ix_agent_actions_leases ON agent_actions (tenant_id, leased_until) WHERE status = 'PICKED_UP';
 
 CREATE INDEX ix_agent_actions_tenant_id_optimization_job_id ON agent_actions (tenant_id, optimization_job_id);
 
@@ -2449,7 +2496,9 @@ WHERE substr(users.totp_secret, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS an
 FROM webhook_configurations 
 WHERE substr(webhook_configurations.webhook_url, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_5 
 FROM webhook_configurations 
-WHERE substr(webhook_configurations.signing_secret, 10, 8) = new.key_id)) OR 1 = 0 OR 0 = 1
+WHERE substr(webhook_configurations.signing_secret, 10, 8) = new.key_id)) OR (EXISTS (SELECT 1 AS anon_6 
+FROM webhook_configurations 
+WHERE substr(webhook_configurations.previous_secret, 10, 8) = new.key_id)) OR 1 = 0 OR 0 = 1
 BEGIN SELECT RAISE(ABORT, 'lc_withdrawn_keys_in_use'); END;
 
 CREATE TRIGGER ao_withdrawn_keys_update BEFORE UPDATE ON withdrawn_keys FOR EACH ROW
@@ -2484,6 +2533,14 @@ FROM withdrawn_keys AS kept
 WHERE kept.key_id = new.key_id AND kept.id != new.id AND 1 = 1)
 BEGIN SELECT RAISE(ABORT, 'uq_withdrawn_keys_key_id'); END;
 
+CREATE TRIGGER lc_datasets_file BEFORE UPDATE OF file_path, file_hash ON datasets FOR EACH ROW
+WHEN (old.file_path IS NOT new.file_path OR old.file_hash IS NOT new.file_hash) AND (new.file_path = old.file_path OR NOT ((EXISTS (SELECT dataset_generations.id 
+FROM dataset_generations 
+WHERE dataset_generations.tenant_id = new.tenant_id AND dataset_generations.status = 'running' AND dataset_generations.name = new.name)) OR (EXISTS (SELECT dataset_imports.id 
+FROM dataset_imports 
+WHERE dataset_imports.tenant_id = new.tenant_id AND dataset_imports.status = 'running' AND dataset_imports.name = new.name))))
+BEGIN SELECT RAISE(ABORT, 'lc_datasets_file'); END;
+
 CREATE TRIGGER lc_downtime_logs_facts BEFORE UPDATE OF instance_id, cluster_id, start_time, cause, cause_details, decision_id, end_time, duration_seconds ON downtime_logs FOR EACH ROW
 WHEN old.instance_id IS NOT new.instance_id OR old.cluster_id IS NOT new.cluster_id OR old.start_time IS NOT new.start_time OR old.cause IS NOT new.cause OR old.cause_details IS NOT new.cause_details OR old.decision_id IS NOT new.decision_id OR old.end_time IS NOT NULL AND (old.end_time IS NOT new.end_time OR old.duration_seconds IS NOT new.duration_seconds)
 BEGIN SELECT RAISE(ABORT, 'lc_downtime_logs_facts'); END;
@@ -2505,6 +2562,10 @@ BEGIN SELECT RAISE(ABORT, 'pk_email_logs'); END;
 CREATE TRIGGER lc_email_logs_key BEFORE UPDATE OF tenant_id, id ON email_logs FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_email_logs_key'); END;
+
+CREATE TRIGGER lc_email_logs_message_id_once BEFORE UPDATE OF message_id ON email_logs FOR EACH ROW
+WHEN old.message_id IS NOT NULL AND old.message_id IS NOT new.message_id
+BEGIN SELECT RAISE(ABORT, 'lc_email_logs_message_id_once'); END;
 
 CREATE TRIGGER lc_invitations_accepted_at_once BEFORE UPDATE OF accepted_at ON invitations FOR EACH ROW
 WHEN old.accepted_at IS NOT NULL AND old.accepted_at IS NOT new.accepted_at
@@ -2539,6 +2600,10 @@ BEGIN SELECT RAISE(ABORT, 'pk_lab_experiments'); END;
 CREATE TRIGGER lc_lab_experiments_key BEFORE UPDATE OF tenant_id, id ON lab_experiments FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_lab_experiments_key'); END;
+
+CREATE TRIGGER lc_tellings_forward BEFORE UPDATE ON tellings FOR EACH ROW
+WHEN new.told_until < old.told_until OR new.event_type != old.event_type OR new.subject != old.subject
+BEGIN SELECT RAISE(ABORT, 'lc_tellings_forward'); END;
 
 CREATE TRIGGER lc_users_totp_secret_withdrawn_insert BEFORE INSERT ON users FOR EACH ROW
 WHEN new.totp_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
@@ -2704,6 +2769,30 @@ CREATE TRIGGER lc_dataset_generations_key BEFORE UPDATE OF tenant_id, id ON data
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_key'); END;
 
+CREATE TRIGGER lc_dataset_generations_ended BEFORE UPDATE ON dataset_generations FOR EACH ROW
+WHEN (old.status NOT IN ('pending', 'running'))
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_ended'); END;
+
+CREATE TRIGGER lc_dataset_generations_progress BEFORE UPDATE OF progress, rows ON dataset_generations FOR EACH ROW
+WHEN new.progress < old.progress OR new.rows < old.rows
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_progress'); END;
+
+CREATE TRIGGER lc_dataset_generations_claimed BEFORE UPDATE OF lease_token, leased_until ON dataset_generations FOR EACH ROW
+WHEN old.lease_token IS NOT NULL AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token IS NOT NULL AND (new.lease_token != old.lease_token OR new.leased_until < old.leased_until)
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_claimed'); END;
+
+CREATE TRIGGER lc_dataset_generations_asked BEFORE UPDATE OF name, config ON dataset_generations FOR EACH ROW
+WHEN old.name IS NOT new.name OR old.config IS NOT new.config AND NOT (new.status = 'completed' AND old.status = 'running')
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_asked'); END;
+
+CREATE TRIGGER lc_dataset_generations_result_insert BEFORE INSERT ON dataset_generations FOR EACH ROW
+WHEN new.status = 'completed' AND new.dataset_id IS NULL
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_result'); END;
+
+CREATE TRIGGER lc_dataset_generations_result_update BEFORE UPDATE OF status, dataset_id ON dataset_generations FOR EACH ROW
+WHEN new.status = 'completed' AND new.dataset_id IS NULL
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_generations_result'); END;
+
 CREATE TRIGGER lc_dataset_imports_status_first BEFORE INSERT ON dataset_imports FOR EACH ROW
 WHEN (new.status NOT IN ('pending'))
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_status_first'); END;
@@ -2721,6 +2810,34 @@ BEGIN SELECT RAISE(ABORT, 'pk_dataset_imports'); END;
 CREATE TRIGGER lc_dataset_imports_key BEFORE UPDATE OF tenant_id, id ON dataset_imports FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_key'); END;
+
+CREATE TRIGGER lc_dataset_imports_ended BEFORE UPDATE ON dataset_imports FOR EACH ROW
+WHEN (old.status NOT IN ('pending', 'running'))
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_ended'); END;
+
+CREATE TRIGGER lc_dataset_imports_progress BEFORE UPDATE OF progress, rows ON dataset_imports FOR EACH ROW
+WHEN new.progress < old.progress OR new.rows < old.rows
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_progress'); END;
+
+CREATE TRIGGER lc_dataset_imports_claimed BEFORE UPDATE OF lease_token, leased_until ON dataset_imports FOR EACH ROW
+WHEN old.lease_token IS NOT NULL AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token IS NOT NULL AND (new.lease_token != old.lease_token OR new.leased_until < old.leased_until)
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_claimed'); END;
+
+CREATE TRIGGER lc_dataset_imports_asked BEFORE UPDATE OF name, config ON dataset_imports FOR EACH ROW
+WHEN old.name IS NOT new.name OR old.config IS NOT new.config AND NOT (new.status = 'completed' AND old.status = 'running')
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_asked'); END;
+
+CREATE TRIGGER lc_dataset_imports_result_insert BEFORE INSERT ON dataset_imports FOR EACH ROW
+WHEN new.status = 'completed' AND new.dataset_id IS NULL
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_result'); END;
+
+CREATE TRIGGER lc_dataset_imports_result_update BEFORE UPDATE OF status, dataset_id ON dataset_imports FOR EACH ROW
+WHEN new.status = 'completed' AND new.dataset_id IS NULL
+BEGIN SELECT RAISE(ABORT, 'lc_dataset_imports_result'); END;
+
+CREATE TRIGGER lc_email_digest_queue_included_once BEFORE UPDATE OF included_in_digest ON email_digest_queue FOR EACH ROW
+WHEN old.included_in_digest = 1 AND new.included_in_digest IS NOT 1
+BEGIN SELECT RAISE(ABORT, 'lc_email_digest_queue_included_once'); END;
 
 CREATE TRIGGER lc_session_logs_logged_out_at_once BEFORE UPDATE OF logged_out_at ON session_logs FOR EACH ROW
 WHEN old.logged_out_at IS NOT NULL AND old.logged_out_at IS NOT new.logged_out_at
@@ -2753,6 +2870,18 @@ WHEN new.signing_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1
 FROM withdrawn_keys 
 WHERE withdrawn_keys.key_id = substr(new.signing_secret, 10, 8))) OR 0 = 1)
 BEGIN SELECT RAISE(ABORT, 'lc_webhook_configurations_signing_secret_withdrawn'); END;
+
+CREATE TRIGGER lc_webhook_configurations_previous_secret_withdrawn_insert BEFORE INSERT ON webhook_configurations FOR EACH ROW
+WHEN new.previous_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.previous_secret, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_configurations_previous_secret_withdrawn'); END;
+
+CREATE TRIGGER lc_webhook_configurations_previous_secret_withdrawn_update BEFORE UPDATE OF previous_secret ON webhook_configurations FOR EACH ROW
+WHEN new.previous_secret IS NOT NULL AND ((EXISTS (SELECT 1 AS anon_1 
+FROM withdrawn_keys 
+WHERE withdrawn_keys.key_id = substr(new.previous_secret, 10, 8))) OR 0 = 1)
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_configurations_previous_secret_withdrawn'); END;
 
 CREATE TRIGGER detach_instances_cluster_id BEFORE DELETE ON clusters FOR EACH ROW
 BEGIN UPDATE instances SET cluster_id = NULL WHERE tenant_id = OLD.tenant_id AND cluster_id = OLD.id; END;
@@ -2856,7 +2985,7 @@ WHEN (new.status NOT IN ('pending'))
 BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_status_first'); END;
 
 CREATE TRIGGER lc_webhook_logs_status_move BEFORE UPDATE OF status ON webhook_logs FOR EACH ROW
-WHEN old.status IS NOT new.status AND (old.status = 'pending' AND new.status IN ('failed', 'sent')) IS NOT 1
+WHEN old.status IS NOT new.status AND (old.status = 'pending' AND new.status IN ('failed', 'sent') OR old.status = 'sent' AND new.status IN ('pending') OR old.status = 'failed' AND new.status IN ('pending')) IS NOT 1
 BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_status_move'); END;
 
 CREATE TRIGGER pk_webhook_logs BEFORE INSERT ON webhook_logs FOR EACH ROW
@@ -2868,6 +2997,18 @@ BEGIN SELECT RAISE(ABORT, 'pk_webhook_logs'); END;
 CREATE TRIGGER lc_webhook_logs_key BEFORE UPDATE OF tenant_id, id ON webhook_logs FOR EACH ROW
 WHEN old.tenant_id != new.tenant_id OR old.id != new.id
 BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_key'); END;
+
+CREATE TRIGGER lc_webhook_logs_attempts BEFORE UPDATE OF attempts ON webhook_logs FOR EACH ROW
+WHEN (new.attempts >= old.attempts) IS NOT 1
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_attempts'); END;
+
+CREATE TRIGGER lc_webhook_logs_message BEFORE UPDATE OF webhook_config_id, message_id, event_type, payload ON webhook_logs FOR EACH ROW
+WHEN old.attempts > 0 AND (old.webhook_config_id IS NOT new.webhook_config_id OR old.message_id IS NOT new.message_id OR old.event_type IS NOT new.event_type OR old.payload IS NOT new.payload)
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_message'); END;
+
+CREATE TRIGGER lc_webhook_logs_anew BEFORE UPDATE OF status, earlier_attempts ON webhook_logs FOR EACH ROW
+WHEN CASE WHEN (old.status != 'pending' AND new.status = 'pending') THEN new.earlier_attempts = old.attempts ELSE new.earlier_attempts = old.earlier_attempts END IS NOT 1
+BEGIN SELECT RAISE(ABORT, 'lc_webhook_logs_anew'); END;
 
 CREATE TRIGGER lc_api_keys_revoked_at_once BEFORE UPDATE OF revoked_at ON api_keys FOR EACH ROW
 WHEN old.revoked_at IS NOT NULL AND old.revoked_at IS NOT new.revoked_at
@@ -2972,8 +3113,20 @@ BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_key'); END;
 CREATE TRIGGER lc_optimization_jobs_completed BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
 WHEN new.status = 'COMPLETED' AND (EXISTS (SELECT agent_actions.id 
 FROM agent_actions 
-WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status IN ('PENDING', 'PICKED_UP')))
+WHERE agent_actions.tenant_id = new.tenant_id AND agent_actions.optimization_job_id = new.id AND agent_actions.status != 'COMPLETED'))
 BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_completed'); END;
+
+CREATE TRIGGER lc_optimization_jobs_handed_over BEFORE UPDATE OF status ON optimization_jobs FOR EACH ROW
+WHEN new.status = 'COMPLETED' AND old.status = 'RUNNING' AND old.lease_token != '00000000000000000000000000000000'
+BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_handed_over'); END;
+
+CREATE TRIGGER lc_optimization_jobs_claimed BEFORE UPDATE OF lease_token ON optimization_jobs FOR EACH ROW
+WHEN new.status = 'RUNNING' AND old.lease_token IS NOT NULL AND new.lease_token IS NOT old.lease_token AND old.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.lease_token != '00000000000000000000000000000000'
+BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_claimed'); END;
+
+CREATE TRIGGER lc_optimization_jobs_ended BEFORE UPDATE OF results, error_message, started_at, completed_at ON optimization_jobs FOR EACH ROW
+WHEN old.status IN ('COMPLETED', 'FAILED') AND (old.results IS NOT new.results OR old.error_message IS NOT new.error_message OR old.started_at IS NOT new.started_at OR old.completed_at IS NOT new.completed_at)
+BEGIN SELECT RAISE(ABORT, 'lc_optimization_jobs_ended'); END;
 
 CREATE TRIGGER lc_scan_units_status_first BEFORE INSERT ON scan_units FOR EACH ROW
 WHEN (new.status NOT IN ('PENDING'))
@@ -3129,21 +3282,95 @@ CREATE TRIGGER lc_agent_actions_lease BEFORE UPDATE OF status ON agent_actions F
 WHEN old.status = 'PICKED_UP' AND new.status = 'EXPIRED' AND (old.leased_until < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-0 hours')) = 0
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_lease'); END;
 
+CREATE TRIGGER lc_agent_actions_late BEFORE UPDATE OF status ON agent_actions FOR EACH ROW
+WHEN new.status = 'EXPIRED' AND old.status != 'EXPIRED' AND (new.expires_at < strftime('%Y-%m-%d %H:%M:%f000', 'now', '-0 hours')) = 0
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_late'); END;
+
+CREATE TRIGGER lc_agent_actions_handed_out BEFORE UPDATE OF status ON agent_actions FOR EACH ROW
+WHEN new.status = 'PICKED_UP' AND old.status = 'PENDING' AND (new.attempts = old.attempts + 1 AND new.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.available_at <= strftime('%Y-%m-%d %H:%M:%f000', 'now') AND new.expires_at > strftime('%Y-%m-%d %H:%M:%f000', 'now')) IS NOT 1
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_handed_out'); END;
+
+CREATE TRIGGER lc_agent_actions_order BEFORE UPDATE OF cluster_id, action_type, payload, idempotency_key ON agent_actions FOR EACH ROW
+WHEN old.cluster_id IS NOT new.cluster_id OR old.action_type IS NOT new.action_type OR old.payload IS NOT new.payload OR old.idempotency_key IS NOT new.idempotency_key
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_order'); END;
+
+CREATE TRIGGER lc_agent_actions_optimization_job_id_once BEFORE UPDATE OF optimization_job_id ON agent_actions FOR EACH ROW
+WHEN old.optimization_job_id IS NOT NULL AND old.optimization_job_id IS NOT new.optimization_job_id
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_optimization_job_id_once'); END;
+
+CREATE TRIGGER lc_agent_actions_ended BEFORE UPDATE ON agent_actions FOR EACH ROW
+WHEN old.status IN ('COMPLETED', 'FAILED', 'EXPIRED') AND (old.optimization_job_id IS NOT new.optimization_job_id OR old.priority IS NOT new.priority OR old.attempts IS NOT new.attempts OR old.max_attempts IS NOT new.max_attempts OR old.lease_token IS NOT new.lease_token OR old.leased_until IS NOT new.leased_until OR old.available_at IS NOT new.available_at OR old.expires_at IS NOT new.expires_at OR old.picked_up_at IS NOT new.picked_up_at OR old.completed_at IS NOT new.completed_at OR old.result IS NOT new.result OR old.error_message IS NOT new.error_message OR old.created_at IS NOT new.created_at)
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_ended'); END;
+
+CREATE TRIGGER lc_agent_actions_kept BEFORE DELETE ON agent_actions FOR EACH ROW
+WHEN (EXISTS (SELECT clusters.id 
+FROM clusters 
+WHERE clusters.tenant_id = old.tenant_id AND clusters.id = old.cluster_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = old.tenant_id))
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_kept'); END;
+
 CREATE TRIGGER lc_agent_actions_job_insert BEFORE INSERT ON agent_actions FOR EACH ROW
 WHEN EXISTS (SELECT optimization_jobs.id 
 FROM optimization_jobs 
-WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status = 'COMPLETED')
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status IN ('COMPLETED', 'FAILED'))
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_job'); END;
 
 CREATE TRIGGER lc_agent_actions_job_update BEFORE UPDATE OF optimization_job_id ON agent_actions FOR EACH ROW
 WHEN EXISTS (SELECT optimization_jobs.id 
 FROM optimization_jobs 
-WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status = 'COMPLETED')
+WHERE optimization_jobs.tenant_id = new.tenant_id AND optimization_jobs.id = new.optimization_job_id AND optimization_jobs.status IN ('COMPLETED', 'FAILED'))
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_job'); END;
 
+CREATE TRIGGER lc_agent_actions_untouched BEFORE INSERT ON agent_actions FOR EACH ROW
+WHEN new.status = 'PENDING' AND (new.attempts > 0 OR new.lease_token > 0)
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_untouched'); END;
+
 CREATE TRIGGER lc_agent_actions_token BEFORE UPDATE OF status, lease_token ON agent_actions FOR EACH ROW
-WHEN coalesce(new.lease_token, 0) < coalesce(old.lease_token, 0) OR new.status = 'PICKED_UP' AND old.status != 'PICKED_UP' AND coalesce(new.lease_token, 0) = coalesce(old.lease_token, 0)
+WHEN CASE WHEN (new.status = 'PICKED_UP' AND old.status = 'PENDING') THEN new.lease_token IS NOT coalesce(old.lease_token + 1, 1) ELSE new.lease_token IS NOT old.lease_token END
 BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_token'); END;
+
+CREATE TRIGGER lc_agent_actions_attempts BEFORE UPDATE OF attempts ON agent_actions FOR EACH ROW
+WHEN new.attempts IS NOT old.attempts AND NOT (new.status = 'PICKED_UP' AND old.status = 'PENDING')
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_attempts'); END;
+
+CREATE TRIGGER lc_agent_actions_longest BEFORE UPDATE OF leased_until ON agent_actions FOR EACH ROW
+WHEN (new.leased_until > strftime('%Y-%m-%d %H:%M:%f000', 'now', '+1 hours'))
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_longest'); END;
+
+CREATE TRIGGER lc_agent_actions_rowid BEFORE INSERT ON agent_actions FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM agent_actions AS kept 
+WHERE kept.rowid = NEW.rowid AND (EXISTS (SELECT clusters.id 
+FROM clusters 
+WHERE clusters.tenant_id = kept.tenant_id AND clusters.id = kept.cluster_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = kept.tenant_id)))
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_rowid'); END;
+
+CREATE TRIGGER lc_agent_actions_moved BEFORE UPDATE ON agent_actions FOR EACH ROW
+WHEN OLD.rowid != NEW.rowid
+BEGIN SELECT RAISE(ABORT, 'lc_agent_actions_moved'); END;
+
+CREATE TRIGGER uq_agent_actions_tenant_id_cluster_id_idempotency_key_insert BEFORE INSERT ON agent_actions FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM agent_actions AS kept 
+WHERE kept.tenant_id = new.tenant_id AND kept.cluster_id = new.cluster_id AND kept.idempotency_key = new.idempotency_key AND kept.id != new.id AND (EXISTS (SELECT clusters.id 
+FROM clusters 
+WHERE clusters.tenant_id = kept.tenant_id AND clusters.id = kept.cluster_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = kept.tenant_id)))
+BEGIN SELECT RAISE(ABORT, 'uq_agent_actions_tenant_id_cluster_id_idempotency_key'); END;
+
+CREATE TRIGGER uq_agent_actions_tenant_id_cluster_id_idempotency_key_update BEFORE UPDATE OF tenant_id, cluster_id, idempotency_key ON agent_actions FOR EACH ROW
+WHEN EXISTS (SELECT 1 AS anon_1 
+FROM agent_actions AS kept 
+WHERE kept.tenant_id = new.tenant_id AND kept.cluster_id = new.cluster_id AND kept.idempotency_key = new.idempotency_key AND kept.id != new.id AND (EXISTS (SELECT clusters.id 
+FROM clusters 
+WHERE clusters.tenant_id = kept.tenant_id AND clusters.id = kept.cluster_id)) AND (EXISTS (SELECT tenants.id 
+FROM tenants 
+WHERE tenants.id = kept.tenant_id)))
+BEGIN SELECT RAISE(ABORT, 'uq_agent_actions_tenant_id_cluster_id_idempotency_key'); END;
 
 CREATE TRIGGER lc_approval_requests_status_first BEFORE INSERT ON approval_requests FOR EACH ROW
 WHEN (new.status NOT IN ('PENDING'))

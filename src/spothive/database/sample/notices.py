@@ -24,11 +24,13 @@ from spothive.models import (
     NotificationPreference,
     ResourceType,
     SpotEventType,
+    Telling,
     WebhookConfiguration,
     WebhookError,
     WebhookLog,
     WebhookProvider,
 )
+from spothive.models.risk import POISON_HOURS
 from spothive.schema.sealed import seal
 
 _MINUTE = timedelta(minutes=1)
@@ -52,6 +54,7 @@ def write_notices(
     digest: list[Row] = []
     hooks: list[Row] = []
     deliveries: list[Life] = []
+    tellings: list[Row] = []
     for company in companies:
         dice = period.dice("notices", company.number)
         preferences += _preferences(dice, period, company)
@@ -59,6 +62,7 @@ def write_notices(
         notices += [_notice(dice, company, announcement) for announcement in told]
         mails += [_mail(dice, period, company, number, one) for number, one in enumerate(told)]
         digest += _digest(dice, period, company)
+        tellings += _tellings(dice, company, told)
         mine = [_hook(keyring, dice, period, company, provider) for provider in WebhookProvider]
         for hook in mine:
             writer.made(company.tenant_id, ResourceType.NOTICE, hook["name"])
@@ -70,6 +74,7 @@ def write_notices(
     writer.insert(EmailDigestEntry, digest)
     writer.insert(WebhookConfiguration, hooks)
     writer.insert_lives(WebhookLog, deliveries)
+    writer.insert(Telling, tellings)
 
 
 def _preferences(dice: Dice, period: Period, company: Company) -> list[Row]:
@@ -93,6 +98,21 @@ def _told(company: Company, announced: list[Announced]) -> list[Announced]:
     """Return the company's latest announcements, the newest first."""
     mine = [one for one in announced if one.company is company]
     return sorted(mine, key=lambda one: one.at, reverse=True)[:_MOST_TOLD]
+
+
+def _tellings(dice: Dice, company: Company, told: list[Announced]) -> list[Row]:
+    """Return which blocked pools the company knows of: those in which it was interrupted itself."""
+    ends = {one.machine.pool: one.at for one in reversed(told) if one.kind == SpotEventType.TERMINATION_NOTICE}
+    return [
+        company.row(
+            dice,
+            at,
+            event_type=NoticeEvent.SPOT_POOL_BLOCKED,
+            subject=pool,
+            told_until=at + timedelta(hours=POISON_HOURS),
+        )
+        for pool, at in ends.items()
+    ]
 
 
 def _title(one: Announced) -> str:
@@ -183,9 +203,12 @@ def _hook(keyring: Keyring, dice: Dice, period: Period, company: Company, provid
     row = company.row(dice, period.founded + 3 * _DAY, user_id=company.owner.id, **facts)
     sealed = WebhookConfiguration(tenant_id=company.tenant_id, id=row["id"])
     seal(keyring, sealed, "webhook_url", f"https://{host}/services/{dice.hex(24)}")
+    rotated_until = None if slack else period.until + timedelta(hours=20)  # it got a new secret four hours ago
     if not slack:
         seal(keyring, sealed, "signing_secret", f"whsec_{dice.hex(48)}")
-    return row | {"webhook_url": sealed.webhook_url, "signing_secret": None if slack else sealed.signing_secret}
+        seal(keyring, sealed, "previous_secret", f"whsec_{dice.hex(48)}")
+    secrets = {name: getattr(sealed, name) for name in ("webhook_url", "signing_secret", "previous_secret")}
+    return row | secrets | {"previous_until": rotated_until}
 
 
 def _delivery(dice: Dice, period: Period, hook: Row, ending: DeliveryStatus, one: Announced) -> Life:

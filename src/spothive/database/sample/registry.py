@@ -124,6 +124,6 @@ def _experiment(dice: Dice, born: Row, ending: ExperimentStatus, at: datetime) -
         return life
     ended = started + timedelta(minutes=dice.randrange(10, 28))
     good = ending == ExperimentStatus.COMPLETED
-    telemetry = {"rounds": 500, "auc": round(dice.uniform(0.81, 0.9), 4)} if good else {"error": "node did not drain"}
+    telemetry = {"rounds": 500, "score": round(dice.uniform(0.81, 0.9), 4)} if good else {"error": "node did not drain"}
     facts = {"completed_at": ended, "telemetry": telemetry, "lease_token": None, "leased_until": None}
     return life.then(step(ended, status=ending, **facts))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from spothive.clock import utc_now
 from spothive.database.sample.chance import Dice
 from spothive.database.sample.interruptions import outage
 from spothive.database.sample.market import missing
@@ -26,6 +27,7 @@ from spothive.models import (
     SweepLease,
     SystemLog,
 )
+from spothive.models.jobs import THE_QUEUE
 
 _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
@@ -33,6 +35,10 @@ _MOST_JOBS = 20
 _FAILED_JOBS = 0.1
 _RETRIED = 0.15
 _LEASE = 5 * _MINUTE
+_NOT_OVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""When what is long over expires as it is written: the database hands out nothing else."""
+_IN_FORCE = timedelta(minutes=30)
+"""For how long from now it is leased as it is written, likewise."""
 _LOGS_KEPT_DAYS = 30
 _COMPONENTS: Final = {"database": 2, "queue": 3, "market data": 180, "model": 14, "sealer": 9}
 _DUTIES: Final = ("expire_approvals", "apply_hibernation", "delete_due", "expire_replicas", "retention")
@@ -92,6 +98,8 @@ def _job(dice: Dice, company: Company, cluster: Group, at: datetime, ending: Job
         results = {"nodes_drained": 1, "nodes_saved": dice.randrange(3)} if good else {}
         why = None if good else "an action of the job failed: the node did not drain"
         facts: Row = {"completed_at": ended, "results": results, "error_message": why}
+        if good:
+            life.then(step(ended, lease_token=THE_QUEUE))
         life.then(step(ended, status=ending, lease_token=None, leased_until=None, **facts))
     return _Job(company, cluster, life, ending)
 
@@ -113,10 +121,12 @@ def _actions(dice: Dice, job: _Job) -> list[Life]:
     for number, (kind, payload) in enumerate(plan):
         facts: Row = {"action_type": kind, "payload": payload, "priority": 3 if kind == ActionType.CORDON_NODE else 5}
         facts |= {"idempotency_key": f"{job.life.born['id'].hex}-{number}"}
-        facts |= {"available_at": asked, "expires_at": asked + timedelta(hours=1), "attempts": 0}
+        ending, expiry = _ending(dice, job.ending, number, len(plan)), asked + timedelta(hours=1)
+        expires_at = expiry if ending == ActionStatus.PENDING else _NOT_OVER
+        facts |= {"available_at": asked, "expires_at": expires_at, "attempts": 0}
         row = job.company.row(dice, asked, cluster_id=job.cluster.id, optimization_job_id=job.life.born["id"], **facts)
         life = Life(row)
-        _act(dice, life, asked + (2 + 7 * number) * _MINUTE, _ending(dice, job.ending, number, len(plan)))
+        _act(dice, life, asked + (2 + 7 * number) * _MINUTE, ending, expiry)
         lives.append(life)
     return lives
 
@@ -130,28 +140,33 @@ def _ending(dice: Dice, job: JobStatus, number: int, actions: int) -> ActionStat
     return ActionStatus.COMPLETED
 
 
-def _act(dice: Dice, life: Life, at: datetime, ending: ActionStatus) -> None:
-    """Hand an action out, sometimes twice, and take the report on it."""
+def _act(dice: Dice, life: Life, at: datetime, ending: ActionStatus, expiry: datetime) -> None:
+    """Hand an action out, sometimes twice, and take the report on it; then its times are told as they were."""
     if ending == ActionStatus.PENDING:
         return
     attempts = 2 if ending != ActionStatus.PICKED_UP and dice.likely(_RETRIED) else 1
     for attempt in range(1, attempts + 1):
         picked = at + (attempt - 1) * 2 * _MINUTE
-        lease = {"lease_token": attempt, "leased_until": picked + _LEASE, "picked_up_at": picked}
+        lease = {"lease_token": attempt, "leased_until": utc_now() + _IN_FORCE, "picked_up_at": picked}
         life.then(step(picked, status=ActionStatus.PICKED_UP, attempts=attempt, **lease))
         if attempt < attempts:
             given_back = picked + _MINUTE
             facts: Row = {"leased_until": None, "error_message": "the agent was restarted"}
             life.then(step(given_back, status=ActionStatus.PENDING, available_at=given_back, **facts))
+    last = life.steps[-1]["updated_at"]
     if ending == ActionStatus.PICKED_UP:
+        life.then(step(last, leased_until=last + _LEASE, expires_at=expiry))
         return
     good = ending == ActionStatus.COMPLETED
-    ended = life.steps[-1]["updated_at"] + (_MINUTE if good else 6 * _MINUTE)
+    ended = last + (_MINUTE if good else 6 * _MINUTE)
+    if ending == ActionStatus.EXPIRED:
+        expiry = ended - _MINUTE
+        life.then(step(last, leased_until=last + _LEASE, expires_at=expiry))
     report: Row = {"result": {"seconds": dice.randrange(1, 55)} if good else None, "error_message": None}
     if not good:
         gone = ending == ActionStatus.EXPIRED
         report["error_message"] = "the agent was not heard of again" if gone else "a pod disruption budget forbids it"
-    life.then(step(ended, status=ending, leased_until=None, completed_at=ended, **report))
+    life.then(step(ended, status=ending, leased_until=None, expires_at=expiry, completed_at=ended, **report))
 
 
 def _outages(dice: Dice, company: Company, jobs: list[_Job]) -> list[Row]:

@@ -178,6 +178,14 @@ class Instance(TenantOwned, Timestamped, Base):
         UniqueConstraint("tenant_id", "instance_id"),
         Index(None, "tenant_id", "account_id", "state"),
         Index(None, "tenant_id", "availability_zone", "instance_type"),
+        # Begins with no tenant: whom a blocked pool concerns is one question for all of them.
+        index_where(
+            "ix_instances_live_spot",
+            "availability_zone",
+            "instance_type",
+            "tenant_id",
+            where="lifecycle = 'spot' AND terminated_at IS NULL",
+        ),
         # Few are, among many: without it whoever looks for them reads the whole fleet.
         index_where("ix_instances_flagged", "tenant_id", "auth_status", where="flagged_at IS NOT NULL"),
         unique_where(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypedDict
+from typing import Any, TypedDict
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -11,19 +11,18 @@ from spothive.database import TenantSession
 from spothive.errors import Conflict, InvalidInput
 from spothive.models import ApprovalRequest, ApprovalStatus, DecidedBy, ResourceType, RiskLevel
 from spothive.operations.actor import Actor
-from spothive.operations.approvals.reading import database_clock, find_approval, locked_approval, what_became
+from spothive.operations.approvals.reading import (
+    database_clock,
+    find_approval,
+    locked_approval,
+    target_name,
+    what_became,
+)
+from spothive.operations.approvals.told import TAKES, tell_of_decision, tell_of_expired
 from spothive.operations.audit import record
 from spothive.operations.identity import Action, require
 from spothive.operations.identity.permissions import denied, require_person
 from spothive.schema.types import clock_timestamp
-
-TAKES: Final = {
-    RiskLevel.LOW: Action.MANAGE,
-    RiskLevel.MEDIUM: Action.MANAGE,
-    RiskLevel.HIGH: Action.APPROVE_HIGH,
-    RiskLevel.CRITICAL: Action.APPROVE_CRITICAL,
-}
-"""What it takes to approve or reject a request of this risk."""
 
 
 class _Called(TypedDict):
@@ -61,7 +60,9 @@ def reject(session: TenantSession, actor: Actor, request_id: UUID, *, reason: st
 
 
 def expire_approvals(session: TenantSession, actor: Actor) -> int:
-    """End the requests that were not decided, or not executed, in time; return how many. One statement.
+    """End the requests that were not decided, or not executed, in time, and tell who asked; return how many.
+
+    One statement, beside the telling.
 
     Nothing depends on it: what is past its time can be neither decided nor executed, whether or not it was ended.
 
@@ -77,9 +78,10 @@ def expire_approvals(session: TenantSession, actor: Actor) -> int:
         .with_for_update(skip_locked=True)  # whoever has one locked is about to find out by the clock
     )
     end = update(ApprovalRequest).where(ApprovalRequest.id.in_(due)).values(status=ApprovalStatus.EXPIRED)
-    ended = session.execute(end.returning(ApprovalRequest.id), execution_options={"synchronize_session": False}).all()
+    ended = session.scalars(end.returning(ApprovalRequest), execution_options={"synchronize_session": False}).all()
     if ended:
         record(session, actor, event, called, ResourceType.APPROVAL, after={"expired": len(ended)})
+        tell_of_expired(session, ended)
     return len(ended)
 
 
@@ -117,6 +119,7 @@ def _decide(
     after = {"status": to, "action": locked.action_type, "risk": risk, **({"reason": reason} if reason else {})}
     before = {"status": ApprovalStatus.PENDING}
     record(session, actor, event, str(request_id), ResourceType.APPROVAL, before=before, after=after)
+    tell_of_decision(session, locked, target_name(locked))
     return locked
 
 

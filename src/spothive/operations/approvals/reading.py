@@ -96,6 +96,19 @@ def what_became(request: ApprovalRequest, now: datetime) -> str:
     return f"waits for a decision until {_at(request.expires_at)}"
 
 
+def target_name(request: ApprovalRequest) -> str:
+    """Return what a request is about, by AWS's id or the name of a cluster.
+
+    The request must come with its target, as :func:`list_approvals` and :func:`find_approval` return it.
+    """
+    if request.instance is not None:
+        return request.instance.instance_id
+    if request.waste_resource is not None:
+        return request.waste_resource.resource_id
+    assert request.cluster is not None  # noqa: S101 - the rule target
+    return request.cluster.name
+
+
 def has_outcome(request: ApprovalRequest) -> bool:
     """Tell whether it is known what came of a request that was used: only of a termination AWS's answer may be missing.
 

@@ -26,6 +26,7 @@ from spothive.models import (
 from spothive.operations.actor import Actor
 from spothive.operations.approvals.reading import database_clock
 from spothive.operations.approvals.targets import COLUMN_OF, Target, find_target, plan_hash, require_fit
+from spothive.operations.approvals.told import tell_of_decision, tell_of_request
 from spothive.operations.audit import record
 from spothive.operations.decisions.reading import find_decision
 from spothive.operations.identity import Action, require
@@ -118,6 +119,8 @@ def request_approval(
     after["expires_at"] = request.expires_at.isoformat()
     replaced = {"replaced": [str(each) for each in before]} if before else None
     record(session, actor, _ASKED, str(request.id), ResourceType.APPROVAL, before=replaced, after=after)
+    tell_about = tell_of_request if request.status is ApprovalStatus.PENDING else tell_of_decision
+    tell_about(session, request, target.name)
     return request
 
 

@@ -15,7 +15,7 @@ from spothive.operations.clusters.hibernation import (
 from spothive.operations.clusters.hours import Change, Hours, plan, state_at
 from spothive.operations.clusters.policies import POLICY_KEYS, find_policy, set_policy
 from spothive.operations.clusters.previewing import HibernationPreview, preview_hibernation
-from spothive.operations.clusters.reading import ListedCluster, describe_cluster, find_cluster, list_clusters
+from spothive.operations.clusters.reading import ListedCluster, describe_cluster, list_clusters
 from spothive.operations.clusters.templates import (
     ListedTemplate,
     NodeShape,
@@ -25,6 +25,7 @@ from spothive.operations.clusters.templates import (
     set_default_template,
 )
 from spothive.operations.clusters.week import read_week, tell_week
+from spothive.operations.finding_clusters import find_cluster
 
 __all__ = [
     "POLICY_KEYS",

@@ -27,6 +27,7 @@ from spothive.operations.decisions.judging import Thresholds
 from spothive.operations.decisions.lab import IN_THE_LAB
 from spothive.operations.decisions.pool_facts import KnownPool, Pool, read_pool, read_pools, read_region
 from spothive.operations.decisions.registry import active_model, file_of, remember_refused, serve_model
+from spothive.operations.decisions.told import tell_of_failed
 from spothive.operations.sessions import Sessions
 from spothive.scoring.probing import require_runtime
 from spothive.scoring.serving import LoadedModel, ModelFile, ModelServer
@@ -86,7 +87,8 @@ def make_decisions(
     """Decide about instances and write it down with all it was taken from (a procedure).
 
     The active model judges instances of PROD accounts, the assigned one those of LAB accounts. Where there is none, or
-    its file is refused, the decision is FAILED and says so; a model that this process serves already serves on.
+    its file is refused, the decision is FAILED and says so; a model that this process serves already serves on. People
+    are told once a call of those that are FAILED.
 
     Args:
         sessions: opens transactions.
@@ -218,6 +220,7 @@ class _Work:
         if self.named:
             after["candidates"] = [pool.name for pool in self.named]
         record(session, self.actor, MADE, self.resource, ResourceType.INSTANCE, after=after)
+        tell_of_failed(session, decided)
 
     def remember_early_end(self) -> None:
         """Say in the audit trail how far a call came that does not go on, if it decided anything."""

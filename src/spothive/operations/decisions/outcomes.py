@@ -26,6 +26,7 @@ from spothive.operations.decisions.reading import find_decision
 from spothive.operations.fleet import find_instance
 from spothive.operations.risk.notices import INSTANCE_ID, shortly
 from spothive.operations.sla import open_downtime
+from spothive.operations.sla.told import tell_of_outage
 from spothive.schema.states import move
 
 _OUTCOME: Final = "decision.outcome"
@@ -142,4 +143,5 @@ def _charge(session: TenantSession, decision: ExperimentLog, lost: datetime, rea
         details=f"the switch to {went} lost its source before its target was ready",
         decision_id=decision.id,
     )
+    tell_of_outage(session, outage)
     return outage.duration_seconds or 0

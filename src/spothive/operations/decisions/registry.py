@@ -20,6 +20,7 @@ from spothive.models import (
 )
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record, record_failure
+from spothive.operations.decisions.told import tell_of_active
 from spothive.operations.identity import Action, require
 from spothive.operations.sessions import Sessions
 from spothive.schema.states import move
@@ -227,7 +228,8 @@ def activate_model(sessions: Sessions, actor: Actor, *, name: str, version: str,
     """Let an ENABLED model decide in production, instead of the one before, which stays ENABLED (a procedure).
 
     Its file is compared with what was registered first. The exchange is one transaction: whoever reads finds one
-    active model, the old or the new. Of several who activate at once, the last one prevails.
+    active model, the old or the new; the users of platform are told. Of several who activate at once, the last one
+    prevails.
 
     Raises:
         Denied: ``actor`` is no staff of platform.
@@ -261,6 +263,7 @@ def activate_model(sessions: Sessions, actor: Actor, *, name: str, version: str,
             before = {"active": f"{former.name} {former.version}" if former else None}
             after = {"active": resource, "sha256": model.file_hash}
             record(session, actor, "model.activated", resource, ResourceType.MODEL, before=before, after=after)
+            tell_of_active(session, model, former)
     return model
 
 

@@ -18,6 +18,7 @@ from spothive.models import Account, AccountStatus, ConnectionMethod, ResourceTy
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record, record_failure
 from spothive.operations.fleet.accounts import find_account, log_account
+from spothive.operations.fleet.told import tell_account_failed
 from spothive.operations.identity import Action, require
 from spothive.operations.sessions import Sessions
 from spothive.schema.sealed import seal, still_holds, unseal
@@ -212,7 +213,10 @@ def recheck_account(
 
 
 def fail_account(session: TenantSession, actor: Actor, access: Access, reason: str) -> None:
-    """Mark an account failed, unless it has been connected anew since ``access`` was read."""
+    """Mark an account failed and tell its people, unless it has been connected anew since ``access`` was read.
+
+    One that has failed already is told of no more.
+    """
     account = locked(session, access)
     if not access.is_that_of(account):
         return
@@ -222,6 +226,7 @@ def fail_account(session: TenantSession, actor: Actor, access: Access, reason: s
     else:
         move(session, account, Account.status, AccountStatus.FAILED, status_reason=reason)
         log_account(session, actor, account, "failed", {"reason": reason}, moved=(before, account.status))
+        tell_account_failed(session, account, reason)
 
 
 def locked(session: TenantSession, access: Access) -> Account:

@@ -31,6 +31,7 @@ from spothive.operations.audit import record
 from spothive.operations.fleet.access import Access, fail_account, locked
 from spothive.operations.fleet.accounts import Progress, log_account
 from spothive.operations.fleet.dead_runs import fail_dead_runs
+from spothive.operations.fleet.told import NAMES, tell_not_complete
 from spothive.operations.sessions import Sessions
 from spothive.schema.states import move
 from spothive.schema.types import clock_timestamp
@@ -42,9 +43,6 @@ LEASE: Final = timedelta(minutes=15)
 
 REGIONS_AT_ONCE: Final = 8
 """Regions that are read side by side; AWS counts its limits by region."""
-
-NAMES: Final = {ScanKind.DISCOVERY: "discovery", ScanKind.WASTE: "waste scan"}
-"""What a run of a kind is called in messages."""
 
 _AGAIN = {ScanKind.DISCOVERY: "discover again", ScanKind.WASTE: "scan again"}
 _ERROR_MAX = 4000
@@ -154,6 +152,8 @@ class HeldRun(ABC, Generic[Seen]):
             move(session, run, ScanRun.status, status, finished_at=clock_timestamp(), error=why[:_ERROR_MAX] or None)
             self.settle(session, run, account, refusal)
             self._tell(session, account, status)
+            if status is not ScanStatus.COMPLETE and account.status is not AccountStatus.FAILED:
+                tell_not_complete(session, [run.id])  # that the account has failed says more
         self._ended = True
 
     def settle(self, session: TenantSession, run: ScanRun, account: Account, refusal: AwsRefused | None) -> None:
@@ -185,14 +185,16 @@ class HeldRun(ABC, Generic[Seen]):
         except BaseException as error:
             if not self._ended:
                 with suppress(SpothiveError):
-                    self._give_up(type(error).__name__)
+                    self._give_up(error)
             raise
 
-    def _give_up(self, what: str) -> None:
+    def _give_up(self, error: BaseException) -> None:
         with self.held() as (session, run, account):
-            ended = {"finished_at": clock_timestamp(), "error": f"broke off: {what}"}
+            ended = {"finished_at": clock_timestamp(), "error": f"broke off: {type(error).__name__}"}
             move(session, run, ScanRun.status, ScanStatus.FAILED, **ended)
             self._tell(session, account, ScanStatus.FAILED)
+            if isinstance(error, Exception):  # else somebody has interrupted it, and knows
+                tell_not_complete(session, [run.id])
 
     def _not_written(self, region: str, seen: Seen) -> Exception | None:
         """Write a region down, or return why that failed: the others are not left out for it."""

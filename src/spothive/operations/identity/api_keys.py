@@ -15,16 +15,17 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Select, or_, select
-from sqlalchemy.orm import contains_eager, joinedload
+from sqlalchemy import Select, select
+from sqlalchemy.orm import joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
 from spothive.errors import Conflict, DuplicateValue, InvalidInput, NotFound
-from spothive.models import STAFF_ROLES, Account, ApiKey, ApiScope, Cluster, ResourceType, User
+from spothive.models import STAFF_ROLES, ApiKey, ApiScope, Cluster, ResourceType, User
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
+from spothive.operations.finding_clusters import find_cluster
 from spothive.operations.identity.people import find_user
 from spothive.operations.identity.permissions import Action, key_role, require, require_person
 
@@ -76,7 +77,7 @@ def create_api_key(
         name: what it is for, for people.
         scopes: what it may be used for; exactly ``agent`` for an agent.
         owner: user name of whom the key acts for.
-        cluster: the agent's, as ``account/cluster``, or ``account/region/cluster`` where that is not one cluster.
+        cluster: the agent's, named as :func:`find_cluster` knows it.
         rate_limit: requests an hour.
         expires_at: aware; None if it does not expire.
 
@@ -86,7 +87,7 @@ def create_api_key(
     Raises:
         Denied: ``actor`` may not make keys, or not one that acts as an admin for somebody else, or is a key.
         NotFound: no such user or cluster in this tenant.
-        Conflict: the user is disabled.
+        Conflict: the user is disabled, or several clusters are called so.
         InvalidInput: scopes that such an owner's key cannot have, an expiry that has passed, or a blank name.
         ValueRefused: the rate limit or the name is out of bounds.
     """
@@ -100,7 +101,7 @@ def create_api_key(
         if owner is not None:
             msg = "a key belongs to one user or to one cluster: name one of them"
             raise InvalidInput(msg)
-        found = _find_cluster(session, cluster)
+        found = find_cluster(session, cluster)
         row.cluster_id = found.id
         set_committed_value(row, "cluster", found)
     else:
@@ -187,27 +188,6 @@ def _find_owner(session: TenantSession, actor: Actor, username: str | None) -> U
         msg = f"{user.username} is disabled, and so would be the key: enable the user first"
         raise Conflict(msg)
     return user
-
-
-def _find_cluster(session: TenantSession, path: str) -> Cluster:
-    by_name = Account.account_name + "/" + Cluster.name
-    by_region = Account.account_name + "/" + Cluster.region + "/" + Cluster.name
-    found = session.scalars(
-        select(Cluster)
-        .join(Cluster.account)
-        .where(Account.disconnecting_at.is_(None), or_(by_name == path, by_region == path))
-        .order_by(Cluster.region)
-        .limit(2)
-        .options(contains_eager(Cluster.account))
-    ).all()
-    if not found:
-        msg = f"no cluster of this tenant is called {path!r}: name it as account/cluster"
-        raise NotFound(msg)
-    if len(found) > 1:
-        regions = " and ".join(cluster.region for cluster in found)
-        msg = f"{path!r} is the name of clusters in {regions}: name one as account/region/cluster"
-        raise InvalidInput(msg)
-    return found[0]
 
 
 def _insert(session: TenantSession, row: ApiKey) -> str:

@@ -18,7 +18,7 @@ class Action(enum.StrEnum):
     EXPERIMENT = "run lab experiments, assign models to LAB instances and decide about those"
     MANAGE = (
         "manage accounts, decisions, replicas, spot events, outages, waste, schedules, policies, templates, "
-        "webhooks, API keys, datasets; approve LOW and MEDIUM"
+        "agents' actions, webhooks, API keys, datasets; approve LOW and MEDIUM"
     )
     MANAGE_USERS = "invite and disable users"
     APPROVE_HIGH = "approve HIGH"

@@ -35,10 +35,13 @@ from spothive.operations.audit import record
 from spothive.operations.fleet.access import Access, read_access
 from spothive.operations.fleet.describing import described, hold_described
 from spothive.operations.identity import Action, require
+from spothive.operations.notifications import tell_all
 from spothive.operations.risk.notices import SpotNotice, read_spot_event, shortly
 from spothive.operations.risk.pools import BLOCKED_FOR, block_pool
 from spothive.operations.risk.replicas import ONE_END, Consequence, announced, follow, is_unseen, standby_of
+from spothive.operations.risk.told import interruption_news
 from spothive.operations.sessions import Sessions
+from spothive.operations.sla.told import Down, budget_news
 from spothive.settings import get_settings
 
 
@@ -87,7 +90,8 @@ def record_spot_event(
 
     An event has one effect however often it comes: a termination notice of a PROD account counts and blocks its pool
     until 15 days after the latest one. A rebalance notice plans a replica, the first termination notice of an instance
-    lets its replica take over or begins an outage. All of one event is one transaction.
+    lets its replica take over or begins an outage, and the tenant's people are told of the first of each. All of one
+    event is one transaction.
 
     An instance that the inventory lacks, or that AWS has never described, is described once at AWS, if its account is
     connected in the tenant.
@@ -228,8 +232,10 @@ def _record(
     place = _place(instance)
     with system_scope(session, f"{actor.label} hands in an event about spot instances"):
         was_announced = bool(announced(session, [notice.instance_id], near=notice.reported_at))
+        was_told = was_announced
         if notice.event_type is SpotEventType.REBALANCE_NOTICE:
-            counts = counts and not _was_recommended(session, notice)
+            recommended = _recommended(session, notice)
+            counts, was_told = counts and True not in recommended, was_told or bool(recommended)
         if not _write_event(session, account, notice, place, counts=counts):
             return EventResult(EventOutcome.REPEATED, "was recorded before", notice, place["pool_id"])
         terminates = notice.event_type is SpotEventType.TERMINATION_NOTICE
@@ -248,6 +254,11 @@ def _record(
     }
     after |= consequence.facts()
     record(session, actor, "event.recorded", notice.instance_id, ResourceType.RISK, after=after)
+    if amiss is None and not was_told:  # AWS says the same again and again, under other ids
+        news = interruption_news(notice, instance, place["pool_id"], consequence)
+        if consequence.down_since and consequence.down_until:  # what lasts is the sweep's
+            news += budget_news(session, [Down(instance.cluster_id, consequence.down_since, consequence.down_until)])
+        tell_all(session, news)
     blocks = "blocks nothing"
     if counts and terminates:
         blocks = "blocks its pool" if blocked_until else "its 15 days are over"
@@ -264,10 +275,10 @@ def _amiss(instance: Instance, notice: SpotNotice) -> str | None:
     return None
 
 
-def _was_recommended(session: TenantSession, notice: SpotNotice) -> bool:
-    """Tell whether AWS recommended to leave this instance within a day of the notice; only in system scope.
+def _recommended(session: TenantSession, notice: SpotNotice) -> set[bool]:
+    """Return, for each time AWS recommended to leave this instance within a day of the notice, whether that counted.
 
-    It does so again and again; one instance is one voice about its pool.
+    It does so again and again; one instance is one voice about its pool. Only in system scope.
     """
     query = (
         select(GlobalRiskEvent.event_metadata)
@@ -276,7 +287,7 @@ def _was_recommended(session: TenantSession, notice: SpotNotice) -> bool:
         .where(GlobalRiskEvent.event_type == SpotEventType.REBALANCE_NOTICE)
         .where(GlobalRiskEvent.reported_at.between(notice.reported_at - ONE_END, notice.reported_at + ONE_END))
     )
-    return any(about.get("counted") for about in session.scalars(query))
+    return {bool(about.get("counted")) for about in session.scalars(query)}
 
 
 def _place(instance: Instance) -> dict[str, str]:

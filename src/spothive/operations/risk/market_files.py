@@ -139,7 +139,7 @@ def _read_advisor(name: str, document: Any) -> MarketRead:
         for system, table in _tables(name, "advisor file", systems):
             for instance_type, rating in table.items():
                 words = (region, instance_type, system)
-                read.take(words, _advice, *words, rating)
+                read.take(words, read_rating, *words, rating)
     return read
 
 
@@ -162,14 +162,19 @@ def take_spot_prices(read: MarketRead, entries: Iterable[Any]) -> None:
             read.refused.append(f"an entry is {kind(entry)} instead of an object")
             continue
         words = (entry.get("AvailabilityZone"), entry.get("InstanceType"), entry.get("Timestamp"))
-        read.take(words, _spot_price, entry, latest)
+        read.take(words, read_spot_price, entry, latest)
 
 
 def _on_demand_price(region: str, instance_type: str, price: Any) -> _Fact:
     return (_region(region), _type(instance_type), _LINUX), (_price(price),)
 
 
-def _advice(region: str, instance_type: str, system: str, rating: Any) -> _Fact:
+def read_rating(region: str, instance_type: str, system: str, rating: Any) -> _Fact:
+    """Return what the Spot Instance Advisor says: (region, type, system) and (band, percent saved).
+
+    Raises:
+        InvalidInput: it is none that can be taken.
+    """
     key = (_region(region), _type(instance_type), _system(system))
     band, savings = (rating.get("r"), rating.get("s")) if isinstance(rating, dict) else (None, None)
     if type(band) is not int or not 0 <= band <= _HIGHEST_BAND:
@@ -181,7 +186,12 @@ def _advice(region: str, instance_type: str, system: str, rating: Any) -> _Fact:
     return key, (band, max(savings, 0))
 
 
-def _spot_price(entry: dict[str, Any], latest: datetime) -> _Fact:
+def read_spot_price(entry: dict[str, Any], latest: datetime) -> _Fact:
+    """Return an entry of DescribeSpotPriceHistory: (zone, type, product, observed at) and (region, USD per hour).
+
+    Raises:
+        InvalidInput: it is none that can be taken, or of after ``latest``.
+    """
     zone = entry.get("AvailabilityZone")
     region = region_of_zone(zone) if isinstance(zone, str) else None
     if region is None:

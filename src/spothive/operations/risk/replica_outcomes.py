@@ -25,6 +25,7 @@ from spothive.operations.identity import Action, require
 from spothive.operations.risk.notices import INSTANCE_ID, shortly
 from spothive.operations.risk.replicas import ENDING, announced, note_takeover, promote, retire, stands_by
 from spothive.operations.sla import end_outages
+from spothive.operations.sla.told import tell_of_end
 from spothive.schema.states import move
 
 _PLANNED_ID: Final = re.compile(rf"{PLANNED}([0-9a-f]{{32}})")
@@ -200,6 +201,7 @@ def _launched(session: TenantSession, row: Instance, primary: Instance, told: _S
         return ReplicaResult(instance_id, f"stands by for {primary.instance_id}")
     promote(started)
     ended = end_outages(session, {primary.instance_id: told.at}, cause=DowntimeCause.NO_REPLICA)
+    tell_of_end(session, ended)
     if primary.instance_id not in leaving:
         note_takeover(session, primary, started)
     return ReplicaResult(instance_id, f"took over from {primary.instance_id}", promoted=True, outages_ended=len(ended))
@@ -279,6 +281,7 @@ def _expire(session: TenantSession, pairs: list[tuple[Instance, Instance]], mome
     update_rows(session, Instance, [base | {"id": each} | NO_REPLICA for each in sorted(heirs)])
     ends = {primary.instance_id: replica.launched_at or moment for replica, primary in successors}
     ended = end_outages(session, ends, cause=DowntimeCause.NO_REPLICA)
+    tell_of_end(session, ended)
     for replica, primary in successors:
         if primary.instance_id not in leaving:
             note_takeover(session, primary, replica)

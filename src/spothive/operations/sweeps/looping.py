@@ -11,6 +11,7 @@ from uuid import UUID
 from spothive.database import PLATFORM_TENANT_ID, read_session
 from spothive.errors import SpothiveError
 from spothive.operations.actor import Actor
+from spothive.operations.notifications import Turns
 from spothive.operations.sessions import Sessions
 from spothive.operations.sweeps.duties import DUTIES, Duty
 from spothive.operations.sweeps.leases import read_standings
@@ -36,7 +37,10 @@ def keep_sweeping(
     complain: Callable[[str, str], None] = lambda *_: None,
     duties: Sequence[Duty] = DUTIES,
 ) -> None:
-    """Do each duty whenever it is due, until ``stop`` is set; then finish the tenants at hand and return (a procedure).
+    """Do each duty whenever it is due, until ``stop`` is set; then finish what is at hand and return (a procedure).
+
+    At hand are the tenants that a duty works for, as long as it has patience for them, and the attempts to send
+    webhooks, which take 20 seconds at most.
 
     Other processes may do the same: each duty is done by one of them at a time. A database that goes away is waited
     for, longer each time up to a minute.
@@ -57,7 +61,7 @@ def keep_sweeping(
         require_staff(actor)
 
     def attend(duty: Duty) -> None:
-        pause, under_way = FIRST_PAUSE, set[UUID]()
+        pause, under_way, turns = FIRST_PAUSE, set[UUID](), Turns()
         while not stop.is_set():
             try:
                 wait = _seconds_until_due(duty)
@@ -70,8 +74,9 @@ def keep_sweeping(
                         period=duty.period,
                         is_to_stop=stop.is_set,
                         under_way=under_way,
+                        turns=turns,
                     )
-                    if run is not None:
+                    if run is not None and not (duty.is_quiet and run.is_idle):
                         tell(run)
                     wait = _seconds_until_due(duty)
                 pause = FIRST_PAUSE
@@ -82,6 +87,7 @@ def keep_sweeping(
                 _log.error("the duty %s could not be attended to", duty.name, exc_info=True)
                 wait, pause = pause, min(pause * 2, LONGEST_PAUSE)
             stop.wait(min(max(wait, 0.0), LOOK_AGAIN))
+        turns.finish()
 
     threads = [Thread(target=attend, args=(duty,), name=duty.name) for duty in duties if duty.period]
     for thread in threads:

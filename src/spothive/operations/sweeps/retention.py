@@ -10,15 +10,17 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, and_, delete, select
 
 from spothive.database import PLATFORM_TENANT_ID, TenantSession, read_session, system_scope
 from spothive.models import (
     AccountLog,
     ApiUsage,
     DeliveryStatus,
+    EmailDigestEntry,
     EmailLog,
     LoginHistory,
+    Notice,
     ResourceType,
     ScanUnit,
     SessionLog,
@@ -63,6 +65,8 @@ class Shelf:
 SHELVES: Final = (
     Shelf(ApiUsage, ApiUsage.timestamp, "keep_api_usage"),
     Shelf(EmailLog, EmailLog.created_at, "keep_deliveries", EmailLog.status != DeliveryStatus.PENDING),
+    Shelf(EmailDigestEntry, EmailDigestEntry.created_at, "keep_deliveries", and_(EmailDigestEntry.included_in_digest)),
+    Shelf(Notice, Notice.created_at, "keep_notices", Notice.read_at.is_not(None)),
     Shelf(WebhookLog, WebhookLog.created_at, "keep_deliveries", WebhookLog.status != DeliveryStatus.PENDING),
     Shelf(SystemLog, SystemLog.timestamp, "keep_system_logs"),
     Shelf(SessionLog, SessionLog.expires_at, "keep_sessions"),

@@ -18,6 +18,7 @@ from spothive.errors import AlreadyRunning, DatabaseUnavailable, SpothiveError
 from spothive.models import LogLevel, ResourceType
 from spothive.operations.actor import Actor
 from spothive.operations.identity import Action, require
+from spothive.operations.notifications import Turns
 from spothive.operations.sessions import Sessions
 from spothive.operations.sweeps import metrics
 from spothive.operations.sweeps.duties import DUTIES, Duty, find_duty
@@ -82,6 +83,11 @@ class Run:
     def is_sound(self) -> bool:
         """Whether nothing is left for anybody to look at."""
         return self.outcome in {Outcome.DONE, Outcome.STOPPED}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to do, and nothing in the way."""
+        return self.outcome is Outcome.DONE and not self.counts
 
     @property
     def summary(self) -> str:
@@ -189,6 +195,7 @@ def run_duty(
     period: timedelta | None,
     is_to_stop: Callable[[], bool] = lambda: False,
     under_way: set[UUID] | None = None,
+    turns: Turns | None = None,
 ) -> Run | None:
     """Do a duty if it is due and nobody else does it; None if not.
 
@@ -201,6 +208,7 @@ def run_duty(
         is_to_stop: whether the run is to end before the next tenant.
         under_way: where a process that stays keeps, from run to run of this duty, the tenants that it still works for:
             a run then ends without those that take too long. None: it waits for all.
+        turns: the same for webhooks.
 
     Raises:
         DatabaseUnavailable: the database has gone away; the lease ends by itself.
@@ -208,7 +216,7 @@ def run_duty(
     lease = Lease(sessions, duty.name, get_settings().sweep_lease)
     if not lease.claim(period):
         return None
-    work = Work(sessions, tools, lease, is_to_stop, under_way)
+    work = Work(sessions, tools, lease, is_to_stop, under_way, turns)
     began_at, began = utc_now(), perf_counter()
     error: str | None = None
     outcome = Outcome.FAILED
@@ -234,31 +242,36 @@ def run_duty(
     counts = {name: count for name, count in work.counts.items() if count}
     run = Run(duty.name, outcome, began_at, perf_counter() - began, counts, work.failures, error)
     _measure(run)
-    _conclude(sessions, lease, run, by)
+    _conclude(sessions, lease, run, by, is_told=not (duty.is_quiet and run.is_idle))
     return run
 
 
-def _conclude(sessions: Sessions, lease: Lease, run: Run, by: Actor) -> None:
+def _conclude(sessions: Sessions, lease: Lease, run: Run, by: Actor, *, is_told: bool) -> None:
     """Write down what came of a run, and let the duty go, in one transaction."""
     with sessions(tenant=PLATFORM_TENANT_ID) as session:
-        log_user_action(
-            session,
-            component=COMPONENT,
-            action=run.duty,
-            level=_LEVELS[run.outcome],
-            message="; ".join([run.summary, *_reasons(run)]),
-            details={
-                "outcome": run.outcome.value,
-                "counts": run.counts,
-                "failed": len(run.failures),
-                "failures": [{"what": what, "reason": why} for what, why in _first(run)],
-                "error": run.error,
-                "by": by.label,
-            },
-            execution_time_ms=round(run.seconds * 1000),
-        )
+        if is_told:
+            _log_run(session, run, by)
         with system_scope(session, f"the duty {run.duty} is let go"):
             lease.release(session, run.summary, ran=run.outcome not in {Outcome.STOPPED, Outcome.LOST})
+
+
+def _log_run(session: TenantSession, run: Run, by: Actor) -> None:
+    log_user_action(
+        session,
+        component=COMPONENT,
+        action=run.duty,
+        level=_LEVELS[run.outcome],
+        message="; ".join([run.summary, *_reasons(run)]),
+        details={
+            "outcome": run.outcome.value,
+            "counts": run.counts,
+            "failed": len(run.failures),
+            "failures": [{"what": what, "reason": why} for what, why in _first(run)],
+            "error": run.error,
+            "by": by.label,
+        },
+        execution_time_ms=round(run.seconds * 1000),
+    )
 
 
 def _reasons(run: Run) -> Iterator[str]:

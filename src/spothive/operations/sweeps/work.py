@@ -16,9 +16,13 @@ from spothive.anchor import Anchor
 from spothive.database import TenantSession, read_session, system_scope
 from spothive.errors import DatabaseUnavailable, SpothiveError
 from spothive.gateways.aws import AwsGateway
+from spothive.gateways.dataset_store import DatasetStore
+from spothive.gateways.mail import Mailer
+from spothive.gateways.webhooks import WebhookSender
 from spothive.keyring import Keys
 from spothive.models import Tenant
 from spothive.operations.actor import Actor, spothive_itself
+from spothive.operations.notifications import Turns
 from spothive.operations.sessions import Sessions
 from spothive.operations.sweeps.leases import Lease, LeaseLost
 from spothive.signing import SigningKeys
@@ -44,12 +48,18 @@ class Tools:
         keys: loads the keyring.
         signing_keys: loads the keys that sign audit trails.
         anchor: finds the anchor.
+        mailer: makes what carries mails.
+        webhook_sender: makes what sends webhooks.
+        datasets: finds the folder of datasets.
     """
 
     gateway: AwsGateway
     keys: Keys
     signing_keys: Callable[[], SigningKeys]
     anchor: Callable[[], Anchor]
+    mailer: Callable[[], Mailer]
+    webhook_sender: Callable[[], WebhookSender]
+    datasets: Callable[[], DatasetStore]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,7 @@ class Work:
         lease: what makes this process the one that does it.
         is_to_stop: whether it was asked to end.
         under_way: the tenants that this process works for in threads, which may outlast the run; None: none may.
+        turns: the webhooks that this process sends to in threads, which may outlast the run; None: none may.
         actor: spothive itself.
         counts: what was done, by name.
         failures: what could not be done, with the reason: a tenant, a part of one, or something else with a name.
@@ -80,6 +91,7 @@ class Work:
     lease: Lease
     is_to_stop: Callable[[], bool] = lambda: False
     under_way: set[UUID] | None = None
+    turns: Turns | None = None
     actor: Actor = field(default_factory=lambda: spothive_itself("sweep"))
     counts: Counter[str] = field(default_factory=Counter)
     failures: dict[str, str] = field(default_factory=dict)

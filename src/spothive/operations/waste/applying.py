@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
@@ -85,8 +86,8 @@ def apply(session: TenantSession, run: ScanRun, region: str, kinds: Mapping[Wast
     return done
 
 
-def flag(session: TenantSession, run: ScanRun) -> int:
-    """Flag what a COMPLETE scan saw again, at least 24 hours after the first one that did; return how many.
+def flag(session: TenantSession, run: ScanRun) -> list[Decimal]:
+    """Flag what a COMPLETE scan saw again, at least 24 hours after the first one that did; return what each costs.
 
     A volume must have been unused for as long as is set. Two statements.
     """
@@ -97,8 +98,8 @@ def flag(session: TenantSession, run: ScanRun) -> int:
     long_ago = run.started_at - timedelta(days=get_settings().waste_volume_days)
     long_unused = or_(waste.resource_type != WasteType.EBS_VOLUME, waste.unused_since <= long_ago)
     again = update(waste).where(*seen, a_day_after(waste.claimed_since) <= run.started_at, long_unused)
-    flagged = again.values(status=WasteStatus.FLAGGED).returning(waste.id)
-    return len(session.execute(flagged, execution_options={"synchronize_session": False}).all())
+    flagged = again.values(status=WasteStatus.FLAGGED).returning(waste.monthly_cost)
+    return list(session.scalars(flagged, execution_options={"synchronize_session": False}))
 
 
 def _known(session: TenantSession, run: ScanRun, region: str, kinds: Collection[WasteType]) -> dict[str, Any]:

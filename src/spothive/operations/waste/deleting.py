@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
@@ -46,6 +47,7 @@ from spothive.operations.waste.judging import Claim, Spared, Verdict, current_ru
 from spothive.operations.waste.looking import Eye, look_at_one
 from spothive.operations.waste.memory import remember
 from spothive.operations.waste.planning import DELETING, Plan, is_put_off, read_plan, same_plan
+from spothive.operations.waste.told import begin_telling, tell_of_deleted, untold_accounts
 from spothive.operations.waste.undoing import image_recipe, volume_recipe
 from spothive.schema.states import move
 from spothive.schema.types import clock_timestamp
@@ -87,7 +89,9 @@ def delete_due(
     FLAGGED; a volume is deleted when a final snapshot of it is complete. In 24 hours at most a tenth of an account's
     resources of a kind is deleted. Interrupted anywhere, the next run goes on; nothing is deleted twice. An error of
     one resource does not keep the others from their end, and is in the audit trail as a FAILURE, once for each reason.
-    What AWS refuses to delete is as if it had not begun: it can be kept, and the next run tries again.
+    What AWS refuses to delete is as if it had not begun: it can be kept, and the next run tries again. People are told
+    once a run and account of what was deleted, and where its way back is shown; if that fails, deletions are done all
+    the same, and the next run tells.
 
     Args:
         sessions: opens transactions of a tenant.
@@ -107,13 +111,20 @@ def delete_due(
     with sessions(tenant=tenant_id) as session:
         require(actor, Action.MANAGE, attempt=_DELETED, resource="waste", resource_type=ResourceType.WASTE)
         due = read_due(session)
+        untold = untold_accounts(session)
     hand = _Hand(sessions, actor, tenant_id, gateway, keys)
-    done = []
-    for number, each in enumerate(due, 1):
-        go_on()
-        done.append(hand.settle(each))
-        if progress:
-            progress(number, len(due))
+    for account_id in untold:  # whoever deleted it was killed before it was told
+        hand.tell(account_id)
+    done: list[Deletion] = []
+    for account_id, mine in groupby(due, key=lambda each: each.account_id):
+        try:
+            for each in mine:
+                go_on()
+                done.append(hand.settle(each))
+                if progress:
+                    progress(len(done), len(due))
+        finally:
+            hand.tell(account_id)
     return done
 
 
@@ -127,6 +138,17 @@ class _Hand:
         self._gateway = gateway
         self._keys = keys
         self._opened: dict[str, Credentials] = {}
+
+    def tell(self, account_id: UUID) -> None:
+        """Tell people what was deleted of an account since they were told last; in a transaction of its own.
+
+        What goes wrong with that is logged: it neither keeps the rest from being deleted nor hides another error.
+        """
+        try:
+            with self._sessions(tenant=self._tenant_id) as session:
+                tell_of_deleted(session, account_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next run tells
+            _log.error("nobody was told of what was deleted of account %s", account_id, exc_info=error)
 
     def settle(self, due: Due) -> Deletion:
         """Bring one resource to its end; what goes wrong with it is noted."""
@@ -247,6 +269,7 @@ class _Hand:
             after = {"approved": row.plan_hash, "undo": row.undo_recipe}
             if not is_recorded(session, event=DELETING, resource=due.resource_id, since=due.since, after=after):
                 record(session, self._actor, DELETING, due.resource_id, ResourceType.WASTE, after=after)
+            begin_telling(session, row.account_id)
             begun = row.deletion_begun_at = database_clock(session)
             return begun
 

@@ -59,6 +59,7 @@ class Due:
     """
 
     row_id: UUID
+    account_id: UUID
     resource_id: str
     resource_type: WasteType
     region: str
@@ -77,6 +78,7 @@ def read_due(session: TenantSession) -> list[Due]:
     waste = WasteResource
     columns = (
         waste.id,
+        waste.account_id,
         waste.resource_id,
         waste.resource_type,
         waste.region,

@@ -24,15 +24,14 @@ from spothive.operations.fleet.access import Access, read_access, require_manage
 from spothive.operations.fleet.accounts import Progress
 from spothive.operations.fleet.listing import check_region
 from spothive.operations.fleet.scanning import HeldRun, start_run, withdrawn
+from spothive.operations.fleet.told import NOT_ASKED
 from spothive.operations.sessions import Sessions
 from spothive.operations.waste.applying import apply, flag
 from spothive.operations.waste.judging import current_rules
 from spothive.operations.waste.looking import Eye, RegionSeen, look_at_region
 from spothive.operations.waste.memory import remember
+from spothive.operations.waste.told import tell_of_flagged
 from spothive.schema.states import move
-
-NOT_ASKED: Final = "not asked for: only a scan of every enabled region is COMPLETE"
-"""Why the units of regions are FAILED that a scan of some regions left out."""
 
 _SCANNED: Final = "waste.scanned"
 
@@ -192,7 +191,9 @@ class _Run(HeldRun[RegionSeen]):
     def settle(self, session: TenantSession, run: ScanRun, account: Account, refusal: AwsRefused | None) -> None:
         super().settle(session, run, account, refusal)
         if run.status is ScanStatus.COMPLETE:
-            self.result.flagged = flag(session, run)
+            costs = flag(session, run)
+            self.result.flagged = len(costs)
+            tell_of_flagged(session, account, costs)
 
     def facts(self, status: ScanStatus) -> dict[str, Any]:
         return self.result.counts() | {"status": status, "failed": self.result.failed}

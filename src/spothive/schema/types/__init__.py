@@ -14,6 +14,7 @@ from spothive.schema.types.documents import (
     Json,
     NameList,
     WeekMatrix,
+    number_at,
     strict_json,
 )
 from spothive.schema.types.ids import Id, new_id
@@ -27,7 +28,7 @@ from spothive.schema.types.instants import (
     utc_timestamp,
 )
 from spothive.schema.types.numbers import MONEY_MAX, WHOLE_MAX, Bits64, Fraction, Money, Whole, exact_money
-from spothive.schema.types.texts import AsciiText, Email, Text, TextEnum, sendable_text
+from spothive.schema.types.texts import AsciiText, Email, Text, TextEnum, contains_text, sendable_text
 
 __all__ = [
     "JSON_MAX_BYTES",
@@ -54,9 +55,11 @@ __all__ = [
     "Whole",
     "a_day_after",
     "clock_timestamp",
+    "contains_text",
     "derived_checks",
     "exact_money",
     "new_id",
+    "number_at",
     "sendable_text",
     "strict_json",
     "utc_day",

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeEngine
 
 from spothive.errors import InvalidInput
@@ -201,3 +202,30 @@ def _refuse_nul(value: Any) -> None:
     elif isinstance(value, (list, tuple)):
         for inner in value:
             _refuse_nul(inner)
+
+
+class number_at(sa.sql.functions.FunctionElement[Any]):  # noqa: N801 - reads as an SQL function
+    """The number that a JSON object has under ``key``, a plain word; NULL if there is none, or something else."""
+
+    inherit_cache = False
+    type = sa.Numeric(asdecimal=False)
+
+    def __init__(self, column: sa.ColumnElement[Any], key: str) -> None:
+        """Look into ``column``."""
+        super().__init__(column)
+        self.key = key
+
+
+@compiles(number_at, "postgresql")
+def _number_at_postgresql(element: number_at, compiler: Any, **kw: Any) -> str:
+    column = compiler.process(element.clauses, **kw)
+    # CASE, since a text is no number and to convert it raises. NUMERIC, since a whole number may have any length.
+    number = f"CAST({column} ->> '{element.key}' AS NUMERIC)"
+    return f"(CASE WHEN jsonb_typeof({column} -> '{element.key}') = 'number' THEN {number} END)"
+
+
+@compiles(number_at, "sqlite")
+def _number_at_sqlite(element: number_at, compiler: Any, **kw: Any) -> str:
+    column, path = compiler.process(element.clauses, **kw), f"'$.{element.key}'"
+    number = f"CAST(json_extract({column}, {path}) AS REAL)"
+    return f"(CASE WHEN json_type({column}, {path}) IN ('integer', 'real') THEN {number} END)"

@@ -124,7 +124,7 @@ def exact_money(value: Decimal | int | str) -> Decimal:
     except (ArithmeticError, ValueError, TypeError):
         msg = f"not an amount of money: {str(value)[:40]!r}"
         raise InvalidInput(msg) from None
-    if not amount.is_finite() or abs(amount) > MONEY_MAX:
+    if not amount.is_finite() or amount.copy_abs() > MONEY_MAX:  # abs() rounds, which 1.5e999999999999 does not survive
         msg = f"an amount of money is at most {MONEY_MAX} USD; got {str(value)[:40]!r}"
         raise InvalidInput(msg)
     exact = amount.quantize(_STEP)

@@ -6,7 +6,9 @@ import enum
 from collections.abc import Iterator
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
 
 from spothive.errors import InvalidInput
 from spothive.schema.types.checked import Check, CheckedType
@@ -139,3 +141,33 @@ class TextEnum(CheckedType[enum.StrEnum]):
         """List the values."""
         values = ", ".join(f"'{member.value}'" for member in self.enum_class)
         yield Check("values", f"{column} IN ({values})", "it is not one of the known values")
+
+
+_TO_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+
+
+class contains_text(sa.sql.functions.FunctionElement[bool]):  # noqa: N801 - reads as an SQL function
+    """True if a text column holds ``words`` as they stand, except that A to Z count as a to z. No sign is a wildcard.
+
+    Letters beyond those are compared as they are: which of them are one letter depends on the language, and SQLite
+    knows of none. So both databases give the same answer, whatever their collation.
+    """
+
+    inherit_cache = True
+    type = sa.Boolean()
+
+    def __init__(self, column: sa.ColumnElement[Any], words: str) -> None:
+        """Look for ``words`` in ``column``."""
+        super().__init__(column, sa.literal(sendable_text(words).translate(_TO_LOWER), sa.Text()))
+
+
+@compiles(contains_text, "postgresql")
+def _contains_text_postgresql(element: contains_text, compiler: Any, **kw: Any) -> str:
+    column, words = (compiler.process(part, **kw) for part in element.clauses)
+    return f'(strpos(lower({column} COLLATE "C"), {words}) > 0)'  # "C" knows the capitals of ASCII alone
+
+
+@compiles(contains_text, "sqlite")
+def _contains_text_sqlite(element: contains_text, compiler: Any, **kw: Any) -> str:
+    column, words = (compiler.process(part, **kw) for part in element.clauses)
+    return f"(instr(lower({column}), {words}) > 0)"

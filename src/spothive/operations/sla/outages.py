@@ -1,34 +1,26 @@
-"""Service level: how long spothive itself kept a cluster down in a month, against what it may."""
+"""Outages: what is written down of each, when it begins and when it is over."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select, true
+from sqlalchemy import select
 
 from spothive.clock import CLOCKS_DIFFER, utc_now
 from spothive.database import TenantSession
 from spothive.database.bulk import is_any_of
-from spothive.errors import Conflict, InvalidInput, NotFound
-from spothive.models import Account, Cluster, ClusterPolicy, DowntimeCause, DowntimeLog, Instance, ResourceType
+from spothive.errors import Conflict, InvalidInput
+from spothive.models import Cluster, DowntimeCause, DowntimeLog, Instance, ResourceType
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
 from spothive.operations.fleet import find_instance
 from spothive.operations.identity import Action, require
-
-BUDGET_SECONDS: Final = 60
-"""Seconds a cluster may be down in a calendar month by what spothive did or failed to do, unless its policy says."""
-
-BUDGET_KEY: Final = "downtime_budget_seconds"
-"""Key of a cluster's policy that says otherwise: a whole number of seconds."""
-
-BUDGET_MAX: Final = 31 * 24 * 3600
-"""Seconds of the longest month: whoever allows so many allows everything."""
+from spothive.operations.sla.months import lasted_within, month_ends
+from spothive.operations.sla.told import tell_of_end, tell_of_outage
 
 OUTAGES_MAX: Final = 10_000
 """Most outages that are listed at once."""
@@ -36,109 +28,6 @@ OUTAGES_MAX: Final = 10_000
 _KIND: Final = ResourceType.INSTANCE
 _FIRST_YEAR: Final = 2015
 _LONGEST: Final = timedelta(days=366)
-_LAST_YEAR = 9998  # the month after it is still a date
-
-Outage = tuple[datetime, datetime | None]
-"""Its first second, and the second in which it was over; None while it lasts. UTC."""
-
-
-@dataclass(frozen=True, slots=True)
-class DowntimeBudget:
-    """How much of its budget a cluster used in a month.
-
-    Attributes:
-        cluster_id: the cluster; None for instances of none.
-        cluster_name: its name; None if it is gone, or there was none.
-        month: first day of the calendar month, in UTC.
-        seconds: in which at least one of its instances was down, up to now.
-        outages: how many outages that were.
-        ongoing: how many of them last.
-        budget: seconds that are allowed.
-        region: where the cluster is; None if it is gone, or there was none.
-        account_name: the account it is in, likewise: clusters of several may have one name.
-    """
-
-    cluster_id: UUID | None
-    cluster_name: str | None
-    month: date
-    seconds: int
-    outages: int
-    ongoing: int
-    budget: int = BUDGET_SECONDS
-    region: str | None = None
-    account_name: str | None = None
-
-    @property
-    def left(self) -> int:
-        """Seconds that are left; negative if it was down for longer than allowed."""
-        return self.budget - self.seconds
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether it was down no longer than allowed."""
-        return self.left >= 0
-
-
-def downtime_budget(
-    session: TenantSession, *, cluster: UUID, month: date, now: datetime | None = None
-) -> DowntimeBudget:
-    """Return how much of its budget a cluster used: outages at once count once, and are cut at the month's ends.
-
-    Args:
-        session: session of the tenant.
-        cluster: id of the cluster.
-        month: any day of the calendar month, in UTC.
-        now: until when what still lasts is counted; the present if None.
-
-    Raises:
-        NotFound: the tenant has no such cluster.
-        InvalidInput: the month is beyond what dates can tell.
-    """
-    known = _clusters(session, Cluster.id == cluster).get(cluster)
-    if known is None:
-        msg = f"no cluster has the id {cluster}: `spothive sla report` lists them"
-        raise NotFound(msg)
-    start, end = _ends(month)
-    query = _outages(start, end).where(DowntimeLog.cluster_id == cluster)
-    outages = [(begun, over) for _, begun, over in session.execute(query)]
-    return _budget(cluster, known, start, end, outages, now or utc_now())
-
-
-def downtime_report(session: TenantSession, *, month: date, now: datetime | None = None) -> list[DowntimeBudget]:
-    """Return the same for every cluster, by name; then for those that are gone, and instances of none, that were down.
-
-    Raises:
-        InvalidInput: the month is beyond what dates can tell.
-    """
-    start, end = _ends(month)
-    down: dict[UUID | None, list[Outage]] = defaultdict(list)
-    for cluster_id, begun, over in session.execute(_outages(start, end)):
-        down[cluster_id].append((begun, over))
-    moment, clusters = now or utc_now(), _clusters(session, true())
-    known = sorted(clusters, key=lambda cluster_id: (clusters[cluster_id].order, cluster_id))
-    gone = sorted(down.keys() - clusters.keys(), key=str)
-    return [_budget(each, clusters.get(each), start, end, down[each], moment) for each in [*known, *gone]]
-
-
-def budget_of(policy: dict[str, Any] | None) -> int:
-    """Return how many seconds a month a cluster's policy allows; what it says amiss counts as not said."""
-    allowed = (policy or {}).get(BUDGET_KEY)
-    sensible = isinstance(allowed, int) and not isinstance(allowed, bool) and 0 <= allowed <= BUDGET_MAX
-    return allowed if sensible else BUDGET_SECONDS  # type: ignore[return-value]  # an int, if it is sensible
-
-
-def seconds_down(outages: Iterable[Outage], start: datetime, end: datetime) -> int:
-    """Return in how many seconds from ``start`` to before ``end`` at least one outage was under way."""
-    total, covered = 0, start
-    for begun, over in sorted((begun, end if over is None else over) for begun, over in outages):
-        first, last = max(begun, covered), min(over, end)
-        if last > first:
-            total += int((last - first).total_seconds())
-            covered = last
-    return total
-
-
-# --- outages --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +57,7 @@ def list_outages(
         raise InvalidInput(msg)
     query = select(DowntimeLog, Cluster.name).outerjoin(Cluster, Cluster.id == DowntimeLog.cluster_id)
     if month is not None:
-        query = query.where(*_within(*_ends(month)))
+        query = query.where(*lasted_within(*month_ends(month)))
     if only_open:
         query = query.where(DowntimeLog.end_time.is_(None))
     newest = query.order_by(DowntimeLog.start_time.desc(), DowntimeLog.id.desc()).limit(limit)
@@ -224,6 +113,7 @@ def record_downtime(
     outage = open_downtime(session, instance, cause, start, end=end, details=details, decision_id=decision_id)
     session.flush()  # a refusal is this verb's, not the commit's
     record(session, actor, "downtime.recorded", instance_id, _KIND, after=_facts(outage))
+    tell_of_outage(session, outage)
     return outage
 
 
@@ -238,6 +128,8 @@ def open_downtime(
     decision_id: UUID | None = None,
 ) -> DowntimeLog:
     """Begin an outage as part of another verb, whose one audit row tells of it; with an ``end`` it is over already.
+
+    That verb tells people of it, too: see :func:`~spothive.operations.sla.told.tell_of_outage`.
 
     Both lose their fraction of a second.
     """
@@ -291,6 +183,7 @@ def end_downtime(session: TenantSession, actor: Actor, *, instance_id: str, at: 
     session.flush()  # a refusal is this verb's, not the commit's
     after = {"outages": [_facts(outage) for outage in outages]}
     record(session, actor, "downtime.ended", instance_id, _KIND, after=after)
+    tell_of_end(session, outages)
     return outages
 
 
@@ -298,6 +191,8 @@ def end_outages(
     session: TenantSession, ends: Mapping[str, datetime], *, cause: DowntimeCause | None = None
 ) -> list[DowntimeLog]:
     """End the outages of instances that last, or those of one cause, as part of another verb; return them.
+
+    That verb tells people if a budget was exceeded: see :func:`~spothive.operations.sla.told.tell_of_end`.
 
     The rows are locked, so whoever comes second finds none that lasts. One that begins after its end ends as it begins.
 
@@ -331,70 +226,3 @@ def _facts(outage: DowntimeLog) -> dict[str, Any]:
         "cluster_id": outage.cluster_id,
         "decision_id": outage.decision_id,
     }
-
-
-# --- months ---------------------------------------------------------------------------------------------------------
-
-
-def _ends(month: date) -> tuple[datetime, datetime]:
-    if month.year > _LAST_YEAR:
-        msg = f"a month is before the year {_LAST_YEAR + 1}"
-        raise InvalidInput(msg)
-    following = (month.year + 1, 1) if month.month == 12 else (month.year, month.month + 1)  # noqa: PLR2004 - December
-    return datetime(month.year, month.month, 1, tzinfo=UTC), datetime(*following, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A cluster that is there, and how many seconds a month it may be down."""
-
-    name: str
-    region: str
-    account_name: str
-    allowed: int
-
-    @property
-    def order(self) -> tuple[str, str, str]:
-        return self.name, self.account_name, self.region
-
-
-def _clusters(session: TenantSession, condition: ColumnElement[bool]) -> dict[UUID | None, _Known]:
-    """Return the clusters that fulfil ``condition``."""
-    query = select(Cluster.id, Cluster.name, Cluster.region, Account.account_name, ClusterPolicy.config)
-    joined = query.join(Account, Account.id == Cluster.account_id)
-    rows = session.execute(joined.outerjoin(ClusterPolicy, ClusterPolicy.cluster_id == Cluster.id).where(condition))
-    return {row.id: _Known(row.name, row.region, row.account_name, budget_of(row.config)) for row in rows}
-
-
-def _outages(start: datetime, end: datetime) -> Select[UUID | None, datetime, datetime | None]:
-    """Return the query for what was down between two moments, if only for less than a second."""
-    columns = select(DowntimeLog.cluster_id, DowntimeLog.start_time, DowntimeLog.end_time)
-    return columns.where(*_within(start, end))
-
-
-def _within(start: datetime, end: datetime) -> tuple[ColumnElement[bool], ...]:
-    lasted = or_(DowntimeLog.end_time.is_(None), DowntimeLog.end_time > start, DowntimeLog.start_time >= start)
-    return DowntimeLog.start_time < end, lasted
-
-
-def _budget(  # noqa: PLR0917 - one argument a fact
-    cluster_id: UUID | None,
-    known: _Known | None,
-    start: datetime,
-    end: datetime,
-    outages: list[Outage],
-    now: datetime,
-) -> DowntimeBudget:
-    until = min(end, now.replace(microsecond=0))
-    outages = [] if until <= start else outages  # a month to come
-    return DowntimeBudget(
-        cluster_id,
-        known.name if known else None,
-        start.date(),
-        seconds_down(outages, start, until),
-        len(outages),
-        sum(over is None for _, over in outages),
-        known.allowed if known else BUDGET_SECONDS,
-        known.region if known else None,
-        known.account_name if known else None,
-    )
