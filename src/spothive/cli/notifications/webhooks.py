@@ -198,7 +198,10 @@ def enable(call: Call, webhook: WebhookName) -> None:
 
 @command(webhook_commands, "disable")
 def disable(call: Call, webhook: WebhookName) -> None:
-    """Send nothing to a webhook, neither what waits nor what happens meanwhile."""
+    """Send nothing to a webhook until it is enabled.
+
+    What happens meanwhile is not sent to it later either.
+    """
     _switch(call, webhook, active=False)
 
 

@@ -51,7 +51,10 @@ def tell_of_request(session: TenantSession, request: ApprovalRequest, target: st
     until = f"{request.expires_at:%Y-%m-%d %H:%M} UTC"
     how = f"`spothive approval approve {request.id}`, or `spothive approval reject {request.id} --reason ...`."
     if not able:  # neither is for any of those who are told
-        how = f"Nobody else of this tenant may decide about it: ask the staff of platform, and name {request.id}."
+        how = (
+            "Nobody else of this tenant may decide about it: ask the staff of platform, and show them "
+            f"`spothive approval show {request.id}`."
+        )
     tell(
         session,
         NoticeEvent.APPROVAL_REQUESTED,

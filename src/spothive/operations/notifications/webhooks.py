@@ -413,7 +413,7 @@ def is_told_nothing(session: TenantSession, webhook: WebhookConfiguration) -> bo
 def has_follower(session: TenantSession, user_id: UUID, provider: WebhookProvider) -> bool:
     """Tell whether a user owns an active webhook that follows the own preferences. One statement."""
     hook = WebhookConfiguration
-    mine = (hook.user_id == user_id, hook.provider_type == provider, hook.is_active.is_(True))
+    mine = (hook.user_id == user_id, hook.provider_type == provider, hook.is_active)
     return any(not events for events in session.scalars(select(hook.enabled_events).where(*mine)))
 
 
