@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := $(VENV)/.packages
 READY := $(VENV)/.ready
+BENCH := bench/.venv
+PEERS := $(BENCH)/.packages
 
 .PHONY: help
 help: ## Print this list
@@ -51,10 +53,19 @@ LINT_SQL = sh -c 'script=$$($(BIN)/spothive db sql --dialect postgresql) && prin
 torture: $(READY) ## Run the kills, stalls and long transactions (before a piece of work is called done)
 	@$(BIN)/pytest -m torture $(ARGS)
 
+.PHONY: bench
+bench: $(PEERS) ## Measure spothive against its goals and its peers (ONLY=A1,J1 SCALE=0.1 REPEAT=5)
+	@PYTHONPATH=src $(BENCH)/bin/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) \
+	    $(if $(REPEAT),--repeat $(REPEAT)) $(ARGS)
+
 .PHONY: lock
-lock: $(READY) ## Re-make requirements.lock from pyproject.toml (newest versions: ARGS=--upgrade)
-	@$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra all --group dev \
-	    --generate-hashes --custom-compile-command 'make lock' --quiet --output-file requirements.lock $(ARGS)
+lock: $(READY) ## Re-make both requirements.lock, which name exact versions (newest ones: ARGS=--upgrade)
+	@$(COMPILE) pyproject.toml --extra all --group dev --output-file requirements.lock $(ARGS)
+	@$(COMPILE) pyproject.toml bench/requirements.in --extra embedded --constraint requirements.lock \
+	    --output-file bench/requirements.lock $(ARGS)
+
+COMPILE = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+    --custom-compile-command 'make lock' --quiet
 
 .PHONY: schema
 schema: $(READY) ## Re-draw what is generated: the schema as SQL, and the pages of docs/
@@ -67,8 +78,8 @@ model: $(READY) ## Train the model that ships with spothive, and write its card
 	@$(BIN)/python -m training $(ARGS)
 
 .PHONY: clean
-clean: ## Remove .venv and every cache (your databases in var/ stay)
-	@rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+clean: ## Remove both .venv and every cache (your databases in var/ stay)
+	@rm -rf $(VENV) $(BENCH) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 
@@ -128,4 +139,13 @@ $(PACKAGES): requirements.lock
 
 $(READY): $(PACKAGES) pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable . >$(LOG) 2>&1 || { $(EXPLAIN); }
+	@touch $@
+
+# The peers go into an environment of their own: nothing that spothive is measured against is there by accident
+# when it is tested. What both need has the same version in both.
+$(PEERS): $(READY) bench/requirements.lock
+	@echo 'Setting up $(BENCH) with what spothive is measured against'
+	@rm -rf $(BENCH) && $(BIN)/python -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip --quiet --no-input --disable-pip-version-check install --require-hashes \
+	    --requirement bench/requirements.lock >$(LOG) 2>&1 || { $(EXPLAIN); }
 	@touch $@

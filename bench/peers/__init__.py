@@ -1,0 +1,1 @@
+"""What spothive is measured against, each used as its own documentation advises."""

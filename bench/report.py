@@ -1,0 +1,83 @@
+"""The table for people, and ``latest.json`` for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.question import Answer, Finding, Question
+
+_WIDTH = 52
+
+
+def print_question(question: Question) -> None:
+    """Print what is asked, before it is measured."""
+    print(f"\n{question.name}  {question.text}", flush=True)
+
+
+def print_answer(answer: Answer) -> None:
+    """Print each figure with its spread, its goal and whether that is met; then the times."""
+    for finding in answer.findings:
+        print(f"    {finding.what:<{_WIDTH}} {_number(finding.value):>9} {_spread(finding):<20} {_verdict(finding)}")
+    for name, timing in answer.detail.get("timings", {}).items():
+        rate = f"{timing['rows_per_s']:>12,}/s" if "rows_per_s" in timing else ""
+        low, high = timing["spread_s"]
+        print(f"      {name:<{_WIDTH - 2}} {timing['median_s']:>9.4f} s ({low:.4f} .. {high:.4f}) {rate}")
+
+
+def print_summary(answers: Mapping[str, Answer]) -> None:
+    """Print which goals are met and which are missed."""
+    held = [(name, finding) for name, answer in answers.items() for finding in answer.findings if finding.goal]
+    missed = [(name, finding) for name, finding in held if not finding.ok]
+    print(f"\n{len(held) - len(missed)} of {len(held)} goals met", flush=True)
+    for name, finding in missed:
+        print(f"  missed  {name}  {finding.what}: {_number(finding.value)}, goal {finding.goal}")
+
+
+def _verdict(finding: Finding) -> str:
+    if finding.goal is None:
+        return ""
+    return f"{finding.goal!s:<8} {'ok' if finding.ok else 'MISSED'}"
+
+
+def _spread(finding: Finding) -> str:
+    if finding.low is None or finding.high is None:
+        return ""
+    return f"({_number(finding.low)} .. {_number(finding.high)})"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004 - short enough to be read
+
+
+def write_results(folder: Path, answers: Mapping[str, Answer], facts: Mapping[str, Any]) -> Path:
+    """Write ``latest.json``, one entry a question, and what it was measured on beside it; return the first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    latest = folder / "latest.json"
+    _write(latest, {name: _entry(answer) for name, answer in answers.items()})
+    _write(folder / "machine.json", facts)
+    return latest
+
+
+def _write(file: Path, content: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _entry(answer: Answer) -> dict[str, Any]:
+    first, *others = answer.findings
+    spread = {"spread": [first.low, first.high]} if first.low is not None else {}
+    figures = {"figures": [_figure(finding) for finding in others]} if others else {}
+    return {
+        "value": first.value,
+        "goal": str(first.goal),
+        "ok": answer.ok,
+        "detail": {"what": first.what, **spread, **figures, **answer.detail},
+    }
+
+
+def _figure(finding: Finding) -> dict[str, Any]:
+    goal = {"goal": str(finding.goal), "ok": finding.ok} if finding.goal else {}
+    spread = {"spread": [finding.low, finding.high]} if finding.low is not None else {}
+    return {"what": finding.what, "value": finding.value, **goal, **spread}
