@@ -53,10 +53,8 @@ def test_who_may_decide_is_told_and_then_who_asked(world: World) -> None:
 def test_nobody_is_told_alone_of_the_own_request(world: World) -> None:
     ask(world.anna, make_machine(world.acme).id, action=SWITCH)
     (content,) = heard(world.anna)
-    assert (
-        "Nobody else of this tenant may decide about it: ask the staff of platform, and show them `spothive approval show "
-        in content["body"]
-    )
+    assert "Nobody else of this tenant may decide about it: ask the staff of platform" in content["body"]
+    assert "`spothive approval show " in content["body"]
     assert "approval approve" not in content["body"]
     carl = another(world, "carl", Role.CLIENT)
     ask(world.anna, make_machine(world.acme).id, action=SWITCH)
