@@ -236,12 +236,18 @@ def db(db_engine: str, templates: dict[str, str], tmp_path: Path, request: pytes
     It holds no rows but those of the one fixture ``begins_with_...`` the test asks for, if it does: a
     :class:`Beginning`.
     """
-    if request.node.get_closest_marker("own_server"):
-        templates = request.getfixturevalue("own_templates")
+    alone = request.node.get_closest_marker("own_server") is not None
     names = [name for name in request.fixturenames if name.startswith("begins_with_")]
     if names:
         (begins,) = map(request.getfixturevalue, names)
+        if alone and db_engine == "postgresql":
+            begun = request.getfixturevalue("begun_alone")(begins)
+            with begun as own, migrated_copy(db_engine, own, tmp_path) as database:
+                yield database
+            return
         templates = begins.templates
+    elif alone:
+        templates = request.getfixturevalue("own_templates")
     with migrated_copy(db_engine, templates, tmp_path) as database:
         yield database
 
@@ -253,10 +259,12 @@ class Beginning(Generic[T]):
     Attributes:
         templates: engine to the URL of the database.
         made: engine to what tests are told of its rows. They share it, so nothing about it may change.
+        make: writes the rows.
     """
 
     templates: dict[str, str]
     made: dict[str, T]
+    make: Callable[[], T]
 
 
 @pytest.fixture(scope="session")
@@ -276,7 +284,30 @@ def beginning(
                 with _in_use(database):
                     made[engine] = make()
                 urls[engine] = database.owner_url
-            return Beginning(urls, made)
+            return Beginning(urls, made, make)
+
+        yield begin
+
+
+@pytest.fixture(scope="session")
+def begun_alone(
+    own_templates: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Beginning[Any]], AbstractContextManager[dict[str, str]]]]:
+    """Return a function that gives a beginning's templates on this worker's own server, and tells of its rows there."""
+    with ExitStack() as stack:
+        known: dict[int, tuple[str, Any]] = {}
+
+        @contextmanager
+        def begin(begins: Beginning[Any]) -> Iterator[dict[str, str]]:
+            if id(begins) not in known:
+                folder = tmp_path_factory.mktemp("alone")
+                database = stack.enter_context(_copied("postgresql", own_templates, folder))
+                with _in_use(database):
+                    known[id(begins)] = database.owner_url, begins.make()
+            shared = begins.made["postgresql"]
+            url, begins.made["postgresql"] = known[id(begins)]
+            yield {"postgresql": url}
+            begins.made["postgresql"] = shared
 
         yield begin
 
