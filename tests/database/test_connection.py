@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, closing, suppress
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -26,8 +28,9 @@ from spothive.database import (
     get_db_session,
     get_engine,
     read_session,
+    run_all_migrations,
 )
-from spothive.errors import AuditNote, DatabaseUnavailable, Denied, NotAllowed, ParentMissing, Refused
+from spothive.errors import AuditNote, Conflict, DatabaseUnavailable, Denied, NotAllowed, ParentMissing, Refused
 from spothive.models import PLATFORM_TENANT_ID, AuditLog, Instance, Outcome, User
 from tests.conftest import Database, settings
 from tests.factories import make_account, make_instance, make_tenant, make_user
@@ -395,3 +398,19 @@ def test_an_error_that_is_not_ours_does_not_tell_its_parameters(db: Database) ->
     with pytest.raises(SQLAlchemyError) as error, read_session() as session:
         session.execute(text("SELECT sum(:x) OVER w"), {"x": "hunter2"})
     assert "hunter2" not in str(error.value)
+
+
+# a new file
+
+
+@pytest.mark.engines("sqlite")
+def test_a_new_file_that_somebody_begins_to_write_is_waited_for(empty_db: Database, tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    with closing(sqlite3.connect(tmp_path / "empty.db", isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with settings(SPOTHIVE_SQLITE_BUSY_TIMEOUT="0.1"), pytest.raises(Conflict):
+            run_all_migrations()
+        later = threading.Timer(0.2, other.rollback)
+        later.start()
+        assert run_all_migrations()
+        later.join()

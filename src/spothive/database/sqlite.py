@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from spothive.database.refusals import RawRefusal
 from spothive.errors import DatabaseUnavailable, SchemaOutdated
 
 OLDEST = (3, 38)
+_POLL_SECONDS = 0.02
 COLUMNS = """
 SELECT tables.name, columns.name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
 WHERE tables.type = 'table'
@@ -58,9 +60,8 @@ def prepare(engine: Engine, *, migrating: bool = False) -> None:
         if sqlite3.sqlite_version_info < OLDEST:
             msg = f"SQLite {sqlite3.sqlite_version} is too old: spothive needs 3.38 or newer, or PostgreSQL"
             raise DatabaseUnavailable(msg)
-        # sqlite3.connect(timeout=) has set busy_timeout, which must come before the journal mode is touched.
+        _switch_to_wal(dbapi_connection)
         for pragma in (
-            "journal_mode = WAL",
             "synchronous = NORMAL",
             f"foreign_keys = {'OFF' if migrating else 'ON'}",
             "recursive_triggers = ON",  # without it REPLACE deletes rows and no trigger sees it
@@ -79,6 +80,25 @@ def prepare(engine: Engine, *, migrating: bool = False) -> None:
         # A COMMIT that a deferred key refuses leaves the transaction open, and SQLAlchemy takes it for ended.
         if dbapi_connection.in_transaction:
             dbapi_connection.rollback()
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log, which the file remembers, and wait for others as long as for any lock.
+
+    SQLite does not wait by itself while another connection begins to write a file that is not switched yet, as two
+    upgrades of a new one do: it says that the file is locked, at once.
+    """
+    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    deadline = time.monotonic() + patience / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 def _make_file(url: URL) -> None:
