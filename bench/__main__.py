@@ -1,6 +1,7 @@
 """``python -m bench``: measure, print the tables, write the results.
 
-Exit code 0 if every goal is met that was measured, 1 if one is missed, 2 if something could not be measured.
+Exit code 0 if every goal is met that was measured, 1 if one is missed at full size, 2 if something could not be
+measured.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ import argparse
 import logging
 import os
 import sys
-import traceback
 from pathlib import Path
 
-from bench import machine, report
+from bench.asking import ask
 from bench.place import Unfit, open_place
-from bench.question import Answer, Question, Run
+from bench.question import Question, Run
 from bench.questions import QUESTIONS
 
 ROOT = Path(__file__).parents[1]
@@ -33,36 +33,10 @@ def main() -> int:
     given_url = os.environ.pop("SPOTHIVE_BENCH_POSTGRES_URL", None)
     try:
         with open_place(WORK, given_url) as place:
-            return _measure(Run(place, wanted.scale, wanted.repeat), wanted.only)
+            return ask([Run(place, scale, wanted.repeat) for scale in wanted.scale], wanted.only, RESULTS)
     except Unfit as why:
         print(f"error: SPOTHIVE_BENCH_POSTGRES_URL: {why}", file=sys.stderr)
         return 2
-
-
-def _measure(run: Run, chosen: list[Question]) -> int:
-    facts = machine.facts(run)
-    print("  ".join(f"{name} {facts[name]}" for name in ("processor", "cores", "memory", "python", "sqlite")))
-    print("  ".join(f"{name} {value}" for name, value in facts["postgresql"].items()))
-    print(f"scale {run.scale:g}  repeat {run.repeat}  load {facts['load'][0]}  sync {facts['sync_ms']} ms", flush=True)
-    answers: dict[str, Answer] = {}
-    failed = []
-    for question in chosen:
-        report.print_question(question)
-        try:
-            answers[question.name] = question.measure(run)
-        except Exception:  # noqa: BLE001 - one question that cannot be answered must not hide the others
-            failed.append(question.name)
-            traceback.print_exc()
-            continue
-        report.print_answer(answers[question.name])
-    latest = report.write_results(RESULTS, answers, facts | {"failed": failed})
-    report.print_summary(answers)
-    for name in failed:
-        print(f"  failed  {name}  could not be measured")
-    print(f"written to {latest.relative_to(ROOT)}")
-    if failed:
-        return 2
-    return 0 if all(answer.ok for answer in answers.values()) else 1
 
 
 def _arguments() -> argparse.Namespace:
@@ -71,7 +45,12 @@ def _arguments() -> argparse.Namespace:
     )
     names = ", ".join(question.name for question in QUESTIONS)
     words.add_argument("--only", type=_chosen, default=list(QUESTIONS), help=f"questions, such as A1,J1; of {names}")
-    words.add_argument("--scale", type=_scale, default=1.0, help="part of the full sizes; 0.1 for a quick look")
+    words.add_argument(
+        "--scale",
+        type=_scales,
+        default=[1.0],
+        help="part of the full sizes; 0.1 for a quick look, 0.02,0.2,1 to see how costs grow",
+    )
     words.add_argument("--repeat", type=_repeat, default=5, help="rounds, 3 at least for figures that count")
     return words.parse_args()
 
@@ -85,11 +64,11 @@ def _chosen(text: str) -> list[Question]:
     return [question for name, question in known.items() if name in names]
 
 
-def _scale(text: str) -> float:
-    scale = float(text)
-    if not 0 < scale <= MOST_SCALE:
+def _scales(text: str) -> list[float]:
+    scales = [float(part) for part in text.split(",")]
+    if not all(0 < scale <= MOST_SCALE for scale in scales):
         raise argparse.ArgumentTypeError(f"a scale lies between 0 and {MOST_SCALE:g}")
-    return scale
+    return scales
 
 
 def _repeat(text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,26 @@ def print_summary(answers: Mapping[str, Answer]) -> None:
         print(f"  missed  {name}  {finding.what}: {_number(finding.value)}, goal {finding.goal}")
 
 
+def growth(scales: Sequence[float], asked: Sequence[Mapping[str, Answer]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return, for each question and each thing it times, scale to seconds (median)."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for scale, answers in zip(scales, asked, strict=True):
+        for name, answer in answers.items():
+            for what, timing in answer.detail.get("timings", {}).items():
+                found.setdefault(name, {}).setdefault(what, {})[f"{scale:g}"] = timing["median_s"]
+    return found
+
+
+def print_growth(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """Print how long each thing takes at each scale, in seconds."""
+    if found:
+        print("\nSeconds at each scale")
+    for name, things in found.items():
+        for what, seconds in things.items():
+            told = "".join(f"{scale:>8}: {value:<10.4g}" for scale, value in seconds.items())
+            print(f"  {name}  {what:<{_WIDTH}}{told}")
+
+
 def _verdict(finding: Finding) -> str:
     if finding.goal is None:
         return ""
@@ -52,10 +72,17 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"  # noqa: PLR2004 - short enough to be read
 
 
-def write_results(folder: Path, answers: Mapping[str, Answer], facts: Mapping[str, Any]) -> Path:
-    """Write ``latest.json``, one entry a question, and what it was measured on beside it; return the first."""
+def write_results(
+    folder: Path, answers: Mapping[str, Answer], facts: Mapping[str, Any], grown: Mapping[str, Any]
+) -> Path:
+    """Write ``latest.json``, one entry a question, and what it was measured on beside it; return the first.
+
+    ``growth.json``, what :func:`growth` says, is written where several scales were measured.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     latest = folder / "latest.json"
+    if grown:
+        _write(folder / "growth.json", grown)
     _write(latest, {name: _entry(answer) for name, answer in answers.items()})
     _write(folder / "machine.json", facts)
     return latest
