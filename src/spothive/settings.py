@@ -75,10 +75,14 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=30, ge=1)
     max_overflow: int = Field(default=30, ge=0)
     pool_timeout: float = Field(default=30, gt=0)
+    """How long a thread waits for a connection; they are served in the order they came."""
     pool_recycle: int = Field(default=3600, ge=-1)
+    """A connection that is older is replaced before it is handed out; -1: never."""
     pool_pre_ping: bool = True
+    """Look, before a connection is handed out, whether the server has hung up; after 30 s in the pool, ask it."""
     connect_timeout: int = Field(default=10, ge=1)
     sqlite_busy_timeout: float = Field(default=30, ge=0)
+    """How long a transaction waits for others that write, of this process and of others."""
     sql_echo: bool = False
     """Print every statement (development)."""
     behind_pgbouncer: bool = False

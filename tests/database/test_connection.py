@@ -57,7 +57,7 @@ def users(tenant: UUID) -> list[str]:
 
 
 def in_use() -> int:
-    return int(get_engine().pool.checkedout())  # type: ignore[attr-defined]  # a QueuePool
+    return int(get_engine().pool.checkedout())  # type: ignore[attr-defined]  # a FairPool
 
 
 # late
@@ -95,7 +95,7 @@ def test_a_disposed_engine_is_made_anew_from_the_settings(db: Database) -> None:
     dispose_engine()
     assert get_engine() is not before
     with settings(SPOTHIVE_POOL_SIZE="2"):
-        assert get_engine().pool.size() == 2  # type: ignore[attr-defined]  # a QueuePool
+        assert get_engine().pool.size() == 2  # type: ignore[attr-defined]  # a FairPool
 
 
 def test_one_engine_is_made_however_many_ask_at_once(db: Database) -> None:
@@ -285,7 +285,7 @@ def test_a_refusal_goes_to_the_tenant_bound_in_the_block_else_to_the_platform(te
 
 def pool_settings() -> tuple[Any, ...]:
     pool: Any = get_engine().pool
-    return pool.size(), pool._max_overflow, pool.timeout(), pool._recycle, pool._pre_ping  # noqa: SLF001 - no public way to ask
+    return pool.size(), pool._max_overflow, pool.timeout(), pool._recycle, pool._looks  # noqa: SLF001 - no public way to ask
 
 
 def test_the_pool_is_as_promised(db: Database) -> None:

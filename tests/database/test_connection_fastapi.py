@@ -117,7 +117,7 @@ def client(tenant: UUID, committed_when_answered: list[list[str]]) -> Iterator[C
 
     app.add_middleware(Witness, seen=committed_when_answered, tenant_id=tenant)
     yield Client(app)
-    assert get_engine().pool.checkedout() == 0  # type: ignore[attr-defined]  # a QueuePool
+    assert get_engine().pool.checkedout() == 0  # type: ignore[attr-defined]  # a FairPool
 
 
 @pytest.mark.parametrize("path", ["/early/ann", "/bound/ann"])

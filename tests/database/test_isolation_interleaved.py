@@ -149,5 +149,5 @@ def test_ten_thousand_interleaved_requests_see_their_own_rows(db: Database) -> N
         for holding in (world.alpha, world.beta):
             with read_session(tenant=holding.tenant_id) as session:
                 assert session.scalar(select(User.failed_logins)) == acknowledged[holding.tenant_id]
-        assert get_engine().pool.checkedout() == 0  # type: ignore[attr-defined]  # a QueuePool
+        assert get_engine().pool.checkedout() == 0  # type: ignore[attr-defined]  # a FairPool
     assert CHECKED_OUT._value.get() == in_use  # noqa: SLF001 - as above

@@ -6,7 +6,7 @@ Nothing connects, and no setting is read, before the first session is used.
 from __future__ import annotations
 
 import json
-import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,12 +16,13 @@ from uuid import UUID
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import scoped_session, sessionmaker
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool
 
 from spothive.blocks import database_block
 from spothive.database import postgresql, refusals, sqlite, tenancy
+from spothive.database.pool import FairPool
 from spothive.database.tenancy import TenantSession
 from spothive.errors import ConfigurationError, DatabaseUnavailable, Refused
 from spothive.models import PLATFORM_TENANT_ID, AuditLog
@@ -31,6 +32,17 @@ if TYPE_CHECKING:
 
 _lock = threading.Lock()
 _engines: tuple[Engine, Engine] | None = None
+_inherited: list[tuple[Engine, Engine] | None] = []
+
+
+def _begin_anew() -> None:
+    """In a forked process: open connections of our own, and neither use nor close those of the parent."""
+    global _lock, _engines  # another thread of the parent may have held the lock
+    _inherited.append(_engines)
+    _lock, _engines = threading.Lock(), None
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 class DatabaseSession(TenantSession):
@@ -113,7 +125,7 @@ def make_engine(url: str, settings: Settings) -> Engine:
     from spothive.database import monitoring
 
     options: dict[str, Any] = {
-        "poolclass": _Pool,
+        "poolclass": FairPool,
         "pool_size": settings.pool_size,
         "max_overflow": settings.max_overflow,
         "pool_timeout": settings.pool_timeout,
@@ -192,23 +204,6 @@ def _refuse_odd_file(url: URL) -> None:
     if url.query:
         msg = "DATABASE_URL of an SQLite file takes no parameters: remove what follows the question mark"
         raise ConfigurationError(msg)
-
-
-class _Pool(QueuePool):
-    """SQLAlchemy's pool, whose time-out is one of our errors.
-
-    It logs under the name of its class, so it would be heard wherever spothive is, with nothing that helps.
-    """
-
-    def _do_get(self) -> Any:
-        try:
-            return super()._do_get()
-        except PoolTimeout:
-            msg = "every database connection is in use: try again, or raise SPOTHIVE_POOL_SIZE"
-            raise DatabaseUnavailable(msg) from None
-
-
-logging.getLogger(f"{__name__}.{_Pool.__name__}").setLevel(logging.WARNING)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL
 
+from spothive.database import sqlite_turns
 from spothive.database.refusals import RawRefusal
 from spothive.errors import DatabaseUnavailable, SchemaOutdated
 
@@ -35,7 +36,12 @@ _NO_SUCH = re.compile(r"(?:no such|table \w+ has no) (table|column|function)(?: 
 
 def connect_args(busy_timeout: float) -> dict[str, Any]:
     """Return what sqlite3 is told for every connection; transactions are begun by us, never by the driver."""
-    return {"timeout": busy_timeout, "isolation_level": None, "check_same_thread": False}
+    return {
+        "timeout": busy_timeout,
+        "isolation_level": None,
+        "check_same_thread": False,
+        "factory": sqlite_turns.WritersConnection,
+    }
 
 
 def prepare(engine: Engine, *, migrating: bool = False) -> None:
@@ -72,8 +78,9 @@ def prepare(engine: Engine, *, migrating: bool = False) -> None:
     def _on_begin(connection: Connection) -> None:
         # IMMEDIATE: a transaction that reads first and then writes would lose to, or overwrite, another one.
         read_only = connection.get_execution_options().get("spothive_read_only", False)
-        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
-        connection.exec_driver_sql("BEGIN DEFERRED" if read_only else "BEGIN IMMEDIATE")
+        driver: Any = connection.connection.dbapi_connection  # past SQLAlchemy, of which each statement asks its price
+        driver.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
+        connection.exec_driver_sql("BEGIN DEFERRED" if read_only else sqlite_turns.BEGIN)
 
     @event.listens_for(engine, "reset")
     def _on_reset(dbapi_connection: sqlite3.Connection, *_: Any) -> None:
