@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -27,18 +28,25 @@ NOT_IMPORTED: Final = (
 """What `import spothive.database` must not bring along."""
 
 _TIMED: Final = "import time; began = time.perf_counter(); import {}; print(time.perf_counter() - began)"
+_READY: Final = "spothive.database.models, sqlalchemy.orm; sqlalchemy.orm.configure_mappers()"
+"""What a process pays before its first query, whenever it does."""
+_BYTECODE: Final = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
+"""Without them every start would compile spothive, and never its peers, whose bytecode is installed."""
 _COMMAND: Final = "import sys; sys.argv = ['spothive', '--help']; from spothive.cli import main; main()"
 
 
 def measure(run: Run) -> Answer:
     """Start a Python for each; imports are timed by itself, the command from outside."""
     heavy = _said(f"import sys, spothive.database; print(*sorted(set({NOT_IMPORTED!r}) & set(sys.modules)))").split()
-    found = _imports({"spothive": "spothive.database", "floor": "sqlalchemy.orm, psycopg"}, run.repeat)
+    found = _imports({"spothive": "spothive.database", "ready": _READY, "floor": "sqlalchemy.orm, psycopg"}, run.repeat)
     commands = _commands({"help": _COMMAND, "typer": "import typer", "python": "pass"}, run.repeat)
     return Answer(
         (
             held(IMPORT, ratio(found["spothive"], found["floor"])),
             held(HEAVY, len(heavy)),
+            told(
+                "all models, ready for a query / import sqlalchemy.orm, psycopg", ratio(found["ready"], found["floor"])
+            ),
             held(HELP, ratio(commands["help"], commands["typer"])),
             told("Python that does nothing / import typer", ratio(commands["python"], commands["typer"])),
         ),
@@ -67,7 +75,8 @@ def _seconds(code: str) -> float:
 
 
 def _said(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    environment = {name: value for name, value in os.environ.items() if name not in _BYTECODE}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
         raise Wrong(f"python -c {code!r} failed: {done.stderr[-300:]}")
     return done.stdout

@@ -15,6 +15,7 @@ from bench.place import ENGINES, Database, EngineName, Place, in_use
 from bench.question import Answer, Finding, Goal, Question, Run, held
 from spothive.database import run_all_migrations
 from spothive.models import Base
+from spothive.settings import get_settings
 
 FROM_EMPTY: Final = {
     engine: Goal(f"all revisions on an empty database / create_all ({engine})", "<=", 2)
@@ -43,8 +44,11 @@ def _contenders(place: Place, engine: EngineName) -> list[Contender[Any]]:
     def emptied() -> AbstractContextManager[Database]:
         return _empty_and_used(place, engine)
 
-    def with_tables() -> AbstractContextManager[Database]:
-        return place.used_copy(place.migrated(engine))
+    @contextmanager
+    def with_tables() -> Iterator[Database]:
+        with place.used_copy(place.migrated(engine)) as database:
+            get_settings()  # as below
+            yield database
 
     return [
         Contender("migrated", emptied, lambda _: run_all_migrations(), _has_all_tables),
@@ -57,6 +61,7 @@ def _contenders(place: Place, engine: EngineName) -> list[Contender[Any]]:
 @contextmanager
 def _empty_and_used(place: Place, engine: EngineName) -> Iterator[Database]:
     with place.empty(engine) as database, in_use(database):
+        get_settings()  # reading them is no part of the question
         yield database
 
 

@@ -80,6 +80,19 @@ def test_importing_loads_nothing_heavy_and_makes_no_engine(how: str) -> None:
     )
 
 
+def test_what_a_name_needs_is_imported_when_somebody_asks_for_it() -> None:
+    code = (
+        "import sys, spothive.database as database\n"
+        "assert not (loaded := {'sqlalchemy', 'psycopg', 'pydantic'} & set(sys.modules)), loaded\n"
+        "assert [name for name in database.__all__ if not hasattr(database, name)] == []\n"
+        "from spothive import models\n"
+        "assert set(models.__all__) <= set(database.__all__)\n"
+        "assert database.Instance is models.Instance\n"
+        "assert not hasattr(database, 'Instances') and not hasattr(database, 'get_sessions')\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
 def test_a_session_connects_at_its_first_statement(db: Database) -> None:
     with settings(DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing"):
         session = SessionLocal(tenant=PLATFORM_TENANT_ID)

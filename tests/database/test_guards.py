@@ -47,6 +47,15 @@ def test_at_head_nothing_is_rebuilt(db: Database) -> None:
     assert _identities(db) == before
 
 
+def test_at_head_an_upgrade_waits_for_no_lock(db: Database) -> None:
+    with db.raw(owner=True) as connection:
+        connection.execute("BEGIN IMMEDIATE" if db.engine == "sqlite" else "BEGIN")
+        if db.engine == "postgresql":
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('spothive.migrations', 0))")
+            connection.execute("LOCK TABLE spothive_guards, users IN EXCLUSIVE MODE")
+        assert run_all_migrations() == revisions()[-1]
+
+
 def _identities(db: Database) -> list[tuple[object, ...]]:
     """Return what would differ if a guard had been dropped and made again."""
     queries = {

@@ -8,7 +8,7 @@ head nothing is rebuilt and nothing is locked.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -84,13 +84,19 @@ def declared(dialect: str) -> list[GuardSet]:
     """Return the guard sets of every table, in the order in which they go up."""
     sets = [
         GuardSet(table.name, _guards_of(table, dialect, tuple(table.info.get("refusals", ()))))
-        for table in Base.metadata.sorted_tables
+        for table in _in_order(frozenset(Base.metadata.tables))
     ]
     if dialect == "postgresql":
         shared = Guard(frozenset({"tenants"}), tuple(policies.shared_statements()))
         sets.insert(0, GuardSet(policies.SHARED, (shared,)))
         sets += [GuardSet(name, (Guard(needs, ddl),)) for name, needs, ddl in policies.look_ups()]
     return sets
+
+
+@cache  # an upgrade asks after each revision
+def _in_order(names: frozenset[str]) -> tuple[Table, ...]:
+    """Return the tables ``names``, which are all there are, each behind those it points at."""
+    return tuple(table for table in Base.metadata.sorted_tables if table.name in names)
 
 
 @cache  # an upgrade asks after each revision, and wording them all takes longer than raising them
@@ -114,18 +120,34 @@ def raise_all(connection: Connection) -> list[str]:
     """
     dialect = connection.dialect.name
     run(connection, _preamble(dialect))
-    present = _present(connection)
-    stored = {row.name: row.checksum for row in connection.execute(text(f"SELECT name, checksum FROM {LEDGER}"))}
-    standing = {guard_set.name: guard_set.statements(present) for guard_set in declared(dialect)}
-    wanted = {name: statements for name, statements in standing.items() if statements}
-    changed = [name for name, statements in wanted.items() if stored.get(name) != _checksum(statements)]
-    for name in changed:
-        _lower(connection, name)
-        run(connection, [*wanted[name], _remember(name, wanted[name])])
+    stored, wanted = _stored(connection), _wanted(connection, _present(connection))
+    changed = {name: statements for name, statements in wanted.items() if stored.get(name) != _checksum(statements)}
+    for name, statements in changed.items():
+        run(connection, [*_lowering(connection, name), *statements])
+    if changed:
+        run(connection, [_forget(*changed), _remember(changed)])
     for name in sorted(stored.keys() - wanted.keys(), reverse=True):  # what all share goes last
         _lower(connection, name)
     run(connection, _finish(dialect))
-    return changed
+    return list(changed)
+
+
+def are_current(connection: Connection) -> bool:
+    """Tell whether :func:`raise_all` would change nothing, by what the ledger says. Writes and locks nothing."""
+    present = _present(connection)
+    wanted = {name: _checksum(statements) for name, statements in _wanted(connection, present).items()}
+    return LEDGER in present and _stored(connection) == wanted
+
+
+def _stored(connection: Connection) -> dict[str, str]:
+    """Return what the ledger says: guard set to checksum."""
+    return {row.name: row.checksum for row in connection.execute(text(f"SELECT name, checksum FROM {LEDGER}"))}
+
+
+def _wanted(connection: Connection, present: AbstractSet[str]) -> dict[str, tuple[str, ...]]:
+    """Return the DDL of every guard set of which something can stand on what is ``present``."""
+    standing = {one.name: one.statements(present) for one in declared(connection.dialect.name)}
+    return {name: statements for name, statements in standing.items() if statements}
 
 
 def raise_anew(connection: Connection) -> None:
@@ -159,7 +181,7 @@ def script(dialect: str) -> Iterator[str]:
         if statements := guard_set.statements():
             if dialect == "postgresql":
                 yield policies.lower(guard_set.name)
-            yield from (_forget(guard_set.name), *statements, _remember(guard_set.name, statements))
+            yield from (_forget(guard_set.name), *statements, _remember({guard_set.name: statements}))
     yield from _finish(dialect)
 
 
@@ -222,20 +244,23 @@ def _checksum(statements: tuple[str, ...]) -> str:
     return hashlib.sha256("\n".join(statements).encode()).hexdigest()
 
 
-def _remember(name: str, statements: tuple[str, ...]) -> str:
-    return f"INSERT INTO {LEDGER} (name, checksum) VALUES ('{name}', '{_checksum(statements)}')"
+def _remember(raised: Mapping[str, tuple[str, ...]]) -> str:
+    rows = ", ".join(f"('{name}', '{_checksum(statements)}')" for name, statements in raised.items())
+    return f"INSERT INTO {LEDGER} (name, checksum) VALUES {rows}"
 
 
-def _forget(name: str) -> str:
-    return f"DELETE FROM {LEDGER} WHERE name = '{name}'"
+def _forget(*names: str) -> str:
+    listed = ", ".join(f"'{name}'" for name in names)
+    return f"DELETE FROM {LEDGER} WHERE name IN ({listed})"
 
 
 def _lower(connection: Connection, name: str) -> None:
-    if connection.dialect.name == "postgresql":
-        run(connection, [policies.lower(name)])
-    else:
-        sqlite.drop_triggers(connection, name)
-    run(connection, [_forget(name)])
+    run(connection, [*_lowering(connection, name), _forget(name)])
+
+
+def _lowering(connection: Connection, name: str) -> list[str]:
+    """Return the DDL that takes down what stands under ``name``, whatever the ledger says."""
+    return [policies.lower(name)] if connection.dialect.name == "postgresql" else sqlite.drop_triggers(connection, name)
 
 
 def _present(connection: Connection) -> set[str]:

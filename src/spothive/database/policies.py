@@ -53,12 +53,16 @@ def missing_roles(connection: Connection, logins: list[str]) -> list[str]:
     if missing:
         return missing
     wanted = [(SYSTEM_ROLE, GATE_ROLE), *((role, login) for login in logins for role in (APP_ROLE, GATE_ROLE))]
-    may_become = text(f"SELECT pg_has_role(:member, :role, {_MAY_BECOME})")
-    return [
-        f"{role} for {member}"
-        for role, member in wanted
-        if member not in present or not connection.scalar(may_become, {"member": member, "role": role})
-    ]
+    asked = [(role, member) for role, member in wanted if member in present]
+    held = connection.execute(
+        text(
+            "SELECT role, member FROM unnest(CAST(:roles AS text[]), CAST(:members AS text[])) AS asked (role, member) "
+            f"WHERE pg_has_role(CAST(member AS name), CAST(role AS name), {_MAY_BECOME})"
+        ),
+        {"roles": [role for role, _ in asked], "members": [member for _, member in asked]},
+    )
+    found = {(role, member) for role, member in held}
+    return [f"{role} for {member}" for role, member in wanted if (role, member) not in found]
 
 
 # Since PostgreSQL 16 whoever creates a role is a member of it, yet may not become it.

@@ -162,9 +162,7 @@ def prepare_owner(engine: Engine, settings: Settings) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(dbapi_connection: Any, _: Any) -> None:
         with _outside_transaction(dbapi_connection) as cursor:
-            cursor.execute("SET timezone TO 'UTC'")
-            cursor.execute(_NO_LIMIT)
-            cursor.execute(_lock_timeout(settings))
+            cursor.execute("; ".join(("SET timezone TO 'UTC'", _lock_timeout(settings), _NO_LIMIT)))
 
 
 _NO_LIMIT = """

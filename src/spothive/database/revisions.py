@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
-from spothive.database import guards
+from spothive.database import guards, roles
 from spothive.database.connection import dispose_engine, get_read_engine, make_owner_engine
 from spothive.errors import InvalidInput, MigrationFailed, NotAllowed, SchemaOutdated, SchemaTooNew
 
@@ -77,7 +77,10 @@ def run_migration(name: str = "head") -> str:
 def _upgrade(name: str, settings: Settings | None = None) -> tuple[list[str], str]:
     """Return the revisions that were applied, and the one the database is at then."""
     target = resolve(name)
-    current = current_revision(settings)
+    current, complete = _look(settings)
+    if current == target and complete:  # without Alembic, the lock, and transactions that write nothing
+        dispose_engine()  # as after an upgrade: another process may have made it
+        return [], current
     if current is None or revisions().index(current) <= revisions().index(target):
         return _alembic("upgrade", target, settings)
     return [], current
@@ -140,7 +143,7 @@ def restore_guards() -> None:
         with _explained("restoring the guards"), upgrade.upgrade_lock(engine), engine.begin() as connection:
             _require_head(connection)
             if connection.dialect.name == "postgresql":
-                upgrade.make_roles(connection, get_settings())
+                roles.make_roles(connection, get_settings())
             guards.raise_anew(connection)
     finally:
         engine.dispose()
@@ -169,7 +172,7 @@ def init_database() -> None:
     try:
         with _explained("making the database"), engine.begin() as connection:
             if connection.dialect.name == "postgresql":
-                upgrade.make_roles(connection, get_settings())
+                roles.make_roles(connection, get_settings())
             Base.metadata.create_all(connection)
             guards.run(connection, [picture.platform_row(connection.dialect.name)])
             upgrade.stamp(connection, head())
@@ -201,14 +204,34 @@ def current_revision(settings: Settings | None = None) -> str | None:
     Raises:
         SchemaTooNew: this code does not know the revision.
     """
+    with _looking(settings) as connection:
+        return read_revision(connection) if connection else None
+
+
+def _look(settings: Settings | None) -> tuple[str | None, bool]:
+    """Return the revision the database is at, and whether its roles and guards are all that can stand there."""
+    from spothive.settings import get_settings
+
+    with _looking(settings) as connection:
+        current = read_revision(connection) if connection else None
+        if connection is None or current is None:
+            return None, False
+        made = connection.dialect.name == "sqlite" or roles.are_made(connection, settings or get_settings())
+        return current, made and guards.are_current(connection)
+
+
+@contextmanager
+def _looking(settings: Settings | None) -> Iterator[Connection | None]:
+    """Give a connection of the owner, to read only; None if there is no database."""
     from spothive.settings import get_settings
 
     engine = make_owner_engine(settings or get_settings()).execution_options(spothive_read_only=True)
     try:
         if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
-            return None  # connecting as the owner would make the file
-        with engine.connect() as connection:
-            return read_revision(connection)
+            yield None  # connecting as the owner would make the file
+        else:
+            with engine.connect() as connection:
+                yield connection
     finally:
         engine.dispose()
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from spothive.database import policies
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+
+from spothive.database import guards, policies
 from spothive.database.connection import make_engine, make_owner_engine, service_url
-from spothive.errors import ConfigurationError
-from spothive.settings import get_settings
+from spothive.errors import ConfigurationError, MigrationFailed, NotAllowed
+
+if TYPE_CHECKING:
+    from spothive.settings import Settings
 
 
 def role_script() -> str:
@@ -14,6 +21,8 @@ def role_script() -> str:
     Raises:
         ConfigurationError: a URL names no user, so the script could not name the login either.
     """
+    from spothive.settings import get_settings
+
     settings = get_settings()
     owner, service = make_owner_engine(settings), make_engine(service_url(settings), settings)
     if owner.dialect.name == "sqlite":
@@ -31,7 +40,7 @@ def apply_roles() -> None:
     Raises:
         MigrationFailed: the owner may not create roles.
     """
-    from spothive.database.migrations.upgrade import make_roles
+    from spothive.settings import get_settings
 
     settings = get_settings()
     engine = make_owner_engine(settings)
@@ -41,3 +50,35 @@ def apply_roles() -> None:
                 make_roles(connection, settings)
     finally:
         engine.dispose()
+
+
+def make_roles(connection: Connection, settings: Settings) -> None:
+    """Make the roles and let the owner's and the service's login use them.
+
+    Raises:
+        MigrationFailed: this login may not create roles; the message says how to print the SQL for someone who may.
+    """
+    logins = _logins(connection, settings)
+    missing = policies.missing_roles(connection, logins)
+    if not missing:
+        return
+    try:
+        guards.run(connection, policies.role_statements(*logins))
+    except NotAllowed:
+        msg = (
+            f"{logins[0]} may not create roles or hand them out ({', '.join(missing)}): have somebody who may run the "
+            "output of `spothive db roles`, then run this again; nothing was changed"
+        )
+        raise MigrationFailed(msg) from None
+
+
+def are_made(connection: Connection, settings: Settings) -> bool:
+    """Tell whether :func:`make_roles` would have nothing to do."""
+    return not policies.missing_roles(connection, _logins(connection, settings))
+
+
+def _logins(connection: Connection, settings: Settings) -> list[str]:
+    """Return the login of the owner, whose ``connection`` is, and that of the service if it is another."""
+    service = make_url(service_url(settings)).username
+    owner = connection.execute(text("SELECT current_user")).scalar_one()
+    return [owner] if service in {None, owner} else [owner, service]

@@ -237,11 +237,11 @@ def _violation(connection: sqlite3.Connection, found: set[tuple[Any, ...]]) -> R
     return RawRefusal("parent", "", "")
 
 
-def drop_triggers(connection: Connection, table: str) -> None:
-    """Drop the triggers of ``table``."""
+def drop_triggers(connection: Connection, table: str) -> list[str]:
+    """Return the SQL that drops the triggers of ``table``."""
     query = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?"
-    for (name,) in connection.exec_driver_sql(query, (table,)).all():
-        connection.exec_driver_sql(f"DROP TRIGGER {connection.dialect.identifier_preparer.quote(name)}")
+    quoted = connection.dialect.identifier_preparer.quote
+    return [f"DROP TRIGGER {quoted(name)}" for (name,) in connection.exec_driver_sql(query, (table,)).all()]
 
 
 def place(url: URL) -> str:

@@ -18,12 +18,12 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, text
-from sqlalchemy.engine import make_url
 
 from spothive.database import guards, policies
-from spothive.database.connection import make_owner_engine, service_url
+from spothive.database.connection import make_owner_engine
 from spothive.database.postgresql import script_limits
-from spothive.errors import InvalidInput, MigrationFailed, NotAllowed, RuleBroken, SchemaOutdated
+from spothive.database.roles import make_roles
+from spothive.errors import InvalidInput, MigrationFailed, RuleBroken, SchemaOutdated
 from spothive.settings import Settings, get_settings
 
 _log = logging.getLogger(__name__)
@@ -243,28 +243,6 @@ def upgrade_lock(engine: Engine) -> Iterator[None]:
             time.sleep(_POLL_SECONDS)
         yield
         connection.rollback()
-
-
-def make_roles(connection: Connection, settings: Settings) -> None:
-    """Make the roles and let the owner's and the service's login use them.
-
-    Raises:
-        MigrationFailed: this login may not create roles; the message says how to print the SQL for someone who may.
-    """
-    service = make_url(service_url(settings)).username
-    owner = connection.execute(text("SELECT current_user")).scalar_one()
-    logins = [owner] if service in {None, owner} else [owner, service]
-    missing = policies.missing_roles(connection, logins)
-    if not missing:
-        return
-    try:
-        guards.run(connection, policies.role_statements(*logins))
-    except NotAllowed:
-        msg = (
-            f"{owner} may not create roles or hand them out ({', '.join(missing)}): have somebody who may run the "
-            "output of `spothive db roles`, then run this again; nothing was changed"
-        )
-        raise MigrationFailed(msg) from None
 
 
 def run_sql_file(op: guards.Migration, revision_file: str) -> None:
