@@ -107,6 +107,27 @@ def off_the_clock(table: Table) -> dict[str, Any]:
     return {"timestamp": None, "txid": None} if table.name == "audit_logs" else {}
 
 
+def test_what_many_rows_share_arrives_in_each_and_is_never_taken_for_what_is_equal_to_it(
+    acme: UUID, account: UUID
+) -> None:
+    shared: dict[str, Any] = {"tags": {"é": "same"}}
+    rows = [row(acme, account, n, cpu=1 + n % 2, instance_metadata=shared if n % 3 else {"n": n}) for n in range(2500)]
+    insert(acme, *rows)
+    stored = {each["id"]: (each["cpu"], each["instance_metadata"]) for each in rows_of(Instance)}
+    assert stored == {each["id"]: (each["cpu"], each["instance_metadata"]) for each in rows}
+    for name, legal, equal in (("cpu", 1, True), ("is_shadow_mode", True, 1)):
+        with pytest.raises(InvalidInput):
+            insert(acme, row(acme, account, 3001, **{name: legal}), row(acme, account, 3002, **{name: equal}))
+
+
+def test_a_row_with_other_columns_is_refused_wherever_it_stands(acme: UUID, account: UUID) -> None:
+    rows = [row(acme, account, number) for number in range(1500)]
+    del rows[1400]["cpu"]
+    with pytest.raises(InvalidInput, match="same columns"):
+        insert(acme, *rows)
+    assert rows_of(Instance) == []
+
+
 def test_what_is_not_given_gets_the_databases_default(acme: UUID, account: UUID) -> None:
     insert(acme, row(acme, account))
     (stored,) = rows_of(Instance)

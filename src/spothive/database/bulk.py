@@ -7,8 +7,9 @@ INSERT .. SELECT and UPDATE .. FROM pass policies, keys, CHECKs and triggers lik
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -24,6 +25,9 @@ from spothive.errors import DatabaseUnavailable, InvalidInput, NotAllowed, Tenan
 from spothive.models import Base
 
 Row = dict[str, Any]
+
+_AT_ONCE = 1000
+"""Rows whose values are converted together."""
 
 
 def insert_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) -> None:
@@ -150,11 +154,20 @@ def _converted(
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the values of each row as the driver takes them, checked by the columns' types."""
     convert = [(column.name, _converter(column, connection.dialect)) for column in columns]
-    for row in rows:
-        if len(row) != len(convert):
+    waiting = iter(rows)
+    while part := list(islice(waiting, _AT_ONCE)):
+        if any(len(row) != len(convert) for row in part):
             msg = "the rows of one bulk write all have the same columns"
             raise InvalidInput(msg)
-        yield tuple([one(row[name]) if one else row[name] for name, one in convert])
+        yield from zip(*(_cells([row[name] for row in part], one) for name, one in convert), strict=True)
+
+
+def _cells(values: list[Any], convert: Callable[[Any], Any] | None) -> list[Any]:
+    """Return ``values`` converted, each object once: most columns of many rows hold the same few."""
+    if convert is None:
+        return values
+    cells = {key: convert(value) for key, value in {id(value): value for value in values}.items()}
+    return [cells[id(value)] for value in values]
 
 
 def _converter(column: sa.Column[Any], dialect: sa.engine.Dialect) -> Any:

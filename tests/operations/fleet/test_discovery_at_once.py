@@ -26,7 +26,7 @@ from spothive.database import (
 from spothive.errors import AlreadyRunning, Conflict, NetworkInTransaction
 from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
-from spothive.gateways.ec2_answer import FleetAnswer, RefusedInstance
+from spothive.gateways.ec2_answer import FleetAnswer
 from spothive.operations.fleet import ScanResult, disconnect_account, discovery, import_fleet, reconcile, scanning
 from tests.conftest import Database
 from tests.factories.fleets import answer_of, observed
@@ -212,17 +212,17 @@ def test_an_import_that_takes_an_instance_in_the_same_moment_costs_one_region(
     world: World, desk: Desk, shop: StandInAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.set_fleet(fleet_of(machine(1), machine(2, f"{AWAY}a"), machine(3, f"{FAR}a"), machine(4)))
-    check = reconcile._refuse_foreign  # noqa: SLF001 - the race is between this check and the insert
+    check = reconcile._known_instances  # noqa: SLF001 - the race is between this check and the insert
 
-    def overtaken(*given: Any) -> list[RefusedInstance]:
-        foreign = check(*given)
-        if name_of(4) in given[1]:
+    def overtaken(*given: Any) -> Any:
+        found = check(*given)
+        if name_of(4) in given[3]:
             monkeypatch.undo()  # the import checks too
             with get_db_session(tenant=world.acme) as session:
                 import_fleet(session, world.anna, name="file", answer=answer_of([observed(4)]))
-        return foreign
+        return found
 
-    monkeypatch.setattr(reconcile, "_refuse_foreign", overtaken)
+    monkeypatch.setattr(reconcile, "_known_instances", overtaken)
     result = desk.discover()
     assert (result.status, result.added) == (ScanStatus.PARTIAL, [])
     assert result.failed == {HOME: "instances: another row already has this instance_id; discover again"}

@@ -250,6 +250,7 @@ def test_thousands_of_pools_are_checked_by_one_statement(fleet: World) -> None:
         assert check_pools(session, []) == {}
         no_pools = ["", "us-east-1", "a:b", "a:b:c:d", f"{POOL}\n", f"{POOL}:", "\0:b:c", "\ud800:b:c"]
         no_pools += ["us-east-1:eu-west-1a:m5.large", "us-east-1:us-east-1:m5.large", "a:a:m5.large"]
+        no_pools += [f"{'a' * 31}-1:us-east-1a:m5.large", f"us-east-1:us-east-1a:m5.{'1' * 30}xlarge"]
         no_pools += [
             f"us-east-1:us-east-1a:{name}" for name in ("nonsense", "m5.larg", "m.large", f"m5{'a' * 32}.large")
         ]

@@ -4729,9 +4729,9 @@ EXECUTE FUNCTION spothive_refuse('lc_instances_account');
 CREATE OR REPLACE FUNCTION guard_lc_instances_replica_account() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $guard$
 BEGIN
-  IF new.replica_of_id IS NOT NULL AND (EXISTS (SELECT stood_for.id 
+  IF EXISTS (SELECT stood_for.id 
 FROM instances AS stood_for 
-WHERE stood_for.tenant_id = new.tenant_id AND stood_for.id = new.replica_of_id AND stood_for.account_id != new.account_id)) THEN
+WHERE stood_for.tenant_id = new.tenant_id AND stood_for.id = new.replica_of_id AND stood_for.account_id != new.account_id) THEN
     RAISE EXCEPTION 'lc_instances_replica_account' USING ERRCODE = '23514', CONSTRAINT = 'lc_instances_replica_account', TABLE = TG_TABLE_NAME;
   END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
@@ -4740,6 +4740,7 @@ END
 $guard$;
 
 CREATE TRIGGER lc_instances_replica_account BEFORE INSERT OR UPDATE OF replica_of_id ON instances FOR EACH ROW
+WHEN (new.replica_of_id IS NOT NULL)
 EXECUTE FUNCTION guard_lc_instances_replica_account();
 
 CREATE TRIGGER lc_instances_unauthorized BEFORE UPDATE OF auth_status ON instances FOR EACH ROW

@@ -3077,15 +3077,15 @@ WHEN old.account_id != new.account_id
 BEGIN SELECT RAISE(ABORT, 'lc_instances_account'); END;
 
 CREATE TRIGGER lc_instances_replica_account_insert BEFORE INSERT ON instances FOR EACH ROW
-WHEN new.replica_of_id IS NOT NULL AND (EXISTS (SELECT stood_for.id 
+WHEN CASE WHEN new.replica_of_id IS NOT NULL THEN EXISTS (SELECT stood_for.id 
 FROM instances AS stood_for 
-WHERE stood_for.tenant_id = new.tenant_id AND stood_for.id = new.replica_of_id AND stood_for.account_id != new.account_id))
+WHERE stood_for.tenant_id = new.tenant_id AND stood_for.id = new.replica_of_id AND stood_for.account_id != new.account_id) ELSE 0 END
 BEGIN SELECT RAISE(ABORT, 'lc_instances_replica_account'); END;
 
 CREATE TRIGGER lc_instances_replica_account_update BEFORE UPDATE OF replica_of_id ON instances FOR EACH ROW
-WHEN new.replica_of_id IS NOT NULL AND (EXISTS (SELECT stood_for.id 
+WHEN CASE WHEN new.replica_of_id IS NOT NULL THEN EXISTS (SELECT stood_for.id 
 FROM instances AS stood_for 
-WHERE stood_for.tenant_id = new.tenant_id AND stood_for.id = new.replica_of_id AND stood_for.account_id != new.account_id))
+WHERE stood_for.tenant_id = new.tenant_id AND stood_for.id = new.replica_of_id AND stood_for.account_id != new.account_id) ELSE 0 END
 BEGIN SELECT RAISE(ABORT, 'lc_instances_replica_account'); END;
 
 CREATE TRIGGER lc_instances_unauthorized BEFORE UPDATE OF auth_status ON instances FOR EACH ROW

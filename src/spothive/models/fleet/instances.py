@@ -222,7 +222,8 @@ class Instance(TenantOwned, Timestamped, Base):
                         rule="lc_instances_replica_account",
                         events=("insert", "update"),
                         columns=("replica_of_id",),
-                        when=lambda _, new: sa.and_(new.c.replica_of_id.is_not(None), _primary_elsewhere(new)),
+                        only=lambda _, new: new.c.replica_of_id.is_not(None),
+                        when=lambda _, new: _primary_elsewhere(new),
                         message="a replica is in the account of the instance it stands by for",
                     ),
                     Refusal(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, select
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
@@ -98,8 +98,7 @@ class ScanResult:
         return {"seen": self.seen, **{name: len(getattr(self, name)) for name in names}, "regions": self.regions}
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     """What the database holds of an instance, as far as it is compared."""
 
     id: UUID
@@ -147,8 +146,7 @@ def reconcile(
         judge: whether instances nobody answers for are flagged, as an account that proved itself has it.
     """
     listed = [seen.instance_id for seen in answer.instances]
-    known = _known_instances(session, account, regions if is_whole(answer) else (), listed)
-    foreign = _refuse_foreign(session, listed, known)
+    known, foreign = _known_instances(session, account, regions if is_whole(answer) else (), listed)
     held = {entry.instance_id for entry in foreign}
     taken = [seen for seen in answer.instances if seen.instance_id not in held]
     result.seen += len(listed)
@@ -165,40 +163,41 @@ def is_whole(answer: FleetAnswer) -> bool:
 
 
 def _known_instances(
-    session: TenantSession, account: Account, regions: Collection[str], listed: Collection[str]
-) -> dict[str, _Known]:
-    query: Select[*tuple[Any, ...]] = (
-        select(
-            Instance.id,
-            Instance.instance_id,
-            Instance.content_hash,
-            Instance.region,
-            Instance.instance_type,
-            Instance.availability_zone,
-            Instance.state,
-            Instance.lifecycle,
-            Instance.terminated_at,
-            Instance.auth_status,
-            Instance.flagged_at,
-            Instance.is_replica,
-            Cluster.name,
-        )
-        .outerjoin(Cluster, Cluster.id == Instance.cluster_id)
-        .where(Instance.account_id == account.id)
-        .where(or_(Instance.region.in_(sorted(regions)), is_any_of(session, Instance.instance_id, listed)))
-    )
-    return {row.instance_id: _Known(*row) for row in session.execute(query)}
+    session: TenantSession, account: Account, regions: Collection[str], listed: Iterable[str]
+) -> tuple[dict[str, _Known], list[RefusedInstance]]:
+    """Return the account's instances in ``regions`` and among those ``listed``; of these, what another account holds.
 
-
-def _refuse_foreign(session: TenantSession, listed: Iterable[str], known: Container[str]) -> list[RefusedInstance]:
-    """Return what another account of the tenant holds already; what is known here cannot be there too."""
-    new = [instance_id for instance_id in listed if instance_id not in known]
-    query = select(Instance.instance_id, Account.account_name).join(Account, Account.id == Instance.account_id)
-    holders = session.execute(query.where(is_any_of(session, Instance.instance_id, new)))
-    return [
-        RefusedInstance(instance_id, "the database", f"account {holder} holds it already")
-        for instance_id, holder in holders
-    ]
+    The listed ones are asked for only where the regions have not told of them already: most of a fleet is known.
+    """
+    query: Select[*tuple[Any, ...]] = select(
+        Instance.id,
+        Instance.instance_id,
+        Instance.content_hash,
+        Instance.region,
+        Instance.instance_type,
+        Instance.availability_zone,
+        Instance.state,
+        Instance.lifecycle,
+        Instance.terminated_at,
+        Instance.auth_status,
+        Instance.flagged_at,
+        Instance.is_replica,
+        Cluster.name,
+    ).outerjoin(Cluster, Cluster.id == Instance.cluster_id)
+    covered = query.where(Instance.account_id == account.id, Instance.region.in_(sorted(regions)))
+    known = {row.instance_id: _Known._make(row) for row in session.execute(covered)} if regions else {}
+    foreign = []
+    rest = [instance_id for instance_id in listed if instance_id not in known]
+    if rest:
+        elsewhere = query.join(Account, Account.id == Instance.account_id).add_columns(Account.id, Account.account_name)
+        for *columns, holder, name in session.execute(elsewhere.where(is_any_of(session, Instance.instance_id, rest))):
+            found = _Known._make(columns)
+            if holder == account.id:
+                known[found.instance_id] = found
+            else:
+                reason = f"account {name} holds it already"
+                foreign.append(RefusedInstance(found.instance_id, "the database", reason))
+    return known, foreign
 
 
 def _write(
@@ -222,14 +221,14 @@ def _write(
         auth = _judged(seen, before, now, judge=judge)
         if before is None:
             result.added.append(seen.instance_id)
-            row = {"id": new_id(), "account_id": account.id, "instance_id": seen.instance_id, "created_at": now}
-            new.append(base | row | _columns(seen, digest, cluster_id, ended=now) | auth)
+            own = {"id": new_id(), "account_id": account.id, "instance_id": seen.instance_id, "created_at": now}
+            new.append({**base, **own, **_columns(seen, digest, cluster_id, ended=now), **auth})
         elif before.content_hash != digest or before.auth_status is not auth["auth_status"]:
             if before.content_hash != digest:
                 result.changed.append(seen.instance_id)
                 result.changes += _field_changes(before, seen)
             ended = before.terminated_at or now  # AWS goes on listing what has ended for an hour
-            changed.append(base | {"id": before.id} | _columns(seen, digest, cluster_id, ended=ended) | auth)
+            changed.append({**base, "id": before.id, **_columns(seen, digest, cluster_id, ended=ended), **auth})
         _note_auth(seen.instance_id, before, auth["auth_status"], result)
     insert_rows(session, Instance, new)
     update_rows(session, Instance, changed)

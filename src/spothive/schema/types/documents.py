@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +21,10 @@ JSON_MAX_BYTES = 256 * 1024
 JSON_MAX_DEPTH = 64
 WEEK_HOURS = 7 * 24
 _NAME_ALPHABET = "a-zA-Z0-9._-"
+_UTF8_MAX = 4
+_CONTAINERS = (dict, list, tuple)
+_PLAIN_KEYS = {str}
+_written = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
 
 
 class Json(CheckedType[Any]):
@@ -55,6 +59,15 @@ class Json(CheckedType[Any]):
         if value is not None:
             strict_json(value, self.max_bytes)
         return value
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+        """Return what makes a document what the driver takes: the text that was judged, not written a second time."""
+        max_bytes = self.max_bytes
+        if dialect.name != "postgresql":
+            return lambda value: None if value is None else strict_json(value, max_bytes)
+        from psycopg.types.json import Jsonb
+
+        return lambda value: None if value is None else Jsonb(strict_json(value, max_bytes), dumps=_as_it_is)
 
     def checks(self, column: str) -> Iterator[Check]:
         """State shape and size; SQLite has no JSON type of its own, so validity too."""
@@ -166,28 +179,39 @@ def strict_json(value: Any, max_bytes: int = JSON_MAX_BYTES) -> str:
     """
     _refuse_deep(value, JSON_MAX_DEPTH)
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text = _written(value)
     except (TypeError, ValueError) as error:
         msg = f"not strict JSON: {str(error)[:80]}"
         raise InvalidInput(msg) from None
     if "\\u0000" in text:
         _refuse_nul(value)
-    if len(sendable_text(text).encode()) > max_bytes:
+    sendable_text(text)
+    if len(text) * _UTF8_MAX > max_bytes and len(text.encode()) > max_bytes:
         msg = f"JSON is limited to {max_bytes // 1024} kB here; store large data elsewhere and keep its address"
         raise InvalidInput(msg)
     return text
 
 
+def _as_it_is(text: str) -> str:
+    return text
+
+
 def _refuse_deep(value: Any, levels: int) -> None:
     """Refuse deep nesting, and keys that json.dumps would turn into text behind the caller's back."""
-    if isinstance(value, (dict, list, tuple)):
-        if levels == 0:
-            msg = f"JSON is limited to {JSON_MAX_DEPTH} levels of nesting here"
-            raise InvalidInput(msg)
-        if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+    if not isinstance(value, _CONTAINERS):
+        return
+    if levels == 0:
+        msg = f"JSON is limited to {JSON_MAX_DEPTH} levels of nesting here"
+        raise InvalidInput(msg)
+    inside: Any = value
+    if isinstance(value, dict):
+        kinds = set(map(type, value))
+        if not kinds <= _PLAIN_KEYS and not all(issubclass(kind, str) for kind in kinds):
             msg = "not strict JSON: the keys of an object are text"
             raise InvalidInput(msg)
-        for inner in value.values() if isinstance(value, dict) else value:
+        inside = value.values()
+    for inner in inside:
+        if isinstance(inner, _CONTAINERS):
             _refuse_deep(inner, levels - 1)
 
 
