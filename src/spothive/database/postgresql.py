@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -70,7 +70,9 @@ def prepare_service(engine: Engine) -> None:
 
     It is one again whenever it returns to the pool, whatever raw SQL has set, locked or made in the meantime.
     """
-    _tell_no_secret(engine)
+    from spothive.database.service_connection import ServiceConnection
+
+    _tell_no_secret(engine, ServiceConnection.connect)
 
     @event.listens_for(engine, "connect")
     def _on_connect(dbapi_connection: Any, record: Any) -> None:
@@ -81,11 +83,13 @@ def prepare_service(engine: Engine) -> None:
                 "SELECT current_user, concat(quote_ident(current_schema()), ', pg_temp'), format(%s, current_user)",
                 (_RESTORE,),
             )
-            record.info["role"], record.info["search_path"], record.info["restore"] = cursor.fetchone()
+            record.info["role"], record.info["search_path"], restore = cursor.fetchone()
+        record.info["restore"] = restore.encode()
+        dbapi_connection.touched = False
 
     @event.listens_for(engine, "reset")
     def _on_reset(dbapi_connection: Any, record: Any, state: PoolResetState) -> None:
-        if not state.terminate_only and not _restored(dbapi_connection, record.info["restore"]):
+        if not state.terminate_only and not dbapi_connection.restore(record.info["restore"]):
             record.invalidate()
 
     @event.listens_for(engine, "before_cursor_execute")
@@ -95,23 +99,18 @@ def prepare_service(engine: Engine) -> None:
             raise NotAllowed(msg)
 
 
-def _restored(dbapi_connection: Any, restore: str) -> bool:
-    """Undo what a session did to its connection, in one round trip; False if the connection is of no more use."""
-    from psycopg.pq import ExecStatus, TransactionStatus
+def _tell_no_secret(engine: Engine, connect: Callable[..., Any] | None = None) -> None:
+    """Keep what the URL says after its question mark out of errors and of their causes; libpq repeats it.
 
-    if dbapi_connection.info.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
-        dbapi_connection.rollback()
-    # Past psycopg's cursors, which would begin a transaction first.
-    return bool(dbapi_connection.pgconn.exec_(restore.encode()).status == ExecStatus.TUPLES_OK)
-
-
-def _tell_no_secret(engine: Engine) -> None:
-    """Keep what the URL says after its question mark out of errors and of their causes; libpq repeats it."""
+    Args:
+        engine: whose connections are opened.
+        connect: opens them; the driver's own way if None.
+    """
 
     @event.listens_for(engine, "do_connect")
     def _on_open(dialect: Any, _: Any, arguments: Any, options: Any) -> Any:
         try:
-            return dialect.connect(*arguments, **options)
+            return (connect or dialect.connect)(*arguments, **options)
         except dialect.loaded_dbapi.Error as error:
             raise unreachable(error, *map(str, engine.url.query.values())) from None
 
@@ -183,35 +182,39 @@ def _lock_timeout(settings: Settings) -> str:
     return f"SET lock_timeout TO '{int(settings.migration_lock_timeout * 1000)}ms'"
 
 
-def begin(connection: Connection, *, tenant_id: UUID | None, system: bool, read_only: bool) -> None:
+_WORDS = ", ".join(f"set_config('{name}', %s, true)" for name in ("role", "search_path", TENANT_SETTING))
+_WHOSE = f"SELECT {_WORDS}"
+_WHOSE_READING = f"SELECT {_WORDS}, set_config('transaction_read_only', 'on', true)"
+_BEGIN = "BEGIN"
+_BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+
+
+def begin(
+    connection: Connection, *, tenant_id: UUID | None, system: bool, read_only: bool, snapshot: bool, each: bool
+) -> None:
     """Tell the transaction that has just begun whose it is; everything set here ends with it.
 
-    All of it is set each time, in one statement: whatever raw SQL of an earlier user of this connection has set for
-    longer (a role, a tenant, a search path with a temporary table in front) counts for nothing.
+    It travels with the next statement. All of it is set each time, in one statement: whatever raw SQL of an earlier
+    user of this connection has set for longer (a role, a tenant, a search path with a temporary table in front) counts
+    for nothing.
+
+    Args:
+        connection: of a session.
+        tenant_id: whose rows it may see; None sees none.
+        system: it sees every tenant's.
+        read_only: every write is refused.
+        snapshot: all statements see the database as it is at the first of them.
+        each: plain statements are transactions of their own, which nobody has to begin and to end.
     """
-    settings = {
-        "role": SYSTEM_ROLE if system else connection.info["role"],
-        "search_path": connection.info["search_path"],
-        TENANT_SETTING: "" if tenant_id is None else str(tenant_id),
-    }
-    if read_only:
-        settings["transaction_read_only"] = "on"
-    calls = ", ".join(f"set_config('{name}', :v{n}, true)" for n, name in enumerate(settings))
-    values = {f"v{n}": value for n, value in enumerate(settings.values())}
-    connection.execute(text(f"SELECT {calls}"), values)  # names are the constants above
-
-
-def leave_system(connection: Connection) -> None:
-    """Become the service role again.
-
-    By its name: ``RESET ROLE`` and ``NONE`` lead back to the login, which may own the tables. After an error
-    PostgreSQL takes no statement but the rollback, and that takes the role away.
-    """
-    from psycopg.pq import TransactionStatus
-
+    info = connection.info
+    role, tenant = SYSTEM_ROLE if system else info["role"], "" if tenant_id is None else str(tenant_id)
     dbapi_connection: Any = connection.connection.dbapi_connection
-    if dbapi_connection.info.transaction_status == TransactionStatus.INTRANS:
-        connection.execute(text("SELECT set_config('role', :role, true)"), {"role": connection.info["role"]})
+    dbapi_connection.tell(
+        _BEGIN_SNAPSHOT if snapshot else _BEGIN,
+        _WHOSE_READING if read_only else _WHOSE,
+        (role, info["search_path"], tenant),
+        each=each,
+    )
 
 
 def look_up(connection: Connection, name: str, query: Select[Any], argument: str) -> Row[Any] | None:
