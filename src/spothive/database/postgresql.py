@@ -86,6 +86,13 @@ def prepare_service(engine: Engine) -> None:
             record.info["role"], record.info["search_path"], restore = cursor.fetchone()
         record.info["restore"] = restore.encode()
         dbapi_connection.touched = False
+        dbapi_connection.autocommit = True  # transactions are announced
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            dbapi_connection: Any = connection.connection.dbapi_connection
+            dbapi_connection.announce()
 
     @event.listens_for(engine, "reset")
     def _on_reset(dbapi_connection: Any, record: Any, state: PoolResetState) -> None:
@@ -185,8 +192,6 @@ def _lock_timeout(settings: Settings) -> str:
 _WORDS = ", ".join(f"set_config('{name}', %s, true)" for name in ("role", "search_path", TENANT_SETTING))
 _WHOSE = f"SELECT {_WORDS}"
 _WHOSE_READING = f"SELECT {_WORDS}, set_config('transaction_read_only', 'on', true)"
-_BEGIN = "BEGIN"
-_BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 
 
 def begin(
@@ -210,10 +215,7 @@ def begin(
     role, tenant = SYSTEM_ROLE if system else info["role"], "" if tenant_id is None else str(tenant_id)
     dbapi_connection: Any = connection.connection.dbapi_connection
     dbapi_connection.tell(
-        _BEGIN_SNAPSHOT if snapshot else _BEGIN,
-        _WHOSE_READING if read_only else _WHOSE,
-        (role, info["search_path"], tenant),
-        each=each,
+        _WHOSE_READING if read_only else _WHOSE, (role, info["search_path"], tenant), snapshot=snapshot, each=each
     )
 
 

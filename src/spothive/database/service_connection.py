@@ -8,10 +8,10 @@ a transaction all the same, and its connection is cleaned before the next sessio
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.pq import ExecStatus, TransactionStatus
@@ -42,21 +42,25 @@ _HARMLESS = frozenset(f"{_WORDS_OF_SQL} {_FUNCTIONS} {_TYPES} {_LOOK_UPS} imp_se
 """What may stand before a parenthesis and leaves nothing behind; SQLAlchemy calls many rows to be inserted imp_sen."""
 
 
+_BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+_PLAIN_BEGINS = ("BEGIN", "BEGIN ISOLATION LEVEL READ COMMITTED")
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What the server is told before the next statement.
 
     Attributes:
         begin: the statement that begins a transaction; empty if psycopg does that by itself.
-        words: SQL that says whose the transaction is, with a ``%s`` for each of ``values``.
+        words: SQL that says whose the transaction is, with a ``%s`` for each of ``values``; empty if it is nobody's.
         values: for ``words``.
         each: plain statements are transactions of their own, and each is told.
     """
 
     begin: str
-    words: str
-    values: tuple[str, ...]
-    each: bool
+    words: str = ""
+    values: tuple[str, ...] = ()
+    each: bool = False
 
 
 def is_plain(query: object) -> bool:
@@ -85,22 +89,31 @@ class ServiceConnection(psycopg.Connection[Any]):
         self.server_cursor_factory = ServiceServerCursor
         self.touched = False
         self._opening: Opening | None = None
-        self._begins_itself = False
         self._teller = psycopg.Cursor(self)
 
-    def tell(self, begin: str, words: str, values: tuple[str, ...], *, each: bool) -> None:
-        """Say ``words`` with the next statement, after ``begin`` if no transaction is open yet.
+    def announce(self) -> None:
+        """Begin a transaction with the next statement, if none is open."""
+        if not self._is_idle():
+            return
+        begins_itself = self.read_only is not None or self.deferrable is not None
+        if self.autocommit == begins_itself:
+            self.autocommit = not begins_itself
+        self._opening = None if begins_itself else Opening(self._begin())
+
+    def tell(self, words: str, values: tuple[str, ...], *, snapshot: bool, each: bool) -> None:
+        """Say ``words`` with the next statement, after the BEGIN that was announced.
 
         Args:
-            begin: begins a transaction.
             words: SQL with a ``%s`` for each of ``values``; what it sets ends with the transaction.
             values: for ``words``.
+            snapshot: the transaction is a snapshot, whatever was asked for.
             each: let every plain statement be a transaction of its own, for sessions that only read.
         """
-        if not self._begins_itself and self._is_idle() and not self._begins_otherwise():
-            self._begins_itself = self.autocommit = True
-        mine = self._begins_itself
-        self._opening = Opening(begin if mine else "", words, values, each and mine)
+        if not self.autocommit:
+            begin, each = "", False
+        else:
+            begin = _BEGIN_SNAPSHOT if snapshot else self._begin()
+        self._opening = Opening(begin, words, values, each and begin in _PLAIN_BEGINS)
 
     def open_now(self) -> None:
         """Begin the transaction that was announced, for statements that cannot travel in one message with it."""
@@ -111,46 +124,41 @@ class ServiceConnection(psycopg.Connection[Any]):
 
     def commit(self) -> None:
         """Commit, if there is anything to commit."""
-        super().commit()
-        self._end()
+        if not self._is_idle():
+            super().commit()
+        self._opening = None
 
     def rollback(self) -> None:
         """Roll back, if there is anything to roll back."""
         # psycopg's own forgets all prepared statements, as their tables may be gone; plain statements make no tables.
-        if self.touched or self._is_idle() or self.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
+        if not self._is_idle() and (self.touched or self.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK):
             super().rollback()
-        self._end()
+        self._opening = None
 
     def restore(self, words: bytes) -> bool:
         """Undo whatever has been done to the connection, by ``words`` if need be; False if it is of no more use."""
-        if not self._is_idle():
-            self.rollback()
-        self._end()
+        self.rollback()
         if self.touched:
             # Past psycopg's cursors, which would begin a transaction first.
-            if self.pgconn.exec_(words).status != ExecStatus.TUPLES_OK:
-                return False
-            self.touched = False
-        return True
+            self.touched = self.pgconn.exec_(words).status != ExecStatus.TUPLES_OK
+        return not self.touched
 
-    def _end(self) -> None:
-        self._opening = None
-        if self._begins_itself and self._is_idle():
-            self._begins_itself = self.autocommit = False
+    def ask(self, query: LiteralString, *values: str) -> Any:
+        """Return the first row of a query that needs no transaction and no tenant; None if there is none."""
+        return self._teller.execute(query, values, prepare=True).fetchone()
+
+    def _begin(self) -> str:
+        level = self.isolation_level
+        return f"BEGIN ISOLATION LEVEL {level.name.replace('_', ' ')}" if level else "BEGIN"
 
     def _is_idle(self) -> bool:
         return self.pgconn.transaction_status == TransactionStatus.IDLE
 
-    def _begins_otherwise(self) -> bool:
-        """Tell whether somebody has asked psycopg for transactions of another kind."""
-        return self.autocommit or any(
-            option is not None for option in (self.isolation_level, self.read_only, self.deferrable)
-        )
-
     def _say(self, opening: Opening, *, begin: bool) -> None:
         if begin and opening.begin and self._is_idle():
             self._teller.execute(opening.begin, prepare=False)
-        self._teller.execute(opening.words, opening.values, prepare=True)
+        if opening.words:
+            self._teller.execute(opening.words, opening.values, prepare=True)
 
     def _say_with(self, cursor: ServiceCursor, query: Any, params: Any, options: dict[str, Any]) -> None:
         """Run a statement of ``cursor`` in one message with what the server has to be told before."""
@@ -172,6 +180,12 @@ class ServiceCursor(psycopg.Cursor[Any]):
     """A cursor of a service connection."""
 
     connection: ServiceConnection
+
+    @property
+    def description(self) -> Any:
+        """Columns of the result; None if there is none. They are read when asked for, which SQLAlchemy seldom does."""
+        result = self.pgresult
+        return _Columns(self) if result and result.nfields else super().description
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         """Run a statement, after what the server has to be told."""
@@ -196,6 +210,27 @@ class ServiceCursor(psycopg.Cursor[Any]):
     def _prepare_for(self, query: Any) -> None:
         self.connection.touched |= not is_plain(query)
         self.connection.open_now()
+
+
+class _Columns(Sequence[Any]):
+    """The description of a cursor's result, which psycopg makes anew, column by column, each time it is asked."""
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        self._cursor = cursor
+        self._result = cursor.pgresult
+
+    def __len__(self) -> int:
+        return self._result.nfields if self._result else 0
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._made[at]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._made)
+
+    @cached_property
+    def _made(self) -> list[psycopg.Column]:
+        return [psycopg.Column(self._cursor, at) for at in range(len(self))]
 
 
 class ServiceServerCursor(psycopg.ServerCursor[Any]):
