@@ -143,9 +143,9 @@ class ServiceConnection(psycopg.Connection[Any]):
             self.touched = self.pgconn.exec_(words).status != ExecStatus.TUPLES_OK
         return not self.touched
 
-    def ask(self, query: LiteralString, *values: str) -> Any:
-        """Return the first row of a query that needs no transaction and no tenant; None if there is none."""
-        return self._teller.execute(query, values, prepare=True).fetchone()
+    def ask(self, query: LiteralString, *values: str) -> list[Any]:
+        """Return the rows of a query that needs no transaction and no tenant; the server is to prepare it."""
+        return self._teller.execute(query, values, prepare=True).fetchall()
 
     def _begin(self) -> str:
         level = self.isolation_level
