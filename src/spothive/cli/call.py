@@ -145,10 +145,10 @@ class Call:
         return f"cli: {system_user()}"
 
     def reading(self) -> AbstractContextManager[TenantSession]:
-        """Open a transaction of the tenant that only reads."""
+        """Open a session of the tenant that only reads, and sees one moment: what a command shows adds up."""
         from spothive.database import read_session
 
-        return read_session(tenant=self.tenant_id)
+        return read_session(tenant=self.tenant_id, snapshot=True)
 
     def writing(self) -> AbstractContextManager[TenantSession]:
         """Open a transaction of the tenant that is committed at the end; a refusal in it is audited."""

@@ -221,15 +221,18 @@ def get_db_session(tenant: UUID | None = None) -> Iterator[TenantSession]:
 
 
 @contextmanager
-def read_session(tenant: UUID | None = None) -> Iterator[TenantSession]:
-    """Open a transaction in which the database refuses every write; on SQLite it blocks no writer.
+def read_session(tenant: UUID | None = None, *, snapshot: bool = False) -> Iterator[TenantSession]:
+    """Open a session in which the database refuses every write; on SQLite it blocks no writer.
 
+    On PostgreSQL each statement sees what is committed when it starts, and takes one round trip.
     A :class:`~spothive.errors.Refused` is remembered as in :func:`get_db_session`.
 
     Args:
         tenant: bind the session to this tenant.
+        snapshot: let all statements see the database as it is at the first of them, for what has to add up; on SQLite
+            they always do.
     """
-    with database_block(), _closing(SessionLocal(tenant=tenant, read_only=True)) as session:
+    with database_block(), _closing(SessionLocal(tenant=tenant, read_only=True, snapshot=snapshot)) as session:
         yield session
 
 

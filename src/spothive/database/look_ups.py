@@ -6,8 +6,8 @@ the same query runs unfiltered.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -15,6 +15,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from spothive.database import postgresql
+from spothive.database.connection import get_read_engine, read_session
 from spothive.database.tenancy import TenantSession, engine_words
 from spothive.models import Account, ApiKey, Role, SessionLog, Tenant, User
 from spothive.schema.types.texts import sendable_text
@@ -199,6 +201,30 @@ def api_key_row(session: TenantSession, prefix: str) -> ApiKeyRow | None:
     """Return the API key, of any tenant, that begins with ``prefix``, or None. The prefix alone proves nothing."""
     row = _look_up(session, "api_key_row", api_key_row_query, prefix)
     return ApiKeyRow(**row._mapping) if row else None  # noqa: SLF001 - as above
+
+
+def find_api_key_row(prefix: str) -> ApiKeyRow | None:
+    """Do what :func:`api_key_row` does, without a session: each request of a program asks this first.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+    """
+    engine = get_read_engine()
+    if engine.dialect.name == "postgresql":
+        rows = postgresql.look_up_alone(engine, "api_key_row", _API_KEY_COLUMNS, sendable_text(prefix))
+        if rows is not None:
+            return _api_key_row(rows[0]) if rows else None
+    with read_session() as session:
+        return api_key_row(session, prefix)
+
+
+_API_KEY_COLUMNS = tuple(field.name for field in fields(ApiKeyRow))
+
+
+def _api_key_row(values: Sequence[Any]) -> ApiKeyRow:
+    found = dict(zip(_API_KEY_COLUMNS, values, strict=True))
+    role = found.pop("role")
+    return ApiKeyRow(**found, role=None if role is None else Role(role))
 
 
 def account_owner_exists(session: TenantSession, account_id: str) -> bool:

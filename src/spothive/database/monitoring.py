@@ -53,11 +53,11 @@ def fingerprint(statement: str) -> tuple[str, str]:
     return hashlib.sha256(shape.encode()).hexdigest()[:16], shape[:_SHAPE_LENGTH]
 
 
-def note(connection: Connection, statement: str, rows: int, started: float) -> None:
+def note(connection: Connection | Engine, statement: str, rows: int, started: float) -> None:
     """Warn of a statement that has just ended, if it was slow.
 
     Args:
-        connection: where it ran; statements of an engine that nobody watches are not slow.
+        connection: where it ran, or the engine if no session had it; of an engine nobody watches nothing is slow.
         statement: its SQL.
         rows: how many it read or wrote; negative if the driver does not know, as SQLite of a SELECT.
         started: ``time.perf_counter()`` when it began.
@@ -71,7 +71,7 @@ def note(connection: Connection, statement: str, rows: int, started: float) -> N
     SLOW.inc()
     mark, shape = fingerprint(statement)
     found = rows if rows >= 0 else "unknown"
-    tenant = connection.info.get("tenant_id") or "none"
+    tenant = (connection.info.get("tenant_id") if isinstance(connection, Connection) else None) or "none"
     _log.warning("slow statement %s: %.3f s, rows %s, tenant %s: %s", mark, seconds, found, tenant, shape)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,9 @@ def prepare_service(engine: Engine) -> None:
 
     It is one again whenever it returns to the pool, whatever raw SQL has set, locked or made in the meantime.
     """
-    _tell_no_secret(engine)
+    from spothive.database.service_connection import ServiceConnection
+
+    _tell_no_secret(engine, ServiceConnection.connect)
 
     @event.listens_for(engine, "connect")
     def _on_connect(dbapi_connection: Any, record: Any) -> None:
@@ -78,14 +81,23 @@ def prepare_service(engine: Engine) -> None:
             cursor.execute("SET timezone TO 'UTC'")
             _step_down(cursor)
             cursor.execute(
-                "SELECT current_user, concat(quote_ident(current_schema()), ', pg_temp'), format(%s, current_user)",
+                "SELECT current_user, coalesce(quote_ident(current_schema()), ''), format(%s, current_user)",
                 (_RESTORE,),
             )
-            record.info["role"], record.info["search_path"], record.info["restore"] = cursor.fetchone()
+            role, schema, restore = cursor.fetchone()
+        record.info.update(role=role, schema=schema, search_path=f"{schema}, pg_temp", restore=restore.encode())
+        dbapi_connection.touched = False
+        dbapi_connection.autocommit = True  # transactions are announced
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            dbapi_connection: Any = connection.connection.dbapi_connection
+            dbapi_connection.announce()
 
     @event.listens_for(engine, "reset")
     def _on_reset(dbapi_connection: Any, record: Any, state: PoolResetState) -> None:
-        if not state.terminate_only and not _restored(dbapi_connection, record.info["restore"]):
+        if not state.terminate_only and not dbapi_connection.restore(record.info["restore"]):
             record.invalidate()
 
     @event.listens_for(engine, "before_cursor_execute")
@@ -95,23 +107,18 @@ def prepare_service(engine: Engine) -> None:
             raise NotAllowed(msg)
 
 
-def _restored(dbapi_connection: Any, restore: str) -> bool:
-    """Undo what a session did to its connection, in one round trip; False if the connection is of no more use."""
-    from psycopg.pq import ExecStatus, TransactionStatus
+def _tell_no_secret(engine: Engine, connect: Callable[..., Any] | None = None) -> None:
+    """Keep what the URL says after its question mark out of errors and of their causes; libpq repeats it.
 
-    if dbapi_connection.info.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
-        dbapi_connection.rollback()
-    # Past psycopg's cursors, which would begin a transaction first.
-    return bool(dbapi_connection.pgconn.exec_(restore.encode()).status == ExecStatus.TUPLES_OK)
-
-
-def _tell_no_secret(engine: Engine) -> None:
-    """Keep what the URL says after its question mark out of errors and of their causes; libpq repeats it."""
+    Args:
+        engine: whose connections are opened.
+        connect: opens them; the driver's own way if None.
+    """
 
     @event.listens_for(engine, "do_connect")
     def _on_open(dialect: Any, _: Any, arguments: Any, options: Any) -> Any:
         try:
-            return dialect.connect(*arguments, **options)
+            return (connect or dialect.connect)(*arguments, **options)
         except dialect.loaded_dbapi.Error as error:
             raise unreachable(error, *map(str, engine.url.query.values())) from None
 
@@ -181,40 +188,75 @@ def _lock_timeout(settings: Settings) -> str:
     return f"SET lock_timeout TO '{int(settings.migration_lock_timeout * 1000)}ms'"
 
 
-def begin(connection: Connection, *, tenant_id: UUID | None, system: bool, read_only: bool) -> None:
+_WORDS = ", ".join(f"set_config('{name}', %s, true)" for name in ("role", "search_path", TENANT_SETTING))
+_WHOSE = f"SELECT {_WORDS}"
+_WHOSE_READING = f"SELECT {_WORDS}, set_config('transaction_read_only', 'on', true)"
+
+
+def begin(
+    connection: Connection, *, tenant_id: UUID | None, system: bool, read_only: bool, snapshot: bool, each: bool
+) -> None:
     """Tell the transaction that has just begun whose it is; everything set here ends with it.
 
-    All of it is set each time, in one statement: whatever raw SQL of an earlier user of this connection has set for
-    longer (a role, a tenant, a search path with a temporary table in front) counts for nothing.
+    It travels with the next statement. All of it is set each time, in one statement: whatever raw SQL of an earlier
+    user of this connection has set for longer (a role, a tenant, a search path with a temporary table in front) counts
+    for nothing.
+
+    Args:
+        connection: of a session.
+        tenant_id: whose rows it may see; None sees none.
+        system: it sees every tenant's.
+        read_only: every write is refused.
+        snapshot: all statements see the database as it is at the first of them.
+        each: plain statements are transactions of their own, which nobody has to begin and to end.
     """
-    settings = {
-        "role": SYSTEM_ROLE if system else connection.info["role"],
-        "search_path": connection.info["search_path"],
-        TENANT_SETTING: "" if tenant_id is None else str(tenant_id),
-    }
-    if read_only:
-        settings["transaction_read_only"] = "on"
-    calls = ", ".join(f"set_config('{name}', :v{n}, true)" for n, name in enumerate(settings))
-    values = {f"v{n}": value for n, value in enumerate(settings.values())}
-    connection.execute(text(f"SELECT {calls}"), values)  # names are the constants above
-
-
-def leave_system(connection: Connection) -> None:
-    """Become the service role again.
-
-    By its name: ``RESET ROLE`` and ``NONE`` lead back to the login, which may own the tables. After an error
-    PostgreSQL takes no statement but the rollback, and that takes the role away.
-    """
-    from psycopg.pq import TransactionStatus
-
+    info = connection.info
+    role, tenant = SYSTEM_ROLE if system else info["role"], "" if tenant_id is None else str(tenant_id)
     dbapi_connection: Any = connection.connection.dbapi_connection
-    if dbapi_connection.info.transaction_status == TransactionStatus.INTRANS:
-        connection.execute(text("SELECT set_config('role', :role, true)"), {"role": connection.info["role"]})
+    dbapi_connection.tell(
+        _WHOSE_READING if read_only else _WHOSE, (role, info["search_path"], tenant), snapshot=snapshot, each=each
+    )
 
 
 def look_up(connection: Connection, name: str, query: Select[Any], argument: str) -> Row[Any] | None:
     """Return the first row the function ``name`` finds for ``argument``; it has the columns of ``query``."""
     return connection.execute(_call(name, query), {"argument": argument}).first()
+
+
+def look_up_alone(engine: Engine, name: str, columns: tuple[str, ...], argument: str) -> list[Any] | None:
+    """Return the rows the function ``name`` finds for ``argument``, without a session; None if the driver refused.
+
+    It asks past SQLAlchemy's statements, which cost ten times what the look-up does. The function reads what it may as
+    whoever asks, with a search path of its own, so no transaction has to be told whose it is. What went wrong is told
+    by asking once more in a session.
+
+    Args:
+        engine: of the service.
+        name: a look-up.
+        columns: what is wanted of it, in order.
+        argument: of the function.
+    """
+    from psycopg import Error
+
+    from spothive.database.monitoring import note
+
+    pooled = engine.raw_connection()
+    try:
+        query, started = _question(pooled.info["schema"], name, columns), time.perf_counter()
+        dbapi_connection: Any = pooled.dbapi_connection
+        rows: list[Any] = dbapi_connection.ask(query, argument)
+        note(engine, query, len(rows), started)
+    except Error:
+        pooled.invalidate()
+        return None
+    finally:
+        pooled.close()
+    return rows
+
+
+@cache
+def _question(schema: str, name: str, columns: tuple[str, ...]) -> str:
+    return f"SELECT {', '.join(columns)} FROM {schema}.{name}(%s)"
 
 
 @cache  # as the queries are

@@ -90,8 +90,8 @@ def _forget_refusal(connection: Connection, *_: Any) -> None:
 def _translate(context: ExceptionContext) -> BaseException | None:
     from spothive.database import postgresql, sqlite
 
-    if context.is_pre_ping:
-        return None  # the pool asks whether a connection lives, and opens another if it does not
+    if context.is_pre_ping or not isinstance(context.original_exception, Exception):
+        return None  # the pool opens another connection if one does not live, or its statement was interrupted
     if context.connection is not None and not context.connection.invalidated:
         context.connection.info[_SWALLOWED] = True
     error = context.original_exception

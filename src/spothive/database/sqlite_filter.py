@@ -64,20 +64,13 @@ def install(engine: Engine) -> None:
     event.listen(engine, "checkin", _on_checkin)
 
 
-def begin(connection: Connection, *, tenant_id: UUID | None, system: bool, read_only: bool) -> None:
-    """Tell the transaction whose it is; the engine has made it read-only already."""
-    del read_only
+def begin(connection: Connection, *, tenant_id: UUID | None, system: bool, **_: bool) -> None:
+    """Tell the transaction whose it is; the engine has made it read-only already, and each is a snapshot."""
     scope = _scope(connection)
     scope.tenant = tenant_id.hex if tenant_id else None
     scope.system = system
     # SQLAlchemy keeps compiled statements by dialect: what was compiled without the filter never comes back with it.
     connection.dialect = _unfiltered(connection) if system else connection.engine.dialect
-
-
-def leave_system(connection: Connection) -> None:
-    """Keep the transaction to the tenant of its session again."""
-    _scope(connection).system = False
-    connection.dialect = connection.engine.dialect
 
 
 def look_up(connection: Connection, name: str, query: Select[Any], argument: str) -> Row[Any] | None:
@@ -119,7 +112,7 @@ def _on_connect(dbapi_connection: Any, record: Any) -> None:
 def _on_end(connection: Connection) -> None:
     """Forget at the end of a transaction whose it was, as PostgreSQL does."""
     if not connection.invalidated:
-        begin(connection, tenant_id=None, system=False, read_only=False)
+        begin(connection, tenant_id=None, system=False)
 
 
 def _on_checkin(_: Any, record: Any) -> None:

@@ -27,13 +27,29 @@ _log = logging.getLogger(__name__)
 class TenantSession(Session):
     """A session that belongs to one tenant, or to none yet."""
 
-    def __init__(self, *args: Any, tenant: UUID | None = None, read_only: bool = False, **kwargs: Any) -> None:
-        """Bind to ``tenant`` from the start; with ``read_only`` the database refuses every write."""
+    def __init__(
+        self,
+        *args: Any,
+        tenant: UUID | None = None,
+        read_only: bool = False,
+        snapshot: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Make a session.
+
+        Args:
+            args: for SQLAlchemy, as ``kwargs`` are.
+            tenant: bind it to this tenant from the start.
+            read_only: the database refuses every write.
+            snapshot: all statements of a transaction see the database as it is at the first of them.
+            kwargs: see ``args``.
+        """
         super().__init__(*args, **kwargs)
         _refuse_non_id(tenant)
         self._given_tenant = tenant
         self._tenant_id = tenant
         self.read_only = read_only
+        self.snapshot = snapshot
         self.in_system_scope = False
 
     @property
@@ -146,14 +162,20 @@ def _leave(session: TenantSession) -> None:
         return  # what the database was told ended with the transaction
     connection = session.connection()
     if not connection.invalidated:
-        engine_words(connection).leave_system(connection)
+        _tell(session, connection)
 
 
 def _tell(session: TenantSession, connection: Connection) -> None:
     connection.info["tenant_id"] = session.tenant_id
     connection.info["read_only"] = session.read_only
     engine_words(connection).begin(
-        connection, tenant_id=session.tenant_id, system=session.in_system_scope, read_only=session.read_only
+        connection,
+        tenant_id=session.tenant_id,
+        system=session.in_system_scope,
+        read_only=session.read_only,
+        snapshot=session.snapshot,
+        # A connection that the session was given may be in a transaction of the giver's.
+        each=session.read_only and not session.snapshot and not isinstance(session.bind, Connection),
     )
 
 
@@ -170,7 +192,9 @@ def _forget(_: Any, record: Any) -> None:
 
 
 @event.listens_for(TenantSession, "after_begin")
-def _on_begin(session: TenantSession, _: SessionTransaction, connection: Connection) -> None:
+def _on_begin(session: TenantSession, transaction: SessionTransaction, connection: Connection) -> None:
+    if transaction.nested:
+        return  # a savepoint, of a transaction that was told
     if str(connection.get_execution_options().get("isolation_level", "")).upper() == "AUTOCOMMIT":
         msg = "a session needs transactions, to tell the database whose they are: leave AUTOCOMMIT out"
         raise NotAllowed(msg)

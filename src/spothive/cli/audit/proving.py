@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -119,16 +120,17 @@ def verify(
 
     actor, tenant_id = call.actor, call.tenant_id
     keys, anchor = runtime.signing_keys(), runtime.audit_anchor()
+    reading = partial(read_session, snapshot=True)  # a seal and its rows of one moment
     with show_progress("verifying") as progress:
 
         def tell(rows: int) -> None:
             progress(rows, rows)
 
         if every:
-            reports = list(audit.verify_all(read_session, actor, keys=keys, anchor=anchor, progress=tell))
+            reports = list(audit.verify_all(reading, actor, keys=keys, anchor=anchor, progress=tell))
         else:
             anchored = anchor.read()
-            reports = [audit.verify_trail(read_session, tenant_id, keys=keys, anchored=anchored, progress=tell)]
+            reports = [audit.verify_trail(reading, tenant_id, keys=keys, anchored=anchored, progress=tell)]
     _show_reports(call, reports)
 
 
@@ -192,8 +194,9 @@ def export(
 
     first, last = _range(seals)
     actor, tenant_id, keys = call.actor, call.tenant_id, runtime.signing_keys()
+    reading = partial(read_session, snapshot=True)
     with _new_file(file) as bundle:
-        done = audit.export_trail(read_session, actor, tenant_id, keys=keys, write=bundle.write, first=first, last=last)
+        done = audit.export_trail(reading, actor, tenant_id, keys=keys, write=bundle.write, first=first, last=last)
     script = Path(file).with_name("verify_bundle.py")
     if with_verifier:
         script.write_text(audit.verifier(), encoding="utf-8")  # it replaces one of an earlier export

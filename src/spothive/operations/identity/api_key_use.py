@@ -13,8 +13,8 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, update
 
 from spothive.clock import utc_now
-from spothive.database import TenantSession, read_session
-from spothive.database.look_ups import ApiKeyRow, api_key_row
+from spothive.database import TenantSession
+from spothive.database.look_ups import ApiKeyRow, find_api_key_row
 from spothive.errors import Conflict, KeyRefused, NotAllowed
 from spothive.models import PLATFORM_TENANT_ID, STAFF_ROLES, ApiKey, ApiScope, ApiUsage, LoginHistory, LoginMethod
 from spothive.operations.actor import Actor
@@ -168,8 +168,7 @@ def check_api_key(sessions: Sessions, key: str, *, scope: ApiScope | None, ip_ad
     prefix = prefix_of_whole_key(key)
     if prefix is None:
         raise KeyRefused(_INVALID, reason="cut or mistyped")
-    with read_session() as session:
-        row = api_key_row(session, prefix)
+    row = find_api_key_row(prefix)
     now = utc_now()
     reason = _reason_to_refuse(row, key, now)
     if row is None or reason is not None:
