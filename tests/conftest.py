@@ -26,6 +26,7 @@ from spothive.database import dispose_engine, get_db_session, run_all_migrations
 from spothive.database.embedded_postgresql import EmbeddedPostgres
 from spothive.models import Base
 from spothive.settings import get_settings
+from tests.compiling import compiled_once
 from tests.factories.samples import Row, sample_graph
 
 T = TypeVar("T")
@@ -131,6 +132,13 @@ def loopback_only() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", guarded)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def statements_compiled_once() -> Iterator[None]:
+    """Keep what SQLAlchemy compiled from one test to the next."""
+    with compiled_once():
         yield
 
 

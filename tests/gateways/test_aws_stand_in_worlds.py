@@ -19,7 +19,7 @@ MOTO_VARIABLE = "MOTO_EC2_LOAD_DEFAULT_AMIS"
 
 
 def _account_of(aws: AwsStandIn, credentials: Credentials) -> str:
-    gateway = AwsGateway(ConnectionOptions(endpoint_url=aws.url, attempts=1, read_timeout=5), platform=aws.platform)
+    gateway = AwsGateway(ConnectionOptions(endpoint_url=aws.url, attempts=1, read_timeout=60), platform=aws.platform)
     try:
         return gateway.caller_identity(credentials).account_id
     finally:

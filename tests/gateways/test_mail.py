@@ -42,7 +42,7 @@ def a_mail(recipient: str = "anna@acme.io", subject: str = "It failed", text: st
 @contextmanager
 def mailer(server: MailServer | int, **options: Any) -> Iterator[SmtpMailer]:
     port = server if isinstance(server, int) else server.port
-    facts: dict[str, Any] = {"port": port, "security": "none", "timeout": 10} | options
+    facts: dict[str, Any] = {"port": port, "security": "none", "timeout": 60} | options
     with closing(SmtpMailer(SmtpOptions(HOST, SENDER, **facts))) as made:
         yield made
 
@@ -190,7 +190,7 @@ def test_a_connection_that_is_lost_over_a_mail_is_made_anew_for_the_next() -> No
 
 
 def test_a_server_that_falls_silent_is_not_waited_for() -> None:
-    with mail_server(silent={"anna@acme.io"}) as server, mailer(server, timeout=0.2) as post:
+    with mail_server(silent={"anna@acme.io"}) as server, mailer(server, timeout=2) as post:
         with pytest.raises(MailDeferred, match="timed out") as lost:
             post.send(a_mail())
         assert lost.value.lost
@@ -229,7 +229,7 @@ def test_a_server_without_starttls_gets_nothing(certificates: Certificates) -> N
     assert (server.received, server.signed_in) == ([], [])
     with (
         mail_server(tls=certificates.server) as server,
-        mailer(server, security="tls", timeout=1) as post,
+        mailer(server, security="tls", timeout=2) as post,
         pytest.raises(MailServerUnusable),
     ):
         post.send(a_mail())

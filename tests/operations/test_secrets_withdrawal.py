@@ -164,7 +164,7 @@ def test_writers_of_other_keys_do_not_wait(db: Database, owner: User) -> None:
         session.add(WithdrawnKey(key_id=OLD, person_name="admin"))
         session.flush()
         with ThreadPoolExecutor(1) as threads:
-            threads.submit(write, owner, both).result(timeout=20)
+            threads.submit(write, owner, both).result(timeout=60)
 
 
 @pytest.mark.engines("postgresql")

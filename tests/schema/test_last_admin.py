@@ -184,7 +184,7 @@ def test_one_remains_at_every_isolation_level(db: Database, admins: list[UUID], 
             try:
                 connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
                 assert connection.execute("SELECT count(*) FROM users").fetchone() == (5,)
-                both_have_looked.wait(20)
+                both_have_looked.wait(60)
                 connection.execute(departures(db.engine, who)[way][0])
                 connection.execute("COMMIT")
             except psycopg.Error as refusal:
@@ -220,7 +220,7 @@ def at_once(acts: list[Callable[[], Any]]) -> list[Any]:
     start, outcomes = threading.Barrier(len(acts)), [NotImplemented] * len(acts)
 
     def run(number: int) -> None:
-        start.wait(20)
+        start.wait(60)
         outcomes[number] = acts[number]()
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(len(acts))]

@@ -10,7 +10,7 @@ from spothive.database import get_db_session, system_scope
 from spothive.errors import IllegalMove
 from tests.conftest import Database
 
-PATIENCE = 20
+PATIENCE = 60
 
 
 def until_blocked(db: Database, connections: int = 1) -> None:
@@ -46,6 +46,6 @@ def meanwhile(db: Database, first: Any, second: Any, *, first_commits: bool) -> 
         until_blocked(db)
         if not first_commits:
             session.rollback()
-    other.join(30)
+    other.join(60)
     assert not other.is_alive()
     return refusals[0] if refusals else None

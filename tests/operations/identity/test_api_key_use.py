@@ -306,12 +306,12 @@ def test_of_ten_threads_one_notes_the_use(world: World) -> None:
     together = Barrier(10)
 
     def use(_: int) -> KeyHolder:
-        together.wait(30)
+        together.wait(60)
         return check_api_key(get_db_session, key, scope=READ)
 
     def all_have_looked(prefix: str) -> Any:
         row = find_api_key_row(prefix)
-        together.wait(30)  # nobody has noted it yet
+        together.wait(60)  # nobody has noted it yet
         return row
 
     with pytest.MonkeyPatch.context() as patch, sent() as statements_sent, ThreadPoolExecutor(10) as threads:
