@@ -390,7 +390,7 @@ def test_a_login_that_may_not_enter_system_scope_is_sent_to_the_roles(db: Databa
         get_db_session() as session,
         system_scope(session, "test"),
     ):
-        session.connection()
+        session.execute(sa.text("SELECT 1"))  # what the server is told goes with a statement
     assert str(caught.value) == (
         "the login in DATABASE_URL may not become spothive_system: have somebody who may run the output of "
         "`spothive db roles`"
