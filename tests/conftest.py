@@ -22,10 +22,10 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
-from spothive.database import dispose_engine, get_db_session, run_all_migrations, system_scope
+from bench import place
+from bench.place import plain
+from spothive.database import get_db_session, run_all_migrations, system_scope
 from spothive.database.embedded_postgresql import EmbeddedPostgres
-from spothive.models import Base
-from spothive.settings import get_settings
 from tests.compiling import compiled_once
 from tests.factories.samples import Row, sample_graph
 
@@ -33,6 +33,8 @@ T = TypeVar("T")
 Graph = dict[str, Row]
 
 ENGINES = ("sqlite", "postgresql")
+settings = place.settings
+"""Run with other environment variables, as the bench does."""
 SERVICE = "spothive_test_service"
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own below, as it does below /tmp
 ROOM = 2**31
@@ -87,35 +89,8 @@ class Database:
                 connection.execute("PRAGMA recursive_triggers = ON")
                 yield connection
         else:
-            with psycopg.connect(_plain(url), autocommit=True) as connection:
+            with psycopg.connect(plain(url), autocommit=True) as connection:
                 yield connection
-
-
-def _plain(url: Any) -> str:
-    return str(url.set(drivername="postgresql").render_as_string(hide_password=False))
-
-
-@contextmanager
-def settings(**values: str) -> Iterator[None]:
-    """Run with other environment variables; the engine of the process is made anew."""
-    before = {name: os.environ.get(name) for name in values}
-    _forget_engine()
-    os.environ.update(values)
-    get_settings.cache_clear()
-    try:
-        yield
-    finally:
-        _forget_engine()
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
-        get_settings.cache_clear()
-
-
-def _forget_engine() -> None:
-    """Dispose of the engine, and let go of it: each mapper keeps a hundred statements, which keep their engines."""
-    dispose_engine()
-    for mapper in Base.registry.mappers:
-        mapper.__dict__.pop("_compiled_cache", None)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -171,7 +146,7 @@ _kept: dict[str, psycopg.Connection[Any]] = {}
 
 
 def _maintenance(server: URL) -> str:
-    return _plain(server.set(database="postgres"))
+    return plain(server.set(database="postgres"))
 
 
 @pytest.fixture(scope="session")

@@ -32,8 +32,8 @@ _DRIVERS = {
 }
 MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
 """A mail address that needs no quoting anywhere: ASCII, one @, nothing that would end or divide a header."""
-_NO_SETTINGS = {"TENANT", "USER", "DEBUG", "TEST_POSTGRES_URL"}
-"""What the command line and the tests read of ``SPOTHIVE_...`` themselves."""
+_NO_SETTINGS = {"TENANT", "USER", "DEBUG", "TEST_POSTGRES_URL", "BENCH_POSTGRES_URL"}
+"""What the command line, the tests and the bench read of ``SPOTHIVE_...`` themselves."""
 
 
 def normalise_url(url: str) -> str:

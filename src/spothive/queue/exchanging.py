@@ -63,13 +63,11 @@ def exchange(
         msg = "two reports are of the same action: report on each once"
         raise InvalidInput(msg)
     found = words_of(session).exchange(session, cluster_id, rows, limit=limit, lease=lease)
-    out = sorted(
-        (row for row in found if row.status == ActionStatus.PICKED_UP),
-        key=lambda row: (row.priority, row.created_at, row.id),
-    )
     done = {row.id: row for row in found if row.status != ActionStatus.PICKED_UP}
-    reported = {each.lease.action_id: Reported.STALE for each in reports}
-    reported |= {action_id: _BECAME[row.status] for action_id, row in done.items()}
+    out = [row for row in found if row.status == ActionStatus.PICKED_UP]
+    out.sort(key=lambda row: (row.priority, row.created_at, row.id))
+    ids = (each.lease.action_id for each in reports)
+    reported = {each: _BECAME[row.status] if (row := done.get(each)) else Reported.STALE for each in ids}
     ended = (row for row in done.values() if row.status != ActionStatus.PENDING)
     jobs = frozenset(row.optimization_job_id for row in ended if row.optimization_job_id is not None)
     return Exchanged(reported, [_handed_out(row) for row in out], jobs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
@@ -37,8 +38,8 @@ reported AS (
         error_message = r.error,
         leased_until = NULL,
         updated_at = clock_timestamp()
-    FROM unnest(%(ids)s::uuid[], %(tokens)s::bigint[], %(verdicts)s::text[], %(results)s::text[], %(errors)s::text[])
-        AS r (id, token, verdict, result, error)
+    FROM json_to_recordset(%(reports)s::json)
+        AS r (id uuid, token bigint, verdict text, result text, error text)
     WHERE a.tenant_id = %(tenant)s AND a.cluster_id = %(cluster)s AND a.id = r.id
         AND a.status = 'PICKED_UP' AND a.lease_token = r.token
     RETURNING a.id, a.status, a.optimization_job_id
@@ -96,12 +97,11 @@ def exchange(
     parameters: dict[str, Any] = {"tenant": session.tenant_id, "cluster": cluster_id}
     if reports:
         settings = get_settings()
-        ids, tokens, verdicts, results, errors = map(list, zip(*reports, strict=True))
-        parameters |= {"ids": ids, "tokens": tokens, "verdicts": verdicts, "results": results, "errors": errors}
+        parameters["reports"] = json.dumps([dict(zip(the.REPORT_COLUMNS, row, strict=True)) for row in reports])
         parameters |= {"backoff": settings.action_backoff, "backoff_most": settings.action_backoff_most}
     if limit:
         parameters["lease"] = lease.total_seconds()
-    return list(session.connection().exec_driver_sql(_exchange(bool(reports), limit), parameters))
+    return list(session.connection().exec_driver_sql(_exchange(bool(reports), limit), parameters).all())
 
 
 @lru_cache(maxsize=256)
