@@ -26,7 +26,9 @@ FROM instances, LATERAL (
             - ((n * 86400.0 * {days} / {each}) + (hashtext(instances.instance_id) & 1023)) * interval '1 second' AS at
     FROM generate_series(0, {each} - 1) AS n
 ) AS made
+ORDER BY made.at
 """
+"""In the order of time, as decisions come: those of all tenants among one another."""
 
 
 def make_decisions(database: Database, each: int) -> int:

@@ -226,6 +226,7 @@ def counts(rows: Sequence[Row]) -> tuple[Any, ...]:
         kinds[Decision.HOLD],
         kinds[Decision.FAILED],
         sum(row["is_shadow_run"] for row in rows),
+        len(saved),
         sum((amount for amount in saved if amount is not None), Decimal(0)),
         sum(row["prediction_score"] or 0.0 for row in rows),
     )
@@ -238,7 +239,7 @@ def is_acted_on(row: Row) -> bool:
 
 def stored_rollups() -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """Return what the roll-ups say."""
-    said = ("decisions", "switches", "holds", "failures", "shadow", "projected_savings", "score_sum")
+    said = ("decisions", "switches", "holds", "failures", "shadow", "real_switches", "projected_savings", "score_sum")
     return {
         (row["tenant_id"], row["day"], row["account_id"], row["model_id"]): tuple(row[name] for name in said)
         for row in rows_of(DecisionRollup)

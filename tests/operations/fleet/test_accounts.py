@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +13,7 @@ from spothive.database import (
     AccountLog,
     Cluster,
     EnvironmentType,
+    ExperimentLog,
     Instance,
     ScanRun,
     ScanUnit,
@@ -32,6 +33,7 @@ from spothive.operations.fleet import (
     set_environment,
     summarise_fleet,
 )
+from tests.factories.decisions import decide, decision
 from tests.factories.fleets import answer_of, connected_account, observed
 from tests.operations.conftest import World, audited
 from tests.watching import rows_of
@@ -139,6 +141,22 @@ def test_a_large_account_goes_in_batches(world: World, monkeypatch: pytest.Monke
     told: list[tuple[int, int]] = []
     assert disconnect(world, progress=lambda done, total: told.append((done, total)))["instances"] == 8
     assert told == [(3, 8), (6, 8), (8, 8)]
+
+
+def test_decisions_go_first_and_in_batches_however_many_an_instance_has(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "BATCH", 3)
+    imported(world, observed(1))
+    imported(world, observed(2), name="another")
+    one, other = (Instance(**row) for row in rows_of(Instance))
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    moments = [at + timedelta(hours=hour) for hour in (5, 1, 1, 2, 2, 3, 4)]
+    decide(*(decision(one, moment) for moment in moments), decision(other, at))
+    left: list[int] = []
+    disconnect(world, progress=lambda _, __: left.append(len(rows_of(ExperimentLog, account_id=one.account_id))))
+    assert left == [7 - 4, 0, 0], "by time, and those of one moment together"
+    assert [row["instance_id"] for row in rows_of(ExperimentLog)] == [other.id]
 
 
 def test_an_account_is_invisible_from_the_first_moment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2110,6 +2110,7 @@ CREATE TABLE decision_rollups (
     holds BIGINT DEFAULT '0' NOT NULL,
     failures BIGINT DEFAULT '0' NOT NULL,
     shadow BIGINT DEFAULT '0' NOT NULL,
+    real_switches BIGINT DEFAULT '0' NOT NULL,
     projected_savings NUMERIC(14, 6) DEFAULT '0' NOT NULL,
     score_sum FLOAT(53) DEFAULT '0' NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
@@ -2117,12 +2118,14 @@ CREATE TABLE decision_rollups (
     CONSTRAINT pk_decision_rollups PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_decision_rollups_tenant_id_day_account_id_model_id UNIQUE (tenant_id, day, account_id, model_id),
     CONSTRAINT ck_decision_rollups_sum CHECK (decisions = switches + holds + failures AND shadow <= decisions),
+    CONSTRAINT ck_decision_rollups_real CHECK (real_switches <= switches),
     CONSTRAINT ck_decision_rollups_day_day CHECK (day >= '0001-01-01' AND day < '10000-01-01'),
     CONSTRAINT ck_decision_rollups_decisions_range CHECK (decisions >= 0 AND decisions <= 9007199254740992),
     CONSTRAINT ck_decision_rollups_switches_range CHECK (switches >= 0 AND switches <= 9007199254740992),
     CONSTRAINT ck_decision_rollups_holds_range CHECK (holds >= 0 AND holds <= 9007199254740992),
     CONSTRAINT ck_decision_rollups_failures_range CHECK (failures >= 0 AND failures <= 9007199254740992),
     CONSTRAINT ck_decision_rollups_shadow_range CHECK (shadow >= 0 AND shadow <= 9007199254740992),
+    CONSTRAINT ck_decision_rollups_real_switches_range CHECK (real_switches >= 0 AND real_switches <= 9007199254740992),
     CONSTRAINT ck_decision_rollups_projected_savings_money CHECK (projected_savings >= -99999999.999999 AND projected_savings <= 99999999.999999),
     CONSTRAINT ck_decision_rollups_score_sum_range CHECK (score_sum >= 0 AND score_sum <= 9007199254740992),
     CONSTRAINT ck_decision_rollups_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
@@ -2153,6 +2156,8 @@ COMMENT ON COLUMN decision_rollups.holds IS 'of these HOLD';
 COMMENT ON COLUMN decision_rollups.failures IS 'of these FAILED';
 
 COMMENT ON COLUMN decision_rollups.shadow IS 'of these shadow runs';
+
+COMMENT ON COLUMN decision_rollups.real_switches IS 'of the switches those that were no shadow runs';
 
 COMMENT ON COLUMN decision_rollups.projected_savings IS 'sum of USD per hour';
 

@@ -23,7 +23,7 @@ NO_MODEL = UUID(int=0)
 class DecisionRollup(TenantOwned, Timestamped, Base):
     """The decisions of one account, model and day, counted. Equal to counting them anew, and far faster to read.
 
-    Savings are those of switches that were more than shadow runs. A day before the position of the watermark
+    Savings are those of real switches: of all that were no shadow runs. A day before the position of the watermark
     :data:`COUNTING` has its rows; of later days there are none.
     """
 
@@ -39,6 +39,9 @@ class DecisionRollup(TenantOwned, Timestamped, Base):
     holds: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="of these HOLD")
     failures: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="of these FAILED")
     shadow: Mapped[int] = mapped_column(Whole(0, 2**53), default=0, server_default="0", comment="of these shadow runs")
+    real_switches: Mapped[int] = mapped_column(
+        Whole(0, 2**53), default=0, server_default="0", comment="of the switches those that were no shadow runs"
+    )
     projected_savings: Mapped[Decimal] = mapped_column(
         Money(signed=True), default=Decimal(0), server_default="0", comment="sum of USD per hour"
     )
@@ -55,6 +58,7 @@ class DecisionRollup(TenantOwned, Timestamped, Base):
             "decisions = switches + holds + failures AND shadow <= decisions",
             "decisions are the sum of switches, holds and failures",
         ),
+        check("real", "real_switches <= switches", "real switches are some of the switches"),
     )
 
 

@@ -273,20 +273,17 @@ def _counts(day: date) -> Select[Any]:
 def tallies() -> tuple[ColumnElement[Any], ...]:
     """Return what is counted of decisions: the columns of a roll-up but its sum of scores."""
     log, money = ExperimentLog, Money(signed=True)
-    saved = func.sum(log.projected_hourly_savings, type_=money).filter(no_shadow_run())
+    real = and_(log.decision == Decision.SWITCH, not_(log.is_shadow_run))
+    saved = func.sum(log.projected_hourly_savings, type_=money).filter(real)
     return (
         func.count().label("decisions"),
         func.count().filter(log.decision == Decision.SWITCH).label("switches"),
         func.count().filter(log.decision == Decision.HOLD).label("holds"),
         func.count().filter(log.decision == Decision.FAILED).label("failures"),
         func.count().filter(log.is_shadow_run).label("shadow"),
+        func.count().filter(real).label("real_switches"),
         func.coalesce(saved, literal(0, money)).label("projected_savings"),
     )
-
-
-def no_shadow_run() -> ColumnElement[bool]:
-    """Return the condition for a switch that was no shadow run: one whose savings count."""
-    return and_(ExperimentLog.decision == Decision.SWITCH, not_(ExperimentLog.is_shadow_run))
 
 
 def _rollup(row: Row[Any], day: date) -> dict[str, Any]:

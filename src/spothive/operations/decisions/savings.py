@@ -13,13 +13,8 @@ from uuid import UUID
 from sqlalchemy import (
     CompoundSelect,
     Select,
-    SQLColumnExpression,
-    Text,
-    case,
-    cast,
     func,
     literal,
-    or_,
     select,
     union_all,
 )
@@ -27,12 +22,11 @@ from sqlalchemy import (
 from spothive.database import TenantSession
 from spothive.errors import InvalidInput
 from spothive.models import Account, DecisionRollup, ExperimentLog, MlModel
-from spothive.models.decisions import NO_MODEL, open_from
-from spothive.operations.decisions.rollups import counted_until, no_shadow_run, tallies
-from spothive.schema.types import Id, Money, a_day_after, utc_day
+from spothive.models.decisions import NO_MODEL
+from spothive.operations.decisions.rollups import counted_until, tallies
+from spothive.schema.types import Id, Money, utc_day
 
-_STORED = ("decisions", "switches", "holds", "failures", "shadow")
-_COUNTS = (*_STORED, "real_switches")
+_COUNTS = ("decisions", "switches", "holds", "failures", "shadow", "real_switches")
 _PLACES = Decimal("0.000001")
 
 
@@ -151,35 +145,9 @@ def _parts(since: date, until: date, by: By, end: date) -> CompoundSelect[Any]:
     }
     key, grouped = keys[by]
     key_of_log = func.coalesce(grouped, literal(NO_MODEL, Id())) if by is By.MODEL else grouped
-    of_rollups = [*(getattr(rollup, name) for name in _STORED), _real_switches(), rollup.projected_savings]
+    of_rollups = [getattr(rollup, name) for name in (*_COUNTS, "projected_savings")]
     counted = select(key.label("key"), *of_rollups).where(rollup.day >= since, rollup.day < min(until, end))
     first, last = (datetime.combine(day, time(), UTC) for day in (max(since, end), until))
-    *numbers, saved = tallies()
-    real = func.count().filter(no_shadow_run()).label("real_switches")
-    rest = select(key_of_log.label("key"), *numbers, real, saved)
+    rest = select(key_of_log.label("key"), *tallies())
     within = log.execution_time >= first, log.execution_time < last
     return union_all(counted, rest.where(*within).group_by(grouped))
-
-
-def _real_switches() -> SQLColumnExpression[int]:
-    """Return how many switches of a roll-up were no shadow runs: from its columns, or where they do not tell, counted.
-
-    Its shadow runs may be switches, holds or failures. Only where there are some, and switches beside others, the
-    decisions of that day, account and model are looked at.
-    """
-    log, rollup = ExperimentLog, DecisionRollup
-    begin = open_from(cast(rollup.day, Text))
-    looked_up = select(func.count()).where(
-        log.tenant_id == rollup.tenant_id,
-        log.account_id == rollup.account_id,
-        log.execution_time >= begin,
-        log.execution_time < a_day_after(begin),
-        func.coalesce(log.model_id, literal(NO_MODEL, Id())) == rollup.model_id,
-        no_shadow_run(),
-    )
-    return case(
-        (rollup.shadow == 0, rollup.switches),
-        (or_(rollup.switches == 0, rollup.shadow == rollup.decisions), 0),
-        (rollup.switches == rollup.decisions, rollup.switches - rollup.shadow),
-        else_=looked_up.correlate(rollup).scalar_subquery(),
-    ).label("real_switches")

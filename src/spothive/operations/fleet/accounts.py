@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,6 +21,7 @@ from spothive.models import (
     Cluster,
     ConnectionMethod,
     EnvironmentType,
+    ExperimentLog,
     Instance,
     InstanceState,
     ResourceType,
@@ -37,7 +39,7 @@ Progress = Callable[[int, int], None]
 """Told (done, total) as long work goes on."""
 
 BATCH = 5_000
-"""Rows one transaction of a disconnection deletes; others wait for one batch at most."""
+"""Decisions or instances one transaction of a disconnection deletes; others wait for one batch at most."""
 
 _HELD = "held_when_disconnected"
 """Where an account that is being disconnected keeps the numbers of its rows, for whoever finishes the work."""
@@ -202,7 +204,7 @@ def disconnect_account(
         tenant_id: tenant of the account.
         name: name or AWS account id.
         leave_asleep: forget clusters that hibernation has put to sleep, and the sizes to go back to with them.
-        progress: told (rows done, rows in all).
+        progress: told (instances done, instances in all); decisions go first.
 
     Returns:
         What hung on the account when it was hidden, rows by kind: instances, clusters, scan_runs.
@@ -213,6 +215,11 @@ def disconnect_account(
         Conflict: clusters of it sleep, or another call finished the work meanwhile.
     """
     account_id, held = _bury(sessions, actor, tenant_id, name, leave_asleep=leave_asleep)
+    last = _delete_decisions(sessions, tenant_id, account_id, after=None)
+    while last is not None:
+        if progress:
+            progress(0, held["instances"])
+        last = _delete_decisions(sessions, tenant_id, account_id, after=last)
     left = held["instances"]
     while batch := _delete_batch(sessions, tenant_id, account_id):
         left -= batch
@@ -256,6 +263,27 @@ def _held(session: TenantSession, account: Account) -> dict[str, int]:
         "scan_runs": select(func.count()).where(ScanRun.account_id == account.id),
     }
     return {kind: session.scalar(query) or 0 for kind, query in counts.items()}
+
+
+def _delete_decisions(
+    sessions: Sessions, tenant_id: UUID, account_id: UUID, *, after: datetime | None
+) -> datetime | None:
+    """Delete the account's next decisions in a transaction of their own; return when the last was, None at the end.
+
+    Instances take theirs along, one by one and however many: these are found by time, many at once. Those of one
+    moment go together.
+    """
+    log = ExperimentLog
+    left = [log.account_id == account_id]
+    if after is not None:  # past the index entries of those that are deleted and not cleaned up yet
+        left.append(log.execution_time > after)
+    with sessions(tenant=tenant_id) as session:
+        times = select(log.execution_time).where(*left).order_by(log.execution_time)
+        last = session.scalar(times.offset(BATCH - 1).limit(1))
+        if last is not None:
+            left.append(log.execution_time <= last)
+        session.execute(delete(log).where(*left))
+    return last
 
 
 def _delete_batch(sessions: Sessions, tenant_id: UUID, account_id: UUID) -> int:
