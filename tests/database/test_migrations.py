@@ -105,6 +105,7 @@ def test_what_is_applied_is_neither_applied_again_nor_taken_back(empty_db: Datab
     assert "extra" in tables(empty_db)
 
 
+@pytest.mark.engines("sqlite")
 def test_the_command_upgrades_and_names_the_revision(empty_db: Database) -> None:
     module = (sys.executable, "-m", "spothive.database.run_migration")
     done = command(*module, "--migration", "000")
