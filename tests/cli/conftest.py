@@ -11,18 +11,20 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from typer import main as typer_main, testing as typer_testing
 from typer.testing import CliRunner
 
 from spothive.cli.app import app
-from spothive.database import PLATFORM_TENANT_ID, AuditLog, Base, Role, get_db_session, system_scope
+from spothive.database import AuditLog, Role
 from spothive.database.seed_data import seed_initial_data
 from tests.conftest import Beginning, Database
 from tests.factories import make_tenant, make_user
+from tests.watching import Rows, rows_of
 
 SPOTHIVE = Path(sys.executable).with_name("spothive")
 OWNER_ID = "111122223333"
@@ -49,6 +51,15 @@ class Ran:
 
 
 Spothive = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def options_declared_once() -> Iterator[None]:
+    """Keep the options of all commands: a process declares those it needs once, and needs them for one command."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer_testing, "_get_command", cache(typer_main.get_command))
+        patch.setattr("spothive.cli.app.get_group", cache(typer_main.get_group))
+        yield
 
 
 @pytest.fixture
@@ -111,19 +122,9 @@ def make_people() -> None:
     make_user(globex, "gina", role=Role.CLIENT)
 
 
-def everything() -> dict[str, list[dict[str, Any]]]:
-    """Return every row of every table, to be compared with what is there later."""
-    found = {}
-    with get_db_session(tenant=PLATFORM_TENANT_ID) as session, system_scope(session, "a test looks"):
-        for table in Base.metadata.sorted_tables:
-            rows = session.execute(select(table).order_by(table.c.id)).mappings()
-            found[table.name] = [dict(row) for row in rows]
-    return found
-
-
-def audited(event: str) -> list[dict[str, Any]]:
+def audited(event: str) -> Rows:
     """Return the audit rows of an event, in all tenants."""
-    return [row for row in everything()[AuditLog.__tablename__] if row["event"] == event]
+    return rows_of(AuditLog, event=event)
 
 
 def instance(number: int = 0, **facts: Any) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from spothive.clock import utc_now
 from spothive.database import Tenant, get_db_session, system_scope
 from spothive.errors import KeyRefused
 from spothive.operations.identity import check_api_key, record_usage
-from tests.cli.conftest import Ran, Spothive, everything
+from tests.cli.conftest import Ran, Spothive
 from tests.conftest import Database
 from tests.factories import make_account, make_cluster
+from tests.watching import everything
 
 ACTING = ["--tenant", "acme", "--as", "acme-client"]
 

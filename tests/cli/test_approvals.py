@@ -10,12 +10,12 @@ import pytest
 from spothive.clock import utc_now
 from spothive.database import PLATFORM_TENANT_ID, Decision, Instance, Role, Tenant, User
 from spothive.gateways.aws_stand_in import AwsStandIn
-from tests.cli.conftest import Spothive, everything
+from tests.cli.conftest import Spothive
 from tests.conftest import Database, settings
 from tests.factories import make_user
 from tests.factories.approvals import ROGUE, hold_rogues, make_rogue
 from tests.factories.decisions import decide, decision
-from tests.watching import rows_of
+from tests.watching import everything, rows_of
 
 AT_HOME = ["--tenant", "acme", "--as", "acme-client"]
 ROOT = ["--tenant", "acme", "--as", "root"]

@@ -14,9 +14,10 @@ import pytest
 
 from spothive.database import dispose_engine
 from spothive.database.revisions import head
-from tests.cli.conftest import PATIENCE, SPOTHIVE, Ran, Spothive, everything
+from tests.cli.conftest import PATIENCE, SPOTHIVE, Ran, Spothive
 from tests.conftest import ENGINES, Database
 from tests.database.copies import inside, nowhere
+from tests.watching import everything
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy.engine import make_url
 
-from tests.cli.conftest import Spothive, answer, everything, instance
+from tests.cli.conftest import Spothive, answer, instance
 from tests.conftest import Database, settings
+from tests.watching import everything
 
 IMPORT = ["account", "import", "--name", "main", "--file"]
 SECRET = "hunter2-correct-horse"

@@ -12,9 +12,10 @@ import pytest
 
 from spothive.cli.clusters.week_grid import draw_week
 from spothive.operations.clusters import read_week
-from tests.cli.conftest import Spothive, everything
+from tests.cli.conftest import Spothive
 from tests.conftest import Database
 from tests.factories import make_account, make_cluster, make_instance, make_tenant
+from tests.watching import everything
 
 AT_HOME = ("--tenant", "initech")
 OFFICE = "mon-fri 07:00-19:00"

@@ -16,8 +16,9 @@ from spothive.gateways.aws_clients import Credentials
 from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
 from spothive.gateways.aws_stand_in_gate import Fault, Trouble
 from spothive.settings import get_settings
-from tests.cli.conftest import Spothive, audited, everything
+from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database
+from tests.watching import everything
 
 Refused = Callable[..., str]
 

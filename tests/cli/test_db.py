@@ -15,8 +15,9 @@ from sqlalchemy.engine import make_url
 from spothive.database import Role, User
 from spothive.database.drift import find_drift
 from spothive.database.revisions import head, revisions
-from tests.cli.conftest import PATIENCE, SPOTHIVE, Ran, Spothive, everything
+from tests.cli.conftest import PATIENCE, SPOTHIVE, Ran, Spothive
 from tests.conftest import Database
+from tests.watching import everything
 
 ACTING = [
     ["tenant", "create", "acme", "--name", "Acme"],
@@ -220,12 +221,12 @@ def test_downgrade_to_where_it_is_asks_nothing(empty_db: Database, done: Spothiv
     assert done("db", "downgrade", head()).out == f"at {head()} {nothing}"
 
 
-def test_of_upgrades_at_once_one_says_that_it_upgraded(empty_db: Database) -> None:
+def test_of_two_upgrades_at_once_one_says_that_it_upgraded(empty_db: Database) -> None:
     words = [str(SPOTHIVE), "db", "upgrade"]
-    upgrades = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    upgrades = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = sorted(process.communicate(timeout=PATIENCE)[0] for process in upgrades)
     already = f"at {head()} already\n"
-    assert said == [already, already, f"upgraded from empty to {head()}\nnext: spothive db seed\n"]
+    assert said == [already, f"upgraded from empty to {head()}\nnext: spothive db seed\n"]
 
 
 @pytest.mark.engines("sqlite")

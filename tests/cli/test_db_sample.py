@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from spothive.cli.db import rows as command
-from tests.cli.conftest import Spothive, everything
+from tests.cli.conftest import Spothive
 from tests.conftest import Database, settings
+from tests.watching import everything
 
 SMALL = ("db", "sample", "--tenants", "2", "--instances", "10", "--days", "1")
 

@@ -15,9 +15,10 @@ from spothive.database import LabExperiment, MlModel
 from spothive.scoring import BASELINE_FILE, probing
 from spothive.scoring.model_file import sha256_of
 from spothive.settings import get_settings
-from tests.cli.conftest import Spothive, audited, everything
+from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database
 from tests.factories import make_account, make_instance
+from tests.watching import everything
 
 IN_ACME = ("--tenant", "acme", "--as", "acme-lab")
 

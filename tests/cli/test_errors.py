@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import SPOTHIVE, Spothive, answer, everything, instance
+from tests.cli.conftest import SPOTHIVE, Spothive, answer, instance
 from tests.conftest import Database
+from tests.watching import everything
 
 SECRET = "hunter2-correct-horse"
 

@@ -11,10 +11,11 @@ import pytest
 from spothive.cli.fleet import results as commands
 from spothive.database import Account, EnvironmentType, Instance, get_db_session
 from spothive.operations.identity import find_actor
-from tests.cli.conftest import Ran, Spothive, answer, audited, everything, instance
+from tests.cli.conftest import Ran, Spothive, answer, audited, instance
 from tests.conftest import Database
 from tests.factories import make_price
 from tests.factories.fleets import connected_account
+from tests.watching import everything
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "describe-instances.json"
 CLUSTER = [{"Key": "eks:cluster-name", "Value": "shop"}]

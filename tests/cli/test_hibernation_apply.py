@@ -14,11 +14,11 @@ from spothive.gateways.aws_stand_in import AwsStandIn, StandInAccount
 from spothive.gateways.aws_stand_in_gate import Fault, Trouble
 from spothive.gateways.aws_stand_in_groups import held_groups, hold_auto_scaling_group, hold_managed_group
 from spothive.gateways.onboarding_template import granted
-from tests.cli.conftest import Spothive, everything
+from tests.cli.conftest import Spothive
 from tests.conftest import Database, settings
 from tests.factories import make_cluster
 from tests.factories.fleets import connected_account
-from tests.watching import rows_of
+from tests.watching import everything, rows_of
 
 AT_HOME = ("--tenant", "acme", "--as", "acme-client")
 REGION, THREE = "us-east-1", Sizes(2, 12, 3)

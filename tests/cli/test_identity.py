@@ -9,8 +9,9 @@ import pytest
 from spothive.database import User, get_db_session
 from spothive.database.look_ups import LoginRow, login_row
 from spothive.database.passwords import check_password
-from tests.cli.conftest import Ran, Spothive, audited, everything
+from tests.cli.conftest import Ran, Spothive, audited
 from tests.conftest import Database
+from tests.watching import everything
 
 NEW = ["user", "create", "anna", "--email", "Anna@X.io", "--role", "client", "--tenant", "acme"]
 

@@ -15,8 +15,9 @@ from spothive.clock import utc_now
 from spothive.database import LogLevel, SystemLog, get_db_session, system_scope
 from spothive.errors import InvalidInput
 from spothive.schema.types import new_id
-from tests.cli.conftest import Spothive, everything
+from tests.cli.conftest import Spothive
 from tests.conftest import Database, settings
+from tests.watching import everything
 
 
 def _log(tenant: str, **facts: object) -> None:

@@ -9,9 +9,10 @@ import pytest
 from spothive.database import User, get_db_session
 from spothive.database.look_ups import login_row
 from spothive.database.passwords import check_password
-from tests.cli.conftest import Ran, Spothive, audited, everything
+from tests.cli.conftest import Ran, Spothive, audited
 from tests.conftest import Database
 from tests.factories import make_account
+from tests.watching import everything
 
 PASSWORD = "correct horse battery"
 BOTH = ["--token-stdin", "--password-stdin"]

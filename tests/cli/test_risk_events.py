@@ -12,12 +12,12 @@ import pytest
 from spothive.clock import utc_now
 from spothive.database import EnvironmentType, GlobalRiskEvent, RiskSource, Tenant, User, get_db_session
 from spothive.operations.risk.pools import BLOCKED_FOR
-from tests.cli.conftest import Spothive, everything
+from tests.cli.conftest import Spothive
 from tests.conftest import Database
 from tests.factories import make_instance
 from tests.factories.fleets import connected_account
 from tests.factories.spot_events import REBALANCE, spot_event
-from tests.watching import rows_of
+from tests.watching import everything, rows_of
 
 POOL = "us-east-1:us-east-1a:m5.large"
 PROD, INSTANCE = "111111111111", "i-00000000000000001"

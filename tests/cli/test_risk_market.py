@@ -10,8 +10,9 @@ import pytest
 
 from spothive.cli.risk.market import REFUSED_SHOWN
 from spothive.database import OnDemandPrice
-from tests.cli.conftest import Spothive, audited, everything
+from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database
+from tests.watching import everything
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "on-demand-prices.json"
 

@@ -11,12 +11,12 @@ import pytest
 from spothive.clock import utc_now
 from spothive.database import EnvironmentType, Instance, SpotPoolRisk, Tenant, User, get_db_session, system_scope
 from spothive.gateways.aws_stand_in import AwsStandIn
-from tests.cli.conftest import Spothive, everything
+from tests.cli.conftest import Spothive
 from tests.conftest import Database, settings
 from tests.factories import make_instance
 from tests.factories.fleets import connected_account
 from tests.factories.spot_events import REBALANCE, spot_event
-from tests.watching import rows_of
+from tests.watching import everything, rows_of
 
 PROD, INSTANCE, STARTED = "111111111111", "i-00000000000000001", "i-000000000000000aa"
 AT_HOME = ["--tenant", "acme", "--as", "acme-client"]

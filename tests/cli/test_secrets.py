@@ -13,10 +13,11 @@ from spothive.database.doctor import Finding
 from spothive.keyring import FileKeyring, Keyring
 from spothive.schema.sealed import seal
 from spothive.settings import get_settings
-from tests.cli.conftest import Spothive, audited, everything
+from tests.cli.conftest import Spothive, audited
 from tests.conftest import Database, settings
 from tests.factories import make_user
 from tests.factories.sealing import SECRET, key_in, make_keyring, store_secrets, stored_accounts
+from tests.watching import everything
 
 Refused = Callable[..., str]
 

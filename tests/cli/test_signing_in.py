@@ -12,10 +12,10 @@ import pytest
 from spothive.cli.identity.sessions import USER_AGENT
 from spothive.database import Role, SessionLog, get_db_session
 from spothive.operations.identity import find_actor, resume
-from tests.cli.conftest import Ran, Spothive, audited, everything
+from tests.cli.conftest import Ran, Spothive, audited
 from tests.conftest import Database, settings
 from tests.factories.sign_ins import PASSWORD, code_of, make_person
-from tests.watching import rows_of
+from tests.watching import everything, rows_of
 
 ANN = ["--tenant", "acme", "--as", "ann"]
 BOSS = ["--tenant", "acme", "--as", "acme-client"]

@@ -10,9 +10,10 @@ import pytest
 from spothive.clock import utc_now
 from spothive.database import get_db_session
 from spothive.models import DowntimeCause, DowntimeLog
-from tests.cli.conftest import Spothive, everything
+from tests.cli.conftest import Spothive
 from tests.conftest import Database
 from tests.factories import make_account, make_cluster, make_instance, make_tenant
+from tests.watching import everything
 
 
 def test_a_report_shows_every_cluster(people: Database, done: Spothive, refused: Callable[..., str]) -> None:

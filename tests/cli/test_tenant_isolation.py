@@ -9,8 +9,9 @@ import pytest
 
 from spothive.database import PLATFORM_TENANT_ID, Role
 from spothive.operations.identity import find_actor
-from tests.cli.conftest import Spothive, answer, audited, everything, instance
+from tests.cli.conftest import Spothive, answer, audited, instance
 from tests.conftest import Database
+from tests.watching import everything
 
 COMMANDS = [
     ["tenant", "list"],

@@ -12,10 +12,10 @@ import pytest
 from spothive.database import Tenant
 from spothive.gateways.webhook_stand_in import Reply, WebhookStandIn
 from spothive.models import WebhookConfiguration, WebhookLog
-from tests.cli.conftest import Spothive, everything
+from tests.cli.conftest import Spothive
 from tests.conftest import Database, settings
 from tests.factories.webhooks import make_due, told
-from tests.watching import rows_of
+from tests.watching import everything, rows_of
 
 AT_HOME = ["--tenant", "acme", "--as", "acme-client"]
 SLACK = "https://hooks.slack.com/services/T0001/B0001/q8Zr-secret-part"

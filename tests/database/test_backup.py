@@ -137,6 +137,8 @@ def test_what_writers_do_meanwhile_is_not_in_the_backup(
 
     def write(what: str, _: int, __: int) -> None:
         told.append(what)
+        if len(told) % 4 != 1:
+            return
         make_account(make_tenant())
         with get_db_session(tenant=UUID(int=1)) as session:
             session.execute(delete(Account))
@@ -188,8 +190,7 @@ def test_an_empty_database_is_not_backed_up(empty_db: Database, place: Path) -> 
     assert files(place) == []
 
 
-@pytest.mark.parametrize("file", ["missing.db", ".", "nul\0", "text.db", "empty.db", "other.db", "no/such.db"])
-def test_a_file_that_is_no_backup_is_refused(file: str, db: Database, place: Path) -> None:
+def test_a_file_that_is_no_backup_is_refused(db: Database, place: Path) -> None:
     (place / "text.db").write_text("not a database, but long enough to be taken for one\n" * 100)
     (place / "empty.db").touch()
     edit(place / "other.db", "CREATE TABLE x (y)")
@@ -202,8 +203,9 @@ def test_a_file_that_is_no_backup_is_refused(file: str, db: Database, place: Pat
         "other.db": "is no backup of spothive",
         "no/such.db": "cannot be read: No such file or directory",
     }
-    with pytest.raises(InvalidInput, match=reasons[file]):
-        restore(place / file)
+    for file, reason in reasons.items():
+        with pytest.raises(InvalidInput, match=reason):
+            restore(place / file)
     assert len(rows_of(Tenant)) == 1
 
 
@@ -249,6 +251,7 @@ def test_the_database_itself_is_no_backup_of_it(db: Database) -> None:
 # --- targets -------------------------------------------------------------------------------------
 
 
+@pytest.mark.engines("sqlite")
 def test_a_database_with_rows_is_kept_unless_they_are_to_be_replaced(made: Path, db: Database, elsewhere: str) -> None:
     before = everything()
     with inside(elsewhere):
@@ -279,6 +282,7 @@ def test_an_older_database_is_sent_to_db_upgrade(made: Path, db: Database, folde
 LOUDER = "with guards.lowered(op, 'tenants'):\n    op.execute('UPDATE tenants SET name = upper(name)')"
 
 
+@pytest.mark.engines("sqlite")
 def test_an_older_backup_is_upgraded_on_its_way(
     made: Path, db: Database, elsewhere: str, folder: RevisionFolder
 ) -> None:
@@ -324,25 +328,25 @@ def interrupt(at: str) -> Callable[[str, int, int], None]:
     return progress
 
 
-@pytest.mark.parametrize("step", ["reading", "copying", "verifying", "checking"])
-def test_an_interrupted_backup_leaves_nothing(step: str, db: Database, place: Path) -> None:
+def test_an_interrupted_backup_leaves_nothing(db: Database, place: Path) -> None:
     fill()
     told: set[str] = set()
     back_up(place / "whole.db", progress=lambda what, *_: told.add(what.split()[0]))
-    if step in told:
+    assert told >= {"copying", "checking"}
+    assert told <= {"reading", "copying", "verifying", "checking"}
+    for step in told:
         with pytest.raises(KeyboardInterrupt):
             back_up(place / "b.db", progress=interrupt(step))
-    assert files(place) == ["whole.db"]
-    assert told >= {"copying", "checking"}
+        assert files(place) == ["whole.db"], step
 
 
-@pytest.mark.parametrize("step", ["checking", "copying users", "verifying tenants"])
-def test_an_interrupted_restore_leaves_the_database_as_it_was(step: str, made: Path, db: Database) -> None:
+def test_an_interrupted_restore_leaves_the_database_as_it_was(made: Path, db: Database) -> None:
     fill()
     before = everything()
-    with pytest.raises(KeyboardInterrupt):
-        restore(made, replace=True, progress=interrupt(step))
-    assert everything() == before
+    for step in ("checking", "copying users", "verifying tenants"):
+        with pytest.raises(KeyboardInterrupt):
+            restore(made, replace=True, progress=interrupt(step))
+        assert everything() == before, step
     assert find_drift() == []
 
 
@@ -390,6 +394,7 @@ def test_text_that_is_none_is_refused_by_its_place(db: Database, elsewhere: str,
     back_up(place / "b.db")
 
 
+@pytest.mark.engines("sqlite")
 def test_postgresql_knows_what_it_holds_after_a_restore(made: Path, postgresql_url: str, tmp_path: Path) -> None:
     with nowhere("postgresql", postgresql_url, tmp_path) as url, inside(url):
         restore(made)

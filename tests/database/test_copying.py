@@ -29,6 +29,9 @@ from tests.watching import everything, rows_of
 INTO_SQLITE = pytest.mark.parametrize("target", ["sqlite"], indirect=True)
 """For what has nothing to do with the kind of the target."""
 
+FROM_SQLITE = pytest.mark.engines("sqlite")
+"""For what has nothing to do with the kind of the source."""
+
 
 @pytest.fixture(params=ENGINES)
 def target(request: pytest.FixtureRequest, postgresql_url: str, tmp_path: Path) -> Iterator[str]:
@@ -66,13 +69,15 @@ def test_what_writers_do_meanwhile_is_not_in_the_copy(db: Database, target: str)
     before = everything()
     written = []
 
-    def write(_: str, __: int, ___: int) -> None:
+    def write(what: str, _: int, __: int) -> None:
+        if not what.startswith("copying"):
+            return
         written.append(make_account(make_tenant()))
         with get_db_session(tenant=UUID(int=1)) as session:
             session.execute(delete(Account))
 
     copy_database(target, progress=write)
-    assert len(written) > len(TABLES)
+    assert len(written) >= len(TABLES)
     assert everything() != before
     with inside(target):
         assert everything() == before
@@ -87,6 +92,7 @@ def test_progress_names_each_table_and_reaches_its_end(db: Database, target: str
     assert told == {f"{step} {name}": (n, n) for name, n in rows.items() for step in ("copying", "verifying")}
 
 
+@FROM_SQLITE
 def test_a_database_with_rows_is_no_target(db: Database, target: str) -> None:
     with inside(target):
         run_migration()
@@ -172,6 +178,7 @@ def test_rows_that_break_a_rule_leave_nothing_behind(db: Database, target: str, 
         assert find_drift() == []
 
 
+@FROM_SQLITE
 def test_a_row_that_is_lost_on_the_way_is_noticed(db: Database, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fill()
 
@@ -190,6 +197,7 @@ def test_a_row_that_is_lost_on_the_way_is_noticed(db: Database, target: str, mon
         assert rows_of(AuditLog) == []
 
 
+@FROM_SQLITE
 def test_a_target_that_differs_from_the_code_is_refused(db: Database, target: str) -> None:
     fill()
     with inside(target):

@@ -87,11 +87,11 @@ def test_the_newest_revision_is_known_as_head(empty_db: Database) -> None:
     assert find_drift() == []
 
 
-@pytest.mark.parametrize("name", ["", "00", "0000", "999", "core", "000_", "000_core.txt", "../000_core", "base", "%s"])
-def test_an_unknown_revision_is_refused_by_name(empty_db: Database, name: str) -> None:
-    with pytest.raises(InvalidInput, match="there are 000_core") as caught:
-        run_migration(name)
-    assert repr(name) in str(caught.value)
+def test_an_unknown_revision_is_refused_by_name(empty_db: Database) -> None:
+    for name in ("", "00", "0000", "999", "core", "000_", "000_core.txt", "../000_core", "base", "%s"):
+        with pytest.raises(InvalidInput, match="there are 000_core") as caught:
+            run_migration(name)
+        assert repr(name) in str(caught.value)
     assert current_revision() is None
 
 
@@ -105,6 +105,7 @@ def test_what_is_applied_is_neither_applied_again_nor_taken_back(empty_db: Datab
     assert "extra" in tables(empty_db)
 
 
+@pytest.mark.engines("sqlite")
 def test_the_command_upgrades_and_names_the_revision(empty_db: Database) -> None:
     module = (sys.executable, "-m", "spothive.database.run_migration")
     done = command(*module, "--migration", "000")
@@ -144,14 +145,14 @@ def test_a_downgrade_to_where_the_database_never_was_is_refused(empty_db: Databa
     assert downgrade("base") is None
 
 
-def test_revisions_are_taken_back_one_by_one_with_all_guards(empty_db: Database, folder: RevisionFolder) -> None:
+def test_revisions_are_taken_back_one_by_one_with_all_guards(db: Database, folder: RevisionFolder) -> None:
     former = head()
     extra = folder.add("extra", NEW_TABLE, DROP_TABLE)
     folder.add("more", "pass")
     run_all_migrations()
     assert downgrade(extra[:3]) == extra
     assert downgrade(former) == former
-    assert "extra" not in tables(empty_db)
+    assert "extra" not in tables(db)
     assert find_drift() == []
 
 
@@ -198,8 +199,8 @@ def test_the_printed_script_makes_the_same_database(empty_db: Database) -> None:
 
 
 @pytest.mark.engines("postgresql")
-def test_a_script_can_begin_at_the_revision_a_database_is_at(empty_db: Database, folder: RevisionFolder) -> None:
-    former = run_all_migrations()
+def test_a_script_can_begin_at_the_revision_a_database_is_at(db: Database, folder: RevisionFolder) -> None:
+    former = head()
     data = folder.add(
         "data",
         "with guards.lowered(op, 'accounts'):\n    op.execute(\"UPDATE accounts SET status = 'active'\")",
@@ -251,13 +252,12 @@ def test_migrations_models_and_pictures_make_one_and_the_same_schema(empty_db: D
 
 
 def test_init_database_leaves_a_migrated_database_of_another_revision_alone(
-    empty_db: Database, folder: RevisionFolder
+    db: Database, folder: RevisionFolder
 ) -> None:
-    run_all_migrations()
     folder.add("extra", NEW_TABLE)
     with pytest.raises(MigrationFailed, match="db upgrade"):
         init_database()
-    assert "extra" not in tables(empty_db)
+    assert "extra" not in tables(db)
 
 
 # --- at once, too new, too old -----------------------------------------------------------------------
@@ -348,10 +348,8 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("kind", FAILURES)
-def test_a_failed_revision_leaves_the_one_before_it_whole(
-    empty_db: Database, folder: RevisionFolder, kind: str
-) -> None:
-    former = run_all_migrations()
+def test_a_failed_revision_leaves_the_one_before_it_whole(db: Database, folder: RevisionFolder, kind: str) -> None:
+    former = head()
     before = catalogue()
     wrong = folder.add("wrong", FAILURES[kind])
     with pytest.raises(MigrationFailed if "raise" not in FAILURES[kind] else RuntimeError) as caught:
@@ -366,14 +364,13 @@ def test_a_failed_revision_leaves_the_one_before_it_whole(
 
 
 @pytest.mark.engines("sqlite")
-def test_a_revision_that_leaves_orphans_behind_is_undone(empty_db: Database, folder: RevisionFolder) -> None:
-    run_all_migrations()
+def test_a_revision_that_leaves_orphans_behind_is_undone(db: Database, folder: RevisionFolder) -> None:
     with get_db_session() as session, system_scope(session, "test"):
         sample_graph(session, uuid4())
     folder.add("wrong", "with guards.lowered(op, 'users'):\n    op.execute('DELETE FROM users')")
     with pytest.raises(MigrationFailed, match=r"rows of \w+ without their row in users"):
         run_all_migrations()
-    with empty_db.raw() as connection:
+    with db.raw() as connection:
         assert connection.execute("SELECT count(*) FROM users").fetchone() == (1,)
     assert find_drift() == []
 
