@@ -15,7 +15,7 @@ import psycopg
 
 from bench.question import Run
 
-_PACKAGES = ("sqlalchemy", "psycopg", "django", "alembic")
+_PACKAGES = ("sqlalchemy", "psycopg", "alembic", "django", "pgqueuer", "asyncpg", "procrastinate")
 _SERVER = ("server_version", "fsync", "synchronous_commit", "shared_buffers", "wal_sync_method", "autovacuum", "jit")
 
 

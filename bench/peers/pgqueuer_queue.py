@@ -1,9 +1,7 @@
 """pgqueuer as its guide to performance advises: larger batches for short jobs, `pgq autovac`, one connection a manager.
 
-Its job does nothing, and is a coroutine. What is done leaves its table for its log, by one statement a batch.
-
-It is measured on psycopg. On asyncpg, which its examples use, it waits far less between batches: in a trial it took a
-fifth to a quarter of the time it takes here, about what spothive took. A figure found here says nothing about that.
+Its job does nothing, and is a coroutine. What is done leaves its table for its log, by one statement a batch. Its
+connection is asyncpg's, as in its examples: on psycopg's it takes four times as long.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import psycopg
+import asyncpg
 from pgqueuer import PgQueuer
 from pgqueuer.models import Job
 from pgqueuer.types import QueueExecutionMode
@@ -77,6 +75,5 @@ def pgqueuer_on(database: Database) -> Iterator[Pgqueuer]:
 
 
 async def _queue(database: Database) -> PgQueuer:
-    options = f"-c search_path={SCHEMA}"
-    connection = await psycopg.AsyncConnection.connect(database.conninfo(), autocommit=True, options=options)
-    return PgQueuer.from_psycopg_connection(connection)
+    connection = await asyncpg.connect(database.conninfo(), server_settings={"search_path": SCHEMA})
+    return PgQueuer.from_asyncpg_connection(connection)

@@ -25,7 +25,7 @@ from spothive.database import get_db_session
 from spothive.queue import Report, exchange
 
 LOOP: Final = Goal("actions/s, spothive / loop by hand on a bare table", ">=", 0.7)
-PGQUEUER: Final = Goal("actions/s, spothive / pgqueuer on psycopg", ">=", 2)
+PGQUEUER: Final = Goal("actions/s, spothive / pgqueuer", ">=", 2)
 PROCRASTINATE: Final = Goal("actions/s, spothive / procrastinate", ">=", 25)
 
 ACTIONS: Final = 20_000
