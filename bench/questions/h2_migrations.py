@@ -12,8 +12,9 @@ from sqlalchemy.pool import NullPool
 
 from bench.measuring import Contender, in_turns, must_be_equal, ratio
 from bench.place import ENGINES, Database, EngineName, Place, in_use
-from bench.question import Answer, Finding, Goal, Question, Run, held
-from spothive.database import run_all_migrations
+from bench.question import Answer, Finding, Goal, Question, Run, held, told
+from spothive.database import run_all_migrations, run_migration
+from spothive.database.revisions import current_revision, resolve
 from spothive.models import Base
 from spothive.settings import get_settings
 
@@ -25,6 +26,9 @@ AT_HEAD: Final = {
     engine: Goal(f"at head / create_all with nothing to do ({engine})", "<=", 3) for engine in ("postgresql", "sqlite")
 }
 
+FIRST: Final = "010"
+"""Those after it add columns and indexes to tables that are there already; before it only 009 and 010 do."""
+
 
 def measure(run: Run) -> Answer:
     """Compare with SQLAlchemy's create_all, which brings neither guards nor policies."""
@@ -34,6 +38,7 @@ def measure(run: Run) -> Answer:
         found = in_turns(_contenders(run.place, engine), run.repeat)
         findings += [
             held(FROM_EMPTY[engine], ratio(found["migrated"], found["create_all"])),
+            told(f"revisions 000 .. {FIRST} / create_all ({engine})", ratio(found["first"], found["create_all"])),
             held(AT_HEAD[engine], ratio(found["at head"], found["create_all, nothing to do"])),
         ]
         timings |= {f"{engine}: {name}": timing.facts() for name, timing in found.items()}
@@ -52,6 +57,7 @@ def _contenders(place: Place, engine: EngineName) -> list[Contender[Any]]:
 
     return [
         Contender("migrated", emptied, lambda _: run_all_migrations(), _has_all_tables),
+        Contender("first", emptied, lambda _: run_migration(FIRST), _is_at_first),
         Contender("create_all", partial(_owned, emptied), _create_all, _has_all_tables_by),
         Contender("at head", with_tables, lambda _: run_all_migrations(), _has_all_tables),
         Contender("create_all, nothing to do", partial(_owned, with_tables), _create_all, _has_all_tables_by),
@@ -79,6 +85,10 @@ def _owned(given: Any) -> Iterator[Engine]:
 
 def _create_all(engine: Engine) -> None:
     Base.metadata.create_all(engine)
+
+
+def _is_at_first(_: Database) -> None:
+    must_be_equal("revision", current_revision(), resolve(FIRST))
 
 
 def _has_all_tables(database: Database) -> None:
