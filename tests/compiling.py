@@ -16,15 +16,21 @@ STATEMENTS = 1_000
 
 
 class _Statements(LRUCache[Any, Compiled]):
-    """What SQLAlchemy compiled, by statement and kind of database: its own key names the one engine's dialect."""
+    """What SQLAlchemy compiled, by statement and kind of dialect: its own key names the one engine's."""
 
     __slots__ = ()
 
     def get(self, key: Any, default: Any = None) -> Any:
-        return super().get((type(key[0]), *key[1:]), default)
+        return super().get(_of_a_kind(key), default)
 
     def __setitem__(self, key: Any, value: Compiled) -> None:
-        super().__setitem__((type(key[0]), *key[1:]), value)
+        super().__setitem__(_of_a_kind(key), value)
+
+
+def _of_a_kind(key: Any) -> tuple[Any, ...]:
+    dialect, *others = key
+    # The compiler too: on SQLite one writes the tenant's filter and the other, for system scope, does not.
+    return type(dialect), dialect.statement_compiler, *others
 
 
 @contextmanager
