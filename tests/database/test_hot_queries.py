@@ -103,8 +103,14 @@ def _count_a_day(_: World, session: TenantSession) -> object:
         return session.execute(rollups._counts(TODAY)).all()  # noqa: SLF001 - its plan
 
 
+def _find_a_day(_: World, session: TenantSession) -> object:
+    with system_scope(session, "a day is looked for"):
+        return rollups._first_day(session, TODAY)  # noqa: SLF001 - its plan
+
+
 HOT: dict[str, tuple[Ask, dict[str, str]]] = {
     "report": (_report, {"experiment_logs": "execution_time", "decision_rollups": "tenant_id"}),
+    "find a day": (_find_a_day, {"experiment_logs": "tenant_id.*execution_time"}),
     "count a day": (_count_a_day, {"experiment_logs": "execution_time"}),
     "decisions": (_decisions(since=NOW), {"experiment_logs": "execution_time"}),
     "decisions of an account": (
