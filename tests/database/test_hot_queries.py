@@ -119,7 +119,7 @@ HOT: dict[str, tuple[Ask, dict[str, str]]] = {
     ),
     "decisions about an instance": (
         lambda world, session: _decisions(instance=world.instance.instance_id)(world, session),
-        {"experiment_logs": "instance_id", "instances": r"\bid\b|instance_id"},
+        {"experiment_logs": "tenant_id", "instances": r"\bid\b|instance_id"},
     ),
     "a decision": (
         lambda world, session: find_decision(session, world.decision),
@@ -136,7 +136,7 @@ HOT: dict[str, tuple[Ask, dict[str, str]]] = {
     "actions": (lambda _, session: list_actions(session, ActionFilter()), {"agent_actions": "tenant_id"}),
     "actions of a cluster": (
         lambda world, session: list_actions(session, ActionFilter(cluster_id=world.cluster.id)),
-        {"agent_actions": "cluster_id"},
+        {"agent_actions": "tenant_id"},
     ),
     "jobs": (lambda _, session: list_jobs(session), {"optimization_jobs": "tenant_id"}),
     "outages": (lambda _, session: list_outages(session, month=TODAY), {"downtime_logs": "tenant_id"}),
