@@ -103,8 +103,14 @@ def _count_a_day(_: World, session: TenantSession) -> object:
         return session.execute(rollups._counts(TODAY)).all()  # noqa: SLF001 - its plan
 
 
+def _find_a_day(_: World, session: TenantSession) -> object:
+    with system_scope(session, "a day is looked for"):
+        return rollups._first_day(session, TODAY)  # noqa: SLF001 - its plan
+
+
 HOT: dict[str, tuple[Ask, dict[str, str]]] = {
     "report": (_report, {"experiment_logs": "execution_time", "decision_rollups": "tenant_id"}),
+    "find a day": (_find_a_day, {"experiment_logs": "tenant_id.*execution_time"}),
     "count a day": (_count_a_day, {"experiment_logs": "execution_time"}),
     "decisions": (_decisions(since=NOW), {"experiment_logs": "execution_time"}),
     "decisions of an account": (
@@ -113,7 +119,7 @@ HOT: dict[str, tuple[Ask, dict[str, str]]] = {
     ),
     "decisions about an instance": (
         lambda world, session: _decisions(instance=world.instance.instance_id)(world, session),
-        {"experiment_logs": "instance_id", "instances": r"\bid\b|instance_id"},
+        {"experiment_logs": "tenant_id", "instances": r"\bid\b|instance_id"},
     ),
     "a decision": (
         lambda world, session: find_decision(session, world.decision),
@@ -130,7 +136,7 @@ HOT: dict[str, tuple[Ask, dict[str, str]]] = {
     "actions": (lambda _, session: list_actions(session, ActionFilter()), {"agent_actions": "tenant_id"}),
     "actions of a cluster": (
         lambda world, session: list_actions(session, ActionFilter(cluster_id=world.cluster.id)),
-        {"agent_actions": "cluster_id"},
+        {"agent_actions": "tenant_id"},
     ),
     "jobs": (lambda _, session: list_jobs(session), {"optimization_jobs": "tenant_id"}),
     "outages": (lambda _, session: list_outages(session, month=TODAY), {"downtime_logs": "tenant_id"}),

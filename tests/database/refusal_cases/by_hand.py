@@ -138,6 +138,7 @@ def _decide_on_a_counted_day(graph: Graph) -> None:
 DECISIONS: dict[str, Act] = {
     "lc_experiment_logs_day": _decide_on_a_counted_day,
     "ck_decision_rollups_sum": change("decision_rollups", decisions=1),
+    "ck_decision_rollups_real": change("decision_rollups", real_switches=1),
     "lc_experiment_logs_account": lambda g: g.add("experiment_logs", account_id=g.add("accounts")["id"]),
     "ck_experiment_logs_failed": add("experiment_logs", error_message="no prices"),
     "ck_experiment_logs_shadow": lambda g: g.walk(

@@ -143,6 +143,7 @@ LITERALS = {
     "ck_audit_seals_row_count_range": "0",
     "ck_decision_rollups_failures_range": "-1",
     "ck_decision_rollups_holds_range": "-1",
+    "ck_decision_rollups_real_switches_range": "-1",
     "ck_decision_rollups_shadow_range": "-1",
     "ck_decision_rollups_switches_range": "-1",
     "ck_downtime_logs_duration_seconds_range": "-1",

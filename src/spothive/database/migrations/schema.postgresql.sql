@@ -2118,7 +2118,7 @@ CREATE TABLE decision_rollups (
     CONSTRAINT pk_decision_rollups PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_decision_rollups_tenant_id_day_account_id_model_id UNIQUE (tenant_id, day, account_id, model_id),
     CONSTRAINT ck_decision_rollups_sum CHECK (decisions = switches + holds + failures AND shadow <= decisions),
-    CONSTRAINT ck_decision_rollups_real CHECK (real_switches <= switches),
+    CONSTRAINT ck_decision_rollups_real CHECK (real_switches <= decisions),
     CONSTRAINT ck_decision_rollups_day_day CHECK (day >= '0001-01-01' AND day < '10000-01-01'),
     CONSTRAINT ck_decision_rollups_decisions_range CHECK (decisions >= 0 AND decisions <= 9007199254740992),
     CONSTRAINT ck_decision_rollups_switches_range CHECK (switches >= 0 AND switches <= 9007199254740992),

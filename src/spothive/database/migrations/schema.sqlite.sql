@@ -1370,7 +1370,7 @@ CREATE TABLE decision_rollups (
     CONSTRAINT pk_decision_rollups PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_decision_rollups_tenant_id_day_account_id_model_id UNIQUE (tenant_id, day, account_id, model_id),
     CONSTRAINT ck_decision_rollups_sum CHECK (decisions = switches + holds + failures AND shadow <= decisions),
-    CONSTRAINT ck_decision_rollups_real CHECK (real_switches <= switches),
+    CONSTRAINT ck_decision_rollups_real CHECK (real_switches <= decisions),
     CONSTRAINT ck_decision_rollups_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_decision_rollups_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_decision_rollups_day_day CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' AND date(day, '+0 days') IS day AND substr(day, 1, 4) > '0000' OR day IS NULL),

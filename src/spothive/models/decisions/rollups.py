@@ -58,7 +58,7 @@ class DecisionRollup(TenantOwned, Timestamped, Base):
             "decisions = switches + holds + failures AND shadow <= decisions",
             "decisions are the sum of switches, holds and failures",
         ),
-        check("real", "real_switches <= switches", "real switches are some of the switches"),
+        check("real", "real_switches <= decisions", "real switches are some of the decisions"),
     )
 
 

@@ -216,7 +216,7 @@ def _first_day(session: TenantSession, since: date) -> date | None:
     """Return the first day from ``since`` on that has decisions of any tenant: one look at its index for each."""
     log = ExperimentLog
     first = select(func.min(log.execution_time)).where(log.tenant_id == Tenant.id, log.execution_time >= _begin(since))
-    found = session.scalar(select(func.min(first.scalar_subquery())))
+    found = session.scalar(select(func.min(first.correlate(Tenant).scalar_subquery())).select_from(Tenant))
     return found.date() if found else None
 
 

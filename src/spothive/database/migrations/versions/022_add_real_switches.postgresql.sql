@@ -1,4 +1,4 @@
-ALTER TABLE decision_rollups ADD COLUMN real_switches BIGINT DEFAULT '0' NOT NULL CONSTRAINT ck_decision_rollups_real_switches_range CHECK (real_switches >= 0 AND real_switches <= 9007199254740992) CONSTRAINT ck_decision_rollups_real CHECK (real_switches <= switches);
+ALTER TABLE decision_rollups ADD COLUMN real_switches BIGINT DEFAULT '0' NOT NULL CONSTRAINT ck_decision_rollups_real_switches_range CHECK (real_switches >= 0 AND real_switches <= 9007199254740992) CONSTRAINT ck_decision_rollups_real CHECK (real_switches <= decisions);
 
 COMMENT ON COLUMN decision_rollups.real_switches IS 'of the switches those that were no shadow runs';
 

@@ -1,4 +1,4 @@
-ALTER TABLE decision_rollups ADD COLUMN real_switches INTEGER DEFAULT '0' NOT NULL CONSTRAINT ck_decision_rollups_real_switches_range CHECK (real_switches >= 0 AND real_switches <= 9007199254740992) CONSTRAINT ck_decision_rollups_real CHECK (real_switches <= switches);
+ALTER TABLE decision_rollups ADD COLUMN real_switches INTEGER DEFAULT '0' NOT NULL CONSTRAINT ck_decision_rollups_real_switches_range CHECK (real_switches >= 0 AND real_switches <= 9007199254740992) CONSTRAINT ck_decision_rollups_real CHECK (real_switches <= decisions);
 
 UPDATE decision_rollups SET real_switches = CASE
     WHEN shadow = 0 THEN switches
