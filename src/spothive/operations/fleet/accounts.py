@@ -288,14 +288,14 @@ def _delete_decisions(
 
 def _delete_batch(sessions: Sessions, tenant_id: UUID, account_id: UUID) -> int:
     """Delete some of the account's instances in a transaction of their own; return how many there were."""
+    own = Instance.account_id == account_id
     with sessions(tenant=tenant_id) as session:
-        batch = session.scalars(select(Instance.id).where(Instance.account_id == account_id).limit(BATCH)).all()
-        if batch:
-            # Their replicas may be in another batch: those live on as instances of their own until it is their turn.
-            alone = {"is_replica": False, "replica_of_id": None, "replica_expiry": None}
-            session.execute(update(Instance).where(Instance.replica_of_id.in_(batch)).values(alone))
-            session.execute(delete(Instance).where(Instance.id.in_(batch)))
-    return len(batch)
+        # Replicas may be in another batch than what they stand by for: they live on alone until it is their turn.
+        alone = {"is_replica": False, "replica_of_id": None, "replica_expiry": None}
+        session.execute(update(Instance).where(own, Instance.replica_of_id.is_not(None)).values(alone))
+        batch = delete(Instance).where(Instance.id.in_(select(Instance.id).where(own).limit(BATCH)))
+        gone = session.execute(batch.execution_options(synchronize_session=False))
+        return int(gone.rowcount)  # type: ignore[attr-defined]  # a CursorResult, since this is DML
 
 
 def _delete_account(sessions: Sessions, actor: Actor, tenant_id: UUID, account_id: UUID, name: str) -> None:
