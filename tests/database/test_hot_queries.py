@@ -126,7 +126,7 @@ HOT: dict[str, tuple[Ask, dict[str, str]]] = {
         {"experiment_logs": r"\bid\b", "explanations": "experiment_log_id"},
     ),
     "delete decisions": (_delete_decisions, {"experiment_logs": "execution_time"}),
-    "delete instances": (_delete_instances, {"instances": r"\bid\b|account_id|replica_of_id"}),
+    "delete instances": (_delete_instances, {"instances": "account_id|instance_id|replica_of_id"}),
     "accounts": (lambda _, session: list_accounts(session), {"instances": "tenant_id"}),
     "instances of an account": (
         lambda world, session: list_instances(session, InstanceFilter(account=world.account.account_name)),

@@ -13,6 +13,7 @@ from sqlalchemy import Select, delete, func, or_, select, update
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
+from spothive.database.bulk import is_any_of
 from spothive.errors import Conflict, DuplicateValue, NotFound
 from spothive.models import (
     Account,
@@ -290,12 +291,14 @@ def _delete_batch(sessions: Sessions, tenant_id: UUID, account_id: UUID) -> int:
     """Delete some of the account's instances in a transaction of their own; return how many there were."""
     own = Instance.account_id == account_id
     with sessions(tenant=tenant_id) as session:
-        # Replicas may be in another batch than what they stand by for: they live on alone until it is their turn.
-        alone = {"is_replica": False, "replica_of_id": None, "replica_expiry": None}
-        session.execute(update(Instance).where(own, Instance.replica_of_id.is_not(None)).values(alone))
-        batch = delete(Instance).where(Instance.id.in_(select(Instance.id).where(own).limit(BATCH)))
-        gone = session.execute(batch.execution_options(synchronize_session=False))
-        return int(gone.rowcount)  # type: ignore[attr-defined]  # a CursorResult, since this is DML
+        batch = session.scalars(select(Instance.instance_id).where(own).limit(BATCH)).all()
+        if batch:
+            # Replicas may be in another batch than what they stand by for: they live on alone until it is their turn.
+            alone = {"is_replica": False, "replica_of_id": None, "replica_expiry": None}
+            session.execute(update(Instance).where(own, Instance.replica_of_id.is_not(None)).values(alone))
+            gone = delete(Instance).where(own, is_any_of(session, Instance.instance_id, batch))
+            session.execute(gone, execution_options={"synchronize_session": False})  # it holds none of them
+    return len(batch)
 
 
 def _delete_account(sessions: Sessions, actor: Actor, tenant_id: UUID, account_id: UUID, name: str) -> None:
