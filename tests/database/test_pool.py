@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from spothive.database import SessionLocal, dispose_engine, get_engine, pool as room
 from spothive.database.pool import FairPool
+from spothive.database.service_connection import ServiceConnection
 from spothive.errors import DatabaseUnavailable
 from tests.conftest import Database, settings
 
@@ -58,7 +60,9 @@ def started(work: Callable[[], Any]) -> threading.Thread:
 
 def waits(engine: Engine, count: int) -> None:
     """Come back when so many threads wait."""
+    deadline = time.monotonic() + 60
     while pool_of(engine).waiting() < count:
+        assert time.monotonic() < deadline
         threading.Event().wait(0.001)
 
 
@@ -94,14 +98,21 @@ def test_the_same_connection_is_used_again_and_surplus_ones_are_closed(db: Datab
         assert "in pool: 1" in pool_of(engine).status()
 
 
+@contextmanager
+def unreachable(engine: Engine, fail: Callable[..., Any]) -> Iterator[None]:
+    """Let ``fail`` be what opens a connection."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ServiceConnection if engine.dialect.name == "postgresql" else engine.dialect, "connect", fail)
+        yield
+
+
 def no_route(*_: Any, **__: Any) -> Any:
     raise OSError("no route")
 
 
-def test_a_connection_that_cannot_be_opened_takes_no_place(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_cannot_be_opened_takes_no_place(db: Database) -> None:
     with small() as engine:
-        with monkeypatch.context() as patch:
-            patch.setattr(engine.dialect, "connect", no_route)
+        with unreachable(engine, no_route):
             for _ in range(5):
                 with pytest.raises(OSError, match="no route"):
                     ask(engine)
@@ -109,7 +120,7 @@ def test_a_connection_that_cannot_be_opened_takes_no_place(db: Database, monkeyp
         everything_is_back(engine)
 
 
-def test_the_place_of_one_who_cannot_connect_goes_to_the_next(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_place_of_one_who_cannot_connect_goes_to_the_next(db: Database) -> None:
     with small(size=1) as engine:
         failures: list[BaseException] = []
         go = threading.Event()
@@ -118,19 +129,18 @@ def test_the_place_of_one_who_cannot_connect_goes_to_the_next(db: Database, monk
             go.wait(60)
             no_route()
 
-        monkeypatch.setattr(engine.dialect, "connect", fail)
-
         def work() -> None:
             try:
                 ask(engine)
             except OSError as error:
                 failures.append(error)
 
-        threads = [started(work) for _ in range(5)]
-        waits(engine, 4)
-        go.set()
-        for thread in threads:
-            thread.join(60)
+        with unreachable(engine, fail):
+            threads = [started(work) for _ in range(5)]
+            waits(engine, 4)
+            go.set()
+            for thread in threads:
+                thread.join(60)
         assert len(failures) == 5
         assert (pool_of(engine).checkedout(), pool_of(engine).waiting()) == (0, 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,7 @@ def prepare_service(engine: Engine) -> None:
     """
     from spothive.database.service_connection import ServiceConnection
 
-    _tell_no_secret(engine, ServiceConnection.connect)
+    _tell_no_secret(engine, ServiceConnection)
 
     @event.listens_for(engine, "connect")
     def _on_connect(dbapi_connection: Any, record: Any) -> None:
@@ -107,18 +107,18 @@ def prepare_service(engine: Engine) -> None:
             raise NotAllowed(msg)
 
 
-def _tell_no_secret(engine: Engine, connect: Callable[..., Any] | None = None) -> None:
+def _tell_no_secret(engine: Engine, kind: Any = None) -> None:
     """Keep what the URL says after its question mark out of errors and of their causes; libpq repeats it.
 
     Args:
         engine: whose connections are opened.
-        connect: opens them; the driver's own way if None.
+        kind: class of the connections; the driver's own if None.
     """
 
     @event.listens_for(engine, "do_connect")
     def _on_open(dialect: Any, _: Any, arguments: Any, options: Any) -> Any:
         try:
-            return (connect or dialect.connect)(*arguments, **options)
+            return (kind or dialect).connect(*arguments, **options)
         except dialect.loaded_dbapi.Error as error:
             raise unreachable(error, *map(str, engine.url.query.values())) from None
 
