@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -16,18 +19,29 @@ from uuid import UUID
 import pytest
 from psycopg.pq import Trace
 from sqlalchemy import func, insert, literal_column, select, text, update
+from sqlalchemy.exc import DBAPIError
 
-from spothive.database import Account, TenantSession, User, get_db, get_db_session, get_engine, read_session
+from spothive.database import (
+    Account,
+    SessionLocal,
+    TenantSession,
+    User,
+    get_db,
+    get_db_session,
+    get_engine,
+    read_session,
+)
+from spothive.database.bulk import update_rows
 from spothive.database.look_ups import find_api_key_row
 from spothive.database.service_connection import is_plain
-from spothive.errors import DatabaseUnavailable, NotAllowed, SpothiveError, ValueRefused
+from spothive.errors import Conflict, DatabaseUnavailable, NotAllowed, SpothiveError, ValueRefused
 from tests.conftest import Database, settings
 from tests.factories import make_account, make_tenant, make_user
 from tests.watching import explained
 
 pytestmark = pytest.mark.engines("postgresql")
 
-ENDLESS = text("SELECT count(*) FROM generate_series(1, 100000000000)")
+LONG = text("SELECT pg_sleep(120)")
 
 
 @pytest.fixture
@@ -259,14 +273,15 @@ def test_threads_of_many_tenants_see_their_own_rows(db: Database) -> None:
 
 
 def when_it_runs(db: Database, what: Callable[[Any, int], object]) -> threading.Thread:
-    """Start a thread that does something as soon as the endless statement runs."""
+    """Start a thread that does something as soon as a statement sleeps, or waits for a lock."""
+    query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
+    query += " AND (wait_event = 'PgSleep' OR wait_event_type = 'Lock')"
 
     def wait() -> None:
+        deadline = time.monotonic() + 60
         with db.raw(owner=True) as owner:
-            query = "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series(1, 1000%'"
-            query += " AND pid <> pg_backend_pid() AND datname = current_database()"
             while not (found := owner.execute(query).fetchone()):
-                pass
+                assert time.monotonic() < deadline
             what(owner, found[0])
 
     thread = threading.Thread(target=wait)
@@ -289,7 +304,7 @@ def test_a_statement_that_is_cancelled_or_killed_costs_nobody_else_anything(open
     for way, told in ways.items():
         thread = when_it_runs(one, partial(_end, way))
         with pytest.raises(DatabaseUnavailable, match=told), open_session(tenant=tenant) as session:
-            session.execute(ENDLESS)
+            session.execute(LONG)
         thread.join()
         with read_session(tenant=tenant) as session:
             assert len(session.scalars(select(User)).all()) == 1
@@ -297,13 +312,22 @@ def test_a_statement_that_is_cancelled_or_killed_costs_nobody_else_anything(open
             assert session.scalar(text("SELECT count(*) FROM users")) == 0
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT interrupt: a shell that starts tests in the background has it ignored."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_statement_that_is_interrupted_gives_its_connection_back(one: Database) -> None:
     tenant = make_tenant()
     make_user(tenant)
     main = threading.main_thread().ident or 0
     thread = when_it_runs(one, lambda *_: signal.pthread_kill(main, signal.SIGINT))
     with pytest.raises(KeyboardInterrupt), read_session(tenant=tenant) as session:
-        session.execute(ENDLESS)
+        session.execute(LONG)
     thread.join()
     with read_session(tenant=tenant) as session:
         assert len(session.scalars(select(User)).all()) == 1
@@ -354,3 +378,117 @@ def test_an_api_key_is_asked_for_on_whatever_connection_there_is(one: Database) 
         find_api_key_row("sh_live_nobodys0")
     with settings(DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing"), pytest.raises(DatabaseUnavailable):
         find_api_key_row("sh_live_nobodys0")
+
+
+# a transaction that somebody has spoilt
+
+
+def test_a_block_that_goes_on_after_a_refusal_in_bulk_is_not_reported_done(db: Database) -> None:
+    tenant = make_tenant()
+    user = make_user(tenant)
+    with pytest.raises(Conflict), get_db_session(tenant=tenant) as session:
+        session.execute(update(User).values(full_name="kept"))
+        with suppress(SpothiveError):  # raised past SQLAlchemy, which does not know that the transaction is over
+            update_rows(session, User, [{"failed_logins": 10**30, "tenant_id": tenant, "id": user.id}])
+    with read_session(tenant=tenant) as session:
+        assert session.scalar(select(User.full_name)) != "kept"
+
+
+def test_a_session_that_drops_something_first_costs_the_next_ones_nothing(one: Database) -> None:
+    tenant = make_tenant()
+    make_user(tenant)
+    for _ in range(2):
+        with get_db_session(tenant=tenant) as session:
+            session.execute(text("DROP TABLE IF EXISTS pg_temp.nothing"))
+        for _ in range(3):
+            with read_session(tenant=tenant) as session:
+                assert len(session.scalars(select(User)).all()) == 1
+            assert find_api_key_row("sh_live_nobodys0") is None
+
+
+def test_a_statement_that_could_not_be_prepared_is_prepared_later(one: Database) -> None:
+    tenant = make_tenant()
+    make_user(tenant)
+    names = select(User.username)
+
+    def ask() -> int:
+        with read_session(tenant=tenant) as session:
+            return len(session.scalars(names).all())
+
+    for _ in range(5):  # psycopg prepares it at the sixth time
+        ask()
+    with one.raw(owner=True) as owner:
+        owner.execute("BEGIN")
+        owner.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        thread = when_it_runs(one, partial(_end, "pg_cancel_backend"))
+        with pytest.raises(DatabaseUnavailable):
+            ask()
+        thread.join()
+        owner.execute("ROLLBACK")
+    assert [ask() for _ in range(8)] == [1] * 8
+
+
+def test_copying_as_text_is_refused_and_gives_the_place_back(one: Database) -> None:
+    for statement in ("COPY (SELECT 1) TO STDOUT", "COPY users FROM STDIN"):
+        for first in (True, False):
+            with suppress(SpothiveError, DBAPIError), get_db_session() as session:
+                if not first:
+                    session.execute(text("SELECT 1"))
+                session.execute(text(statement))
+            with read_session() as session:
+                assert session.scalar(text("SELECT 1")) == 1
+
+
+def test_a_child_that_leaves_a_block_ends_nothing_of_its_parent(one: Database) -> None:
+    tenant = make_tenant()
+    make_user(tenant)
+    for leave in ("sys.exit()", "session.commit()", "session.close()", "session.execute(text('SELECT 1'))"):
+        done = subprocess.run(
+            [sys.executable, "-c", FORKS.format(tenant=tenant, leave=leave)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == "kept\n", done.stderr
+
+
+FORKS = """
+import os, sys
+from sqlalchemy import select, text, update
+from uuid import UUID
+from spothive.database import User, get_db_session, read_session
+tenant = UUID("{tenant}")
+with get_db_session(tenant=tenant) as session:
+    session.execute(update(User).values(full_name="lost"))
+    session.execute(update(User).values(full_name="kept"))
+    if os.fork() == 0:
+        sys.stderr = open(os.devnull, "w")
+        {leave}
+        sys.exit()
+    os.wait()
+with read_session(tenant=tenant) as session:
+    print(session.scalar(select(User.full_name)))
+"""
+
+
+def test_whoever_is_given_the_connection_of_a_reading_session_reads(db: Database) -> None:
+    tenant = make_tenant()
+    make_user(tenant)
+    with pytest.raises(NotAllowed), read_session(tenant=tenant) as session:
+        session.scalars(select(User)).all()
+        with SessionLocal(bind=session.connection(), tenant=tenant) as guest:
+            guest.scalars(select(User)).all()
+        session.execute(update(User).values(full_name="written"))
+        session.commit()
+
+
+def test_savepoints_are_begun_by_the_session_alone(db: Database) -> None:
+    tenant = make_tenant()
+    for words in ("SAVEPOINT x", "ROLLBACK TO x", "RELEASE x", "rollback to savepoint x", "release savepoint x"):
+        with pytest.raises(NotAllowed, match="leave that to the session"), get_db_session(tenant=tenant) as session:
+            session.execute(text(words))
+    with get_db_session(tenant=tenant) as session:
+        with session.begin_nested():
+            session.execute(select(User))
+        with suppress(KeyError), session.begin_nested():
+            raise KeyError

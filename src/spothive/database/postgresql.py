@@ -47,9 +47,11 @@ _KINDS = {
 }
 """What a refusal that names no rule of ours means, by SQLSTATE."""
 _ENDS = re.compile(
-    rf"{COMMENTS}(commit|end|abort|begin|start|prepare\s+transaction|rollback(?!\s+to\b))\b", re.IGNORECASE
+    rf"{COMMENTS}(commit|end|abort|begin|start|prepare\s+transaction|rollback(?!\s+to\b)"
+    r"|(?:savepoint|release|rollback\s+to)(?!\s+(?:savepoint\s+)?sa_savepoint_))\b",  # but for begin_nested()'s own
+    re.IGNORECASE,
 )
-"""How a statement begins that would end or begin a transaction behind the session's back."""
+"""How a statement begins that would end or begin a transaction, or a savepoint, behind the session's back."""
 _RESTORE = (
     "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; "
     "SET timezone TO 'UTC'; SET ROLE %I; SELECT pg_advisory_unlock_all()"
@@ -240,17 +242,20 @@ def look_up_alone(engine: Engine, name: str, columns: tuple[str, ...], argument:
 
     from spothive.database.monitoring import note
 
-    pooled = engine.raw_connection()
+    pooled = None
     try:
+        pooled = engine.raw_connection()
         query, started = _question(pooled.info["schema"], name, columns), time.perf_counter()
         dbapi_connection: Any = pooled.dbapi_connection
         rows: list[Any] = dbapi_connection.ask(query, argument)
         note(engine, query, len(rows), started)
     except Error:
-        pooled.invalidate()
+        if pooled is not None:
+            pooled.invalidate()
         return None
     finally:
-        pooled.close()
+        if pooled is not None:
+            pooled.close()
     return rows
 
 

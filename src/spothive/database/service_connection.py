@@ -7,8 +7,10 @@ a transaction all the same, and its connection is cleaned before the next sessio
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, LiteralString
@@ -19,8 +21,8 @@ from psycopg.pq import ExecStatus, TransactionStatus
 _BEGINS = re.compile(r"\s*(?:(?:select|with|update|delete\s+from)\b|insert\s+into\s+\w+(?:\s*\(|\s))", re.IGNORECASE)
 _CALLS = re.compile(r"""([\w.$"\]&']*)\s*\(""")
 _INTO = re.compile(r"\binto\b", re.IGNORECASE)
-_HIDES = re.compile(r"""--|/\*|;|pg_|\bu&""", re.IGNORECASE)
-"""What could hide a call from a look at the text, follow as a second statement, or change a setting by an UPDATE."""
+_HIDES = re.compile(r"""--|/\*|;|pg_|\bu&|\)\s*\.|\s\.|\.\s""", re.IGNORECASE)
+"""What could hide a call from a look at the text (``(x).f`` is one), follow as a second statement, or set by UPDATE."""
 _LONGEST = 10_000
 _WORDS_OF_SQL = (
     "all and any array as between by case cast check conflict distinct else end except exists extract filter from "
@@ -88,6 +90,7 @@ class ServiceConnection(psycopg.Connection[Any]):
         self.cursor_factory = ServiceCursor
         self.server_cursor_factory = ServiceServerCursor
         self.touched = False
+        self._process = os.getpid()
         self._opening: Opening | None = None
         self._teller = psycopg.Cursor(self)
 
@@ -118,34 +121,87 @@ class ServiceConnection(psycopg.Connection[Any]):
     def open_now(self) -> None:
         """Begin the transaction that was announced, for statements that cannot travel in one message with it."""
         if self._opening is not None:
-            with self.pipeline():
+            with self._one_message():
                 self._say(self._opening, begin=True)
             self._opening = None
 
+    @contextmanager
+    def _one_message(self) -> Iterator[None]:
+        """Send what is executed in the block in one message, and keep what psycopg knows in step with the server.
+
+        psycopg believes in a pipeline that a statement is prepared before the server has said so, and forgets what has
+        to be forgotten after the next statement, which would be the first of this message.
+        """
+        self._refuse_other_process()
+        self._forget_prepared()
+        try:
+            with self.pipeline():
+                yield
+        except BaseException:
+            self._prepared.clear()
+            raise
+
+    def _forget_prepared(self) -> None:
+        if self._prepared._to_flush:  # noqa: SLF001 - psycopg asks this of itself, after the statement
+            with self.lock:
+                self.wait(self._prepared.maintain_gen(self))
+
     def commit(self) -> None:
-        """Commit, if there is anything to commit."""
+        """Commit, if there is anything to commit.
+
+        Raises:
+            InFailedSqlTransaction: a statement was refused and somebody went on; everything was rolled back. The server
+                would say so by a word that nobody reads.
+            OperationalError: in a forked process.
+        """
+        self._refuse_other_process()
+        if self.pgconn.transaction_status == TransactionStatus.INERROR:
+            self.rollback()
+            msg = "a statement of this transaction was refused, so nothing of it was kept"
+            raise psycopg.errors.InFailedSqlTransaction(msg)
         if not self._is_idle():
             super().commit()
         self._opening = None
 
     def rollback(self) -> None:
-        """Roll back, if there is anything to roll back."""
-        # psycopg's own forgets all prepared statements, as their tables may be gone; plain statements make no tables.
-        if not self._is_idle() and (self.touched or self.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK):
-            super().rollback()
+        """Roll back, if there is anything to roll back; a connection that cannot is closed."""
         self._opening = None
+        if self._is_idle() or self._is_of_other_process():
+            return
+        try:
+            # psycopg's own forgets all prepared statements, as their tables may be gone; plain ones make no tables.
+            if self.touched or self.pgconn.exec_(b"ROLLBACK").status != ExecStatus.COMMAND_OK:
+                super().rollback()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close, unless the connection is the parent's of this forked process, who goes on with it."""
+        if not self._is_of_other_process():
+            super().close()
 
     def restore(self, words: bytes) -> bool:
         """Undo whatever has been done to the connection, by ``words`` if need be; False if it is of no more use."""
         self.rollback()
-        if self.touched:
+        if self.touched and not self._is_of_other_process():
             # Past psycopg's cursors, which would begin a transaction first.
             self.touched = self.pgconn.exec_(words).status != ExecStatus.TUPLES_OK
         return not self.touched
 
     def ask(self, query: LiteralString, *values: str) -> list[Any]:
         """Return the rows of a query that needs no transaction and no tenant; the server is to prepare it."""
+        self._refuse_other_process()
+        self._forget_prepared()
         return self._teller.execute(query, values, prepare=True).fetchall()
+
+    def _is_of_other_process(self) -> bool:
+        return os.getpid() != self._process
+
+    def _refuse_other_process(self) -> None:
+        if self._is_of_other_process():
+            msg = "this connection belongs to the process this one was forked from: open sessions after the fork"
+            raise psycopg.OperationalError(msg)
 
     def _begin(self) -> str:
         level = self.isolation_level
@@ -169,10 +225,10 @@ class ServiceConnection(psycopg.Connection[Any]):
             psycopg.Cursor.execute(cursor, query, params, **options)
             return
         alone = plain and opening.each and self._is_idle()
-        with self.pipeline():
+        with self._one_message():
             self._say(opening, begin=not alone)
             psycopg.Cursor.execute(cursor, query, params, **options)
-        if not alone:
+        if not alone and not opening.each:
             self._opening = None  # not after an error: telling twice does no harm, telling never would
 
 

@@ -167,12 +167,13 @@ def _leave(session: TenantSession) -> None:
 
 def _tell(session: TenantSession, connection: Connection) -> None:
     connection.info["tenant_id"] = session.tenant_id
-    connection.info["read_only"] = session.read_only
+    # A session that is given the connection of a reading one reads, too.
+    read_only = connection.info["read_only"] = session.read_only or connection.info.get("read_only", False)
     engine_words(connection).begin(
         connection,
         tenant_id=session.tenant_id,
         system=session.in_system_scope,
-        read_only=session.read_only,
+        read_only=read_only,
         snapshot=session.snapshot,
         # A connection that the session was given may be in a transaction of the giver's.
         each=session.read_only and not session.snapshot and not isinstance(session.bind, Connection),
@@ -183,6 +184,7 @@ def _on_end(connection: Connection) -> None:
     """Forget, when a transaction ends, whose it was."""
     if not connection.invalidated:
         connection.info.pop("tenant_id", None)
+        connection.info.pop("read_only", None)
 
 
 def _forget(_: Any, record: Any) -> None:

@@ -26,15 +26,17 @@ class Turns(Generic[Thing]):
     """Things of which each is lent to one at a time. Whoever has one may give it back in any thread.
 
     The garbage collector gives back what a forgotten session had, and may do so in the middle of any line of this
-    class. So giving back waits for no lock: the thing is laid down, and whoever has the lock looks once more after
-    letting go of it.
+    class, in a thread that has the lock. So the thing is laid down first, and whoever has the lock looks once more
+    after letting go of it.
     """
 
     def __init__(self, things: Iterable[Thing]) -> None:
         """Lend ``things``, the last one first."""
         self._free = deque(things)
         self._waiting: deque[_Waiter] = deque()
-        self._lock = threading.Lock()
+        # By `with` alone: an interrupt between taking a lock and entering its `try` would leave it locked for ever.
+        self._lock = threading.RLock()
+        self._busy = False
 
     def take(self, timeout: float) -> Thing:
         """Return a thing that is free, or wait for one.
@@ -76,21 +78,29 @@ class Turns(Generic[Thing]):
         return len(self._waiting)
 
     def _serve(self) -> None:
-        while self._free and self._waiting and self._lock.acquire(blocking=False):
-            try:
-                while self._free and self._waiting:
-                    waiter = self._waiting.popleft()
-                    waiter.given, waiter.served = self._free.pop(), True
-                    waiter.gate.release()
-            finally:
-                self._lock.release()
+        while self._free and self._waiting:
+            with self._lock:
+                if self._busy:  # the collector has come in between: this thread looks again
+                    return
+                self._busy = True
+                try:
+                    while self._free and self._waiting:
+                        waiter = self._waiting.popleft()
+                        waiter.given, waiter.served = self._free.pop(), True
+                        waiter.gate.release()
+                finally:
+                    self._busy = False
 
     def _withdraw(self, waiter: _Waiter) -> bool:
         """Let ``waiter`` wait no longer; False if it was served at the last moment."""
         try:
             with self._lock:
-                if not waiter.served and waiter in self._waiting:
-                    self._waiting.remove(waiter)
-                return not waiter.served
+                self._busy = True
+                try:
+                    if not waiter.served and waiter in self._waiting:
+                        self._waiting.remove(waiter)
+                    return not waiter.served
+                finally:
+                    self._busy = False
         finally:
             self._serve()
