@@ -1,7 +1,7 @@
 """Writers of one SQLite file wait for one another in the order they came, as far as they are of one process.
 
 SQLite lets whoever finds the file taken sleep for up to 0.1 seconds and look again, in no order: the file lies idle in
-the meantime, and some wait a thousand times as long as others. Between processes that stays so. Nothing depends on the
+the meantime, and some wait for seconds. Between processes that stays so. Nothing depends on the
 turn: SQLite decides who writes, and whoever has no turn is let in or refused by it all the same.
 """
 
