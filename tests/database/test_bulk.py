@@ -37,6 +37,7 @@ from spothive.schema.types import new_id
 from tests.conftest import Database
 from tests.factories import make_account, make_cluster, make_instance, make_tenant
 from tests.factories.samples import TABLES, sample
+from tests.schema.waiting import until_blocked
 from tests.watching import rows_of
 
 LAUNCHED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -220,25 +221,44 @@ def test_a_text_is_looked_for_among_any_number(acme: UUID, account: UUID) -> Non
         assert sorted(session.scalars(query)) == sorted(odd)
 
 
-class CutOff(list[dict[str, Any]]):
-    """Rows; when they are read for the second time, which is when they are sent, something happens half-way."""
+def many(acme: UUID, account: UUID, happens: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
+    """Yield rows for three parts; when the second is being made, and the first inserted, something happens."""
+    for number in range(25_000):
+        if number == 15_000:
+            happens()
+        yield row(acme, account, number)
 
-    def __init__(self, rows: list[dict[str, Any]], happens: Callable[[], None]) -> None:
-        super().__init__(rows)
-        self._happens, self._readings = happens, 0
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        self._readings += 1
-        for place, each in enumerate(super().__iter__()):
-            if self._readings == 2 and place == len(self) // 2:
-                self._happens()
-            yield each
+def test_a_generator_can_give_many_rows(acme: UUID, account: UUID) -> None:
+    with get_db_session(tenant=acme) as session:
+        insert_rows(session, Instance, many(acme, account))
+    with read_session(tenant=acme) as session:
+        names = set(session.scalars(select(Instance.instance_id)))
+    assert names == {f"i-{number}" for number in range(25_000)}
+
+
+@pytest.mark.parametrize(
+    ("at", "odd", "error"),
+    [
+        (5, {"cpu": 0}, ValueRefused),
+        (12_000, {"instance_id": "i-11000"}, DuplicateValue),
+        (12_000, {"instance_id": "i-5"}, DuplicateValue),
+        (12_000, {"tenant_id": STRANGER}, TenantMismatch),
+        (12_000, {"surplus": 1}, InvalidInput),
+        (24_999, {"cpu": 0}, ValueRefused),
+    ],
+)
+def test_of_many_rows_none_is_kept_if_one_is_refused(
+    acme: UUID, account: UUID, at: int, odd: dict[str, Any], error: type[Exception]
+) -> None:
+    rows = (each | odd if number == at else each for number, each in enumerate(many(acme, account)))
+    with pytest.raises(error), get_db_session(tenant=acme) as session:
+        insert_rows(session, Instance, rows)
+    assert rows_of(Instance) == []
 
 
 @pytest.mark.engines("postgresql")
 def test_a_connection_lost_in_the_middle_is_told_in_one_line(db: Database, acme: UUID, account: UUID) -> None:
-    rows = [row(acme, account, number) for number in range(20_000)]
-
     def cut() -> None:
         with db.raw(owner=True) as connection:
             others = "WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -248,10 +268,24 @@ def test_a_connection_lost_in_the_middle_is_told_in_one_line(db: Database, acme:
         pytest.raises(DatabaseUnavailable, match=r"went away in the middle of a bulk write|cannot be reached") as error,
         get_db_session(tenant=acme) as session,
     ):
-        insert_rows(session, Instance, CutOff(rows, cut))
+        insert_rows(session, Instance, many(acme, account, cut))
     assert "\n" not in str(error.value)
-    insert(acme, *rows[:10])
+    insert(acme, *(row(acme, account, number) for number in range(10)))
     assert len(rows_of(Instance)) == 10
+
+
+@pytest.mark.engines("postgresql")
+def test_an_interrupt_does_not_wait_for_what_is_being_inserted(db: Database, acme: UUID, account: UUID) -> None:
+    def interrupt() -> None:
+        until_blocked(db)  # the first part, as one of its instances is about to be the other's
+        raise KeyboardInterrupt
+
+    with get_db_session(tenant=acme) as other:
+        other.add(Instance(**row(acme, account, 9_000)))
+        other.flush()
+        with pytest.raises(KeyboardInterrupt), get_db_session(tenant=acme) as session:
+            insert_rows(session, Instance, many(acme, account, interrupt))
+    assert [each["instance_id"] for each in rows_of(Instance)] == ["i-9000"]
 
 
 def test_texts_can_be_joined_like_a_table(acme: UUID, account: UUID) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, select, update
 
 from spothive.database import SessionLocal, get_db, get_db_session, get_engine, read_session, sqlite_turns
 from spothive.database.turns import Turns
-from spothive.errors import Conflict, ParentMissing
+from spothive.errors import Conflict, NotAllowed, ParentMissing
 from spothive.models import Instance, User
 from tests.conftest import Database, settings
 from tests.factories import make_account, make_instance, make_tenant, make_user
@@ -255,3 +255,29 @@ def test_a_forked_process_knows_nothing_of_the_turn_its_parent_had(tenant: UUID,
     assert counted(tenant, user) == 4
     with closing(sqlite3.connect(str(get_engine().url.database))) as file:
         assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_sessions_of_a_kind_let_sqlite_keep_what_it_has_prepared(tenant: UUID, user: UUID) -> None:
+    """A PRAGMA that sets something has every statement of the connection prepared anew, which takes longer than it."""
+    spoken: list[str] = []
+    with read_session(tenant=tenant) as session:
+        driver: Any = session.connection().connection.dbapi_connection
+        driver.set_trace_callback(spoken.append)
+    counted(tenant, user)
+    count_up(tenant, user, 3)
+    counted(tenant, user)
+    assert counted(tenant, user) == 3
+    driver.set_trace_callback(None)
+    assert any(each.startswith("UPDATE users") for each in spoken)
+    assert [each for each in spoken if "query_only =" in each] == [
+        "PRAGMA query_only = OFF",
+        "PRAGMA query_only = ON",
+    ]
+
+
+def test_a_pragma_past_the_session_lets_the_next_one_write_nothing(tenant: UUID, user: UUID) -> None:
+    with read_session(tenant=tenant) as session:
+        session.connection().exec_driver_sql("PRAGMA query_only = OFF")
+    with read_session(tenant=tenant) as session, pytest.raises(NotAllowed, match="only reads"):
+        session.execute(update(User).where(User.id == user).values(failed_logins=5))
+    assert counted(tenant, user) == 0

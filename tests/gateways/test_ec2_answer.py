@@ -1,6 +1,7 @@
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -549,6 +550,15 @@ def test_a_tag_with_any_text_is_either_kept_as_it_is_or_refused(key: str, value:
 
 def test_the_hash_is_the_same_in_every_version() -> None:
     assert content_hash(OBSERVED) == 4303162666653171994
+
+
+@given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=5), st.text(st.characters(codec="utf-8"))))
+def test_the_hash_is_that_of_plain_json_whatever_the_tags(tags: dict[str, str]) -> None:
+    observed = replace(OBSERVED, tags=tags, launched_at=datetime(2026, 3, 4, 0, 49, 27, 5, tzinfo=UTC))
+    facts = [getattr(observed, each.name) for each in fields(ObservedInstance)]
+    written = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=datetime.isoformat)
+    first = sha256(written.encode()).digest()[:8]
+    assert content_hash(observed) == int.from_bytes(first, "big", signed=True)
 
 
 def test_the_hash_ignores_the_order_of_tags_and_the_spelling_of_the_time() -> None:

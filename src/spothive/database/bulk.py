@@ -7,9 +7,10 @@ INSERT .. SELECT and UPDATE .. FROM pass policies, keys, CHECKs and triggers lik
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from uuid import uuid4
 
@@ -26,28 +27,72 @@ from spothive.models import Base
 
 Row = dict[str, Any]
 
-_AT_ONCE = 1000
+Columns = Sequence[sa.Column[Any]]
+Parts = Iterable[list[tuple[Any, ...]]]
+
+_CONVERTED_AT_ONCE = 1000
 """Rows whose values are converted together."""
 
+_INSERTED_AT_ONCE = 10_000
+"""Rows that are inserted by one statement."""
 
-def insert_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) -> None:
+
+def insert_rows(session: TenantSession, model: type[Base], rows: Iterable[Row]) -> None:
     """Insert ``rows`` into ``model``'s table. All have the same columns; the others get the database's defaults.
+
+    PostgreSQL writes ten thousand of them while the next are made: rows that come from a generator cost no memory, and
+    no time of their own. A row that others point to comes before them.
 
     Raises:
         RuleBroken: a row breaks a rule; none is written once the caller rolls back.
     """
-    if not rows:
+    waiting = iter(rows)
+    first = next(waiting, None)
+    if first is None:
         return
     table, connection = _table(model), session.connection()
-    _check_tenant(session, table, rows)
-    columns = [table.c[name] for name in rows[0]]
-    names = ", ".join(rows[0])
-    if connection.dialect.name == "postgresql":
-        staged = _copy(connection, table, columns, rows)
+    columns = [table.c[name] for name in first]
+    insert = _insert_staged if connection.dialect.name == "postgresql" else _insert_each
+
+    def finished() -> Iterator[list[tuple[Any, ...]]]:
+        for part in _parts(chain([first], waiting), _INSERTED_AT_ONCE):
+            _check_tenant(session, table, part)
+            yield list(_converted(connection, columns, part))
+
+    insert(connection, table, columns, finished())
+
+
+def _insert_each(connection: Connection, table: Table, columns: Columns, finished: Parts) -> None:
+    insert = f"INSERT INTO {table.name} ({_names(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    for part in finished:
+        connection.exec_driver_sql(insert, part)
+
+
+def _insert_staged(connection: Connection, table: Table, columns: Columns, finished: Parts) -> None:
+    """COPY and insert; while the server does the second, which takes most of its time, the next part is made here."""
+    names = _names(columns)
+
+    def insert(staged: str) -> None:
         connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {staged}")
-    else:
-        insert = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))})"
-        connection.exec_driver_sql(insert, list(_converted(connection, columns, rows)))
+
+    with ThreadPoolExecutor(1) as beside:
+        inserting: Future[None] | None = None
+        try:
+            for part in finished:
+                if inserting is not None:
+                    inserting.result()
+                    inserting = None
+                staged = _copy(connection, table, columns, part)
+                if len(part) == _INSERTED_AT_ONCE:
+                    inserting = beside.submit(insert, staged)
+                else:
+                    insert(staged)
+            if inserting is not None:
+                inserting.result()
+        except BaseException:
+            if inserting is not None and not inserting.done():
+                connection.connection.cancel()
+            raise
 
 
 def update_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) -> None:
@@ -63,14 +108,15 @@ def update_rows(session: TenantSession, model: type[Base], rows: Sequence[Row]) 
     key = [column.name for column in table.primary_key]
     changed = [name for name in rows[0] if name not in key]
     columns = [table.c[name] for name in (*changed, *key)]
+    finished = list(_converted(connection, columns, rows))
     if connection.dialect.name == "postgresql":
-        staged = _copy(connection, table, columns, rows)
+        staged = _copy(connection, table, columns, finished)
         new = ", ".join(f"{name} = {staged}.{name}" for name in changed)
         same = " AND ".join(f"{table.name}.{name} = {staged}.{name}" for name in key)
         connection.exec_driver_sql(f"UPDATE {table.name} SET {new} FROM {staged} WHERE {same}")
     else:
         update = f"UPDATE {table.name} SET {' = ?, '.join(changed)} = ? WHERE {' = ? AND '.join(key)} = ?"
-        connection.exec_driver_sql(update, list(_converted(connection, columns, rows)))
+        connection.exec_driver_sql(update, finished)
 
 
 def is_any_of(session: TenantSession, column: Any, values: Collection[str]) -> ColumnElement[bool]:
@@ -113,9 +159,9 @@ def _check_tenant(session: TenantSession, table: Table, rows: Sequence[Row]) -> 
         raise TenantMismatch(msg)
 
 
-def _copy(connection: Connection, table: Table, columns: Sequence[sa.Column[Any]], rows: Sequence[Row]) -> str:
-    """COPY ``rows`` in binary form into a temporary table that goes with the transaction; return its name."""
-    names = ", ".join(column.name for column in columns)
+def _copy(connection: Connection, table: Table, columns: Columns, finished: Sequence[Any]) -> str:
+    """COPY rows in binary form into a temporary table that goes with the transaction; return its name."""
+    names = _names(columns)
     staged = f"staged_{uuid4().hex}"
     empty = f"SELECT {names} FROM {table.name} WITH NO DATA"
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {staged} ON COMMIT DROP AS {empty}")
@@ -123,10 +169,14 @@ def _copy(connection: Connection, table: Table, columns: Sequence[sa.Column[Any]
     started = time.perf_counter()
     with copy_in(connection, statement) as copy:
         copy.set_types([_copy_type(column, connection.dialect) for column in columns])
-        for values in _converted(connection, columns, rows):
+        for values in finished:
             copy.write_row(values)
-    monitoring.note(connection, statement, len(rows), started)
+    monitoring.note(connection, statement, len(finished), started)
     return staged
+
+
+def _names(columns: Columns) -> str:
+    return ", ".join(column.name for column in columns)
 
 
 @contextmanager
@@ -149,17 +199,20 @@ def copy_in(connection: Connection, statement: str) -> Iterator[psycopg.Copy]:
         raise DatabaseUnavailable(msg) from error
 
 
-def _converted(
-    connection: Connection, columns: Sequence[sa.Column[Any]], rows: Sequence[Row]
-) -> Iterator[tuple[Any, ...]]:
+def _converted(connection: Connection, columns: Columns, rows: Iterable[Row]) -> Iterator[tuple[Any, ...]]:
     """Yield the values of each row as the driver takes them, checked by the columns' types."""
     convert = [(column.name, _converter(column, connection.dialect)) for column in columns]
-    waiting = iter(rows)
-    while part := list(islice(waiting, _AT_ONCE)):
+    for part in _parts(rows, _CONVERTED_AT_ONCE):
         if any(len(row) != len(convert) for row in part):
             msg = "the rows of one bulk write all have the same columns"
             raise InvalidInput(msg)
         yield from zip(*(_cells([row[name] for row in part], one) for name, one in convert), strict=True)
+
+
+def _parts(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    waiting = iter(rows)
+    while part := list(islice(waiting, size)):
+        yield part
 
 
 def _cells(values: list[Any], convert: Callable[[Any], Any] | None) -> list[Any]:

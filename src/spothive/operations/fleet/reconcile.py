@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 
 from spothive.clock import utc_now
 from spothive.database import TenantSession
@@ -145,15 +145,22 @@ def reconcile(
         clusters: clusters that AWS itself listed.
         judge: whether instances nobody answers for are flagged, as an account that proved itself has it.
     """
-    listed = [seen.instance_id for seen in answer.instances]
-    known, foreign = _known_instances(session, account, regions if is_whole(answer) else (), listed)
+    covered = regions if is_whole(answer) else ()
+    hashes = _hashes(session, account, regions)
+    settled = {seen.instance_id for seen in answer.instances if _is_settled(seen, hashes, judge=judge)}
+    open_ones = [seen for seen in answer.instances if seen.instance_id not in settled]
+    asked = dict.fromkeys(seen.instance_id for seen in open_ones)
+    if covered:
+        asked |= dict.fromkeys(instance_id for instance_id in hashes if instance_id not in settled)
+    known, foreign = _known_instances(session, account, covered, asked)
     held = {entry.instance_id for entry in foreign}
-    taken = [seen for seen in answer.instances if seen.instance_id not in held]
-    result.seen += len(listed)
+    result.seen += len(answer.instances)
     result.refused += [*answer.refused, *foreign]
+    taken = [seen for seen in answer.instances if seen.instance_id not in held]
     cluster_ids = _clusters(session, account, regions, taken, clusters, result=result)
-    _write(session, account, taken, known, cluster_ids, result=result, judge=judge)
-    if is_whole(answer):
+    open_ones = [seen for seen in open_ones if seen.instance_id not in held]
+    _write(session, account, open_ones, known, cluster_ids, result=result, judge=judge)
+    if covered:
         _end_unlisted(session, answer, known, regions, result)
 
 
@@ -162,12 +169,35 @@ def is_whole(answer: FleetAnswer) -> bool:
     return answer.complete and all(entry.instance_id is not None for entry in answer.refused)
 
 
-def _known_instances(
-    session: TenantSession, account: Account, regions: Collection[str], listed: Iterable[str]
-) -> tuple[dict[str, _Known], list[RefusedInstance]]:
-    """Return the account's instances in ``regions`` and among those ``listed``; of these, what another account holds.
+def _hashes(session: TenantSession, account: Account, regions: Collection[str]) -> dict[str, int]:
+    """Return the content hash of each instance in ``regions`` about which only AWS has something to say.
 
-    The listed ones are asked for only where the regions have not told of them already: most of a fleet is known.
+    That is most of a fleet, and most of it is as it was: of these nothing else is read.
+    """
+    query = select(Instance.instance_id, Instance.content_hash).where(
+        Instance.account_id == account.id,
+        Instance.region.in_(sorted(regions)),
+        Instance.auth_status == AuthStatus.AUTHORIZED,
+        Instance.terminated_at.is_(None),
+        ~Instance.is_replica,
+    )
+    return dict(session.execute(query).tuples())
+
+
+def _is_settled(seen: ObservedInstance, hashes: Mapping[str, int], *, judge: bool) -> bool:
+    """Tell whether an instance is known as it was seen, and nobody has to answer for it."""
+    known = hashes.get(seen.instance_id)
+    if known is None or known != content_hash(seen):
+        return False
+    return not judge or seen.state in _OVER or is_answered_for(seen)
+
+
+def _known_instances(
+    session: TenantSession, account: Account, regions: Collection[str], asked: Collection[str]
+) -> tuple[dict[str, _Known], list[RefusedInstance]]:
+    """Return the account's instances among those ``asked`` for, and those in ``regions`` for which somebody answers.
+
+    Of those asked for that another account holds, return a refusal.
     """
     query: Select[*tuple[Any, ...]] = select(
         Instance.id,
@@ -184,10 +214,17 @@ def _known_instances(
         Instance.is_replica,
         Cluster.name,
     ).outerjoin(Cluster, Cluster.id == Instance.cluster_id)
-    covered = query.where(Instance.account_id == account.id, Instance.region.in_(sorted(regions)))
-    known = {row.instance_id: _Known._make(row) for row in session.execute(covered)} if regions else {}
+    known: dict[str, _Known] = {}
+    if regions:
+        judged = query.where(
+            Instance.account_id == account.id,
+            Instance.region.in_(sorted(regions)),
+            Instance.terminated_at.is_(None),
+            or_(Instance.auth_status != AuthStatus.AUTHORIZED, Instance.is_replica),
+        )
+        known = {row.instance_id: _Known._make(row) for row in session.execute(judged)}
     foreign = []
-    rest = [instance_id for instance_id in listed if instance_id not in known]
+    rest = [instance_id for instance_id in asked if instance_id not in known]
     if rest:
         elsewhere = query.join(Account, Account.id == Instance.account_id).add_columns(Account.id, Account.account_name)
         for *columns, holder, name in session.execute(elsewhere.where(is_any_of(session, Instance.instance_id, rest))):
@@ -216,21 +253,31 @@ def _write(
     new, changed = [], []
     _release(session, taken, known)
     for seen in taken:
-        digest, before = content_hash(seen), known.get(seen.instance_id)
-        cluster_id = cluster_ids.get((seen.region, seen.cluster_name or ""))
+        before = known.get(seen.instance_id)
         auth = _judged(seen, before, now, judge=judge)
+        _note_auth(seen.instance_id, before, auth["auth_status"], result)
         if before is None:
             result.added.append(seen.instance_id)
-            own = {"id": new_id(), "account_id": account.id, "instance_id": seen.instance_id, "created_at": now}
-            new.append({**base, **own, **_columns(seen, digest, cluster_id, ended=now), **auth})
-        elif before.content_hash != digest or before.auth_status is not auth["auth_status"]:
+            new.append((seen, auth))
+            continue
+        digest = content_hash(seen)
+        if before.content_hash != digest or before.auth_status is not auth["auth_status"]:
             if before.content_hash != digest:
                 result.changed.append(seen.instance_id)
                 result.changes += _field_changes(before, seen)
             ended = before.terminated_at or now  # AWS goes on listing what has ended for an hour
-            changed.append({**base, "id": before.id, **_columns(seen, digest, cluster_id, ended=ended), **auth})
-        _note_auth(seen.instance_id, before, auth["auth_status"], result)
-    insert_rows(session, Instance, new)
+            changed.append({**base, "id": before.id, **_columns(seen, digest, cluster_ids, ended=ended), **auth})
+    own = {**base, "account_id": account.id, "created_at": now}
+    insert_rows(
+        session,
+        Instance,
+        (
+            {**own, "id": new_id(), "instance_id": seen.instance_id}
+            | _columns(seen, content_hash(seen), cluster_ids, ended=now)
+            | auth
+            for seen, auth in new
+        ),
+    )
     update_rows(session, Instance, changed)
 
 
@@ -300,7 +347,9 @@ def _end_unlisted(
     result.vanished += [before.instance_id for before in gone]
 
 
-def _columns(seen: ObservedInstance, digest: int, cluster_id: UUID | None, *, ended: datetime) -> dict[str, Any]:
+def _columns(
+    seen: ObservedInstance, digest: int, cluster_ids: Mapping[tuple[str, str], UUID], *, ended: datetime
+) -> dict[str, Any]:
     """Return the columns that AWS decides, as they are to be stored; ``ended`` is when it was terminated, if it was."""
     member = seen.cluster_name is not None
     state = InstanceState(seen.state)
@@ -314,7 +363,7 @@ def _columns(seen: ObservedInstance, digest: int, cluster_id: UUID | None, *, en
         "cpu": seen.vcpus,
         "memory": seen.memory_mib,
         "launched_at": seen.launched_at,
-        "cluster_id": cluster_id,
+        "cluster_id": cluster_ids.get((seen.region, seen.cluster_name)) if seen.cluster_name else None,
         "cluster_membership": {
             "cluster_name": seen.cluster_name,
             "node_group": seen.node_group,
@@ -354,10 +403,14 @@ def _clusters(
     for seen in listed:
         cluster = named(seen.region, seen.name)
         cluster.vpc_id, cluster.api_endpoint, cluster.k8s_version = seen.vpc_id, seen.endpoint, seen.version
+    networks: dict[tuple[str, str], str | None] = {}
     for member in instances:
         if member.cluster_name:
-            cluster = named(member.region, member.cluster_name)
-            cluster.vpc_id = cluster.vpc_id or member.vpc_id
+            place = member.region, member.cluster_name
+            networks[place] = networks.get(place) or member.vpc_id
+    for place, network in networks.items():
+        cluster = named(*place)
+        cluster.vpc_id = cluster.vpc_id or network
     session.flush()  # instances point to them
     return {key: cluster.id for key, cluster in found.items()}
 
