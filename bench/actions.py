@@ -5,28 +5,22 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from bench.place import Database
+from bench.place import Database, id_rising_with
 from bench.world import World, id_of_account, make_fleet
 from spothive.database import get_db_session
 from spothive.models import Cluster
 
 _NODE: Final = "jsonb_build_object('node', 'ip-10-0-' || n / 250 || '-' || mod(n, 250) || '.ec2.internal')"
 
-_ID: Final = """(
-    lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || '7' || lpad(to_hex(mod(n, 4096)), 3, '0')
-        || '8' || substr(md5(random()::text), 1, 15)
-)::uuid"""
-"""Ids that rise with time, as spothive's own: new ones are neighbours in every index."""
-
 _ASK: Final = f"""
 INSERT INTO agent_actions (tenant_id, id, cluster_id, action_type, payload, idempotency_key, expires_at, created_at)
-SELECT %s, {_ID}, %s, 'CORDON_NODE', {_NODE}, 'cordon-' || n, now() + interval '1 day', moment
+SELECT %s, {id_rising_with("moment", "n")}, %s, 'CORDON_NODE', {_NODE}, 'cordon-' || n, now() + interval '1 day', moment
 FROM (SELECT n, now() - interval '1 hour' + n * interval '1 millisecond' AS moment
     FROM generate_series(1, %s) AS n) AS made
 """
 _ENDED: Final = f"""
 COPY (
-    SELECT %s, {_ID}, %s, 'CORDON_NODE', {_NODE}, 'COMPLETED', 'ended-' || n, 1, 1, moment,
+    SELECT %s, {id_rising_with("moment", "n")}, %s, 'CORDON_NODE', {_NODE}, 'COMPLETED', 'ended-' || n, 1, 1, moment,
         moment + interval '1 hour', moment, moment, '{{}}'::jsonb, moment, moment
     FROM (SELECT n, now() - interval '60 days' + n * interval '10 seconds' AS moment
         FROM generate_series(1, %s) AS n) AS made

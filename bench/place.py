@@ -95,6 +95,14 @@ def open_sqlite(file: Path) -> sqlite3.Connection:
     return connection
 
 
+def id_rising_with(moment: str, number: str) -> str:
+    """Return SQL for an id that rises with time, as spothive's own do: new ones are neighbours in every index."""
+    return f"""(
+        lpad(to_hex((extract(epoch FROM {moment}) * 1000)::bigint), 12, '0') || '7'
+            || lpad(to_hex(mod({number}, 4096)), 3, '0') || '8' || substr(md5(random()::text), 1, 15)
+    )::uuid"""
+
+
 def plain(url: URL) -> str:
     """Return ``url`` as PostgreSQL's own tools take it (a secret)."""
     return url.set(drivername="postgresql").render_as_string(hide_password=False)

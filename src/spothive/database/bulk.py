@@ -33,14 +33,14 @@ Parts = Iterable[list[tuple[Any, ...]]]
 _CONVERTED_AT_ONCE = 1000
 """Rows whose values are converted together."""
 
-_INSERTED_AT_ONCE = 10_000
+_INSERTED_AT_ONCE = 5_000
 """Rows that are inserted by one statement."""
 
 
 def insert_rows(session: TenantSession, model: type[Base], rows: Iterable[Row]) -> None:
     """Insert ``rows`` into ``model``'s table. All have the same columns; the others get the database's defaults.
 
-    PostgreSQL writes ten thousand of them while the next are made: rows that come from a generator cost no memory, and
+    PostgreSQL writes five thousand of them while the next are made: rows that come from a generator cost no memory, and
     no time of their own. A row that others point to comes before them.
 
     Raises:
@@ -54,12 +54,12 @@ def insert_rows(session: TenantSession, model: type[Base], rows: Iterable[Row]) 
     columns = [table.c[name] for name in first]
     insert = _insert_staged if connection.dialect.name == "postgresql" else _insert_each
 
-    def finished() -> Iterator[list[tuple[Any, ...]]]:
-        for part in _parts(chain([first], waiting), _INSERTED_AT_ONCE):
+    def checked() -> Iterator[Row]:
+        for part in _parts(chain([first], waiting), _CONVERTED_AT_ONCE):
             _check_tenant(session, table, part)
-            yield list(_converted(connection, columns, part))
+            yield from part
 
-    insert(connection, table, columns, finished())
+    insert(connection, table, columns, _parts(_converted(connection, columns, checked()), _INSERTED_AT_ONCE))
 
 
 def _insert_each(connection: Connection, table: Table, columns: Columns, finished: Parts) -> None:
@@ -209,7 +209,7 @@ def _converted(connection: Connection, columns: Columns, rows: Iterable[Row]) ->
         yield from zip(*(_cells([row[name] for row in part], one) for name, one in convert), strict=True)
 
 
-def _parts(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+def _parts(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
     waiting = iter(rows)
     while part := list(islice(waiting, size)):
         yield part
@@ -219,8 +219,12 @@ def _cells(values: list[Any], convert: Callable[[Any], Any] | None) -> list[Any]
     """Return ``values`` converted, each object once: most columns of many rows hold the same few."""
     if convert is None:
         return values
-    cells = {key: convert(value) for key, value in {id(value): value for value in values}.items()}
-    return [cells[id(value)] for value in values]
+    keys = list(map(id, values))
+    distinct = dict(zip(keys, values, strict=True))
+    if len(distinct) == len(values):
+        return list(map(convert, values))
+    cells = {key: convert(value) for key, value in distinct.items()}
+    return list(map(cells.__getitem__, keys))
 
 
 def _converter(column: sa.Column[Any], dialect: sa.engine.Dialect) -> Any:

@@ -38,8 +38,11 @@ reported AS (
         error_message = r.error,
         leased_until = NULL,
         updated_at = clock_timestamp()
-    FROM json_to_recordset(%(reports)s::json)
-        AS r (id uuid, token bigint, verdict text, result text, error text)
+    FROM (
+        SELECT (value ->> 'id')::uuid AS id, (value ->> 'token')::bigint AS token, value ->> 'verdict' AS verdict,
+            value ->> 'result' AS result, value ->> 'error' AS error
+        FROM jsonb_array_elements(%(reports)s::jsonb)
+    ) AS r
     WHERE a.tenant_id = %(tenant)s AND a.cluster_id = %(cluster)s AND a.id = r.id
         AND a.status = 'PICKED_UP' AND a.lease_token = r.token
     RETURNING a.id, a.status, a.optimization_job_id

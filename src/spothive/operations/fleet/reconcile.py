@@ -121,6 +121,13 @@ class _Known(NamedTuple):
         return self.instance_id.startswith(PLANNED)
 
 
+class _Auth(NamedTuple):
+    """Whether somebody answers for an instance, and since when nobody does."""
+
+    status: AuthStatus
+    since: datetime | None
+
+
 def reconcile(
     session: TenantSession,
     account: Account,
@@ -181,7 +188,7 @@ def _hashes(session: TenantSession, account: Account, regions: Collection[str]) 
         Instance.terminated_at.is_(None),
         ~Instance.is_replica,
     )
-    return dict(session.execute(query).tuples())
+    return dict(session.execute(query).tuples().all())
 
 
 def _is_settled(seen: ObservedInstance, hashes: Mapping[str, int], *, judge: bool) -> bool:
@@ -250,32 +257,36 @@ def _write(
     """Write what is new or changed, and note it in ``result``."""
     now = utc_now()
     base = {"tenant_id": session.tenant_id, "updated_at": now}
+    told = _Told(cluster_ids)
     new, changed = [], []
     _release(session, taken, known)
     for seen in taken:
         before = known.get(seen.instance_id)
         auth = _judged(seen, before, now, judge=judge)
-        _note_auth(seen.instance_id, before, auth["auth_status"], result)
+        _note_auth(seen.instance_id, before, auth.status, result)
         if before is None:
-            result.added.append(seen.instance_id)
-            new.append((seen, auth))
+            new.append(seen)
             continue
         digest = content_hash(seen)
-        if before.content_hash != digest or before.auth_status is not auth["auth_status"]:
+        if before.content_hash != digest or before.auth_status is not auth.status:
             if before.content_hash != digest:
                 result.changed.append(seen.instance_id)
                 result.changes += _field_changes(before, seen)
             ended = before.terminated_at or now  # AWS goes on listing what has ended for an hour
-            changed.append({**base, "id": before.id, **_columns(seen, digest, cluster_ids, ended=ended), **auth})
+            changed.append({**base, "id": before.id, **told.columns(seen, digest, auth, ended=ended)})
+    result.added += [seen.instance_id for seen in new]
     own = {**base, "account_id": account.id, "created_at": now}
     insert_rows(
         session,
         Instance,
         (
-            {**own, "id": new_id(), "instance_id": seen.instance_id}
-            | _columns(seen, content_hash(seen), cluster_ids, ended=now)
-            | auth
-            for seen, auth in new
+            {
+                **own,
+                "id": new_id(),
+                "instance_id": seen.instance_id,
+                **told.columns(seen, content_hash(seen), _judged(seen, None, now, judge=judge), ended=now),
+            }
+            for seen in new
         ),
     )
     update_rows(session, Instance, changed)
@@ -296,19 +307,19 @@ def _release(session: TenantSession, taken: Iterable[ObservedInstance], known: d
         update_rows(session, Instance, [{"tenant_id": session.tenant_id, "id": each} | alone for each in back])
 
 
-def _judged(seen: ObservedInstance, before: _Known | None, now: datetime, *, judge: bool) -> dict[str, Any]:
+def _judged(seen: ObservedInstance, before: _Known | None, now: datetime, *, judge: bool) -> _Auth:
     """Return whether somebody answers for an instance: a group, a cluster, its owner by a tag, or we for a replica."""
     status, since = (before.auth_status, before.flagged_at) if before else (AuthStatus.AUTHORIZED, None)
     if not judge or seen.state in _OVER or status is AuthStatus.TERMINATED:
-        return {"auth_status": status, "flagged_at": since}
+        return _Auth(status, since)
     replica = before is not None and before.is_replica
     if replica or is_answered_for(seen):
-        return {"auth_status": AuthStatus.AUTHORIZED, "flagged_at": None}
+        return _Auth(AuthStatus.AUTHORIZED, None)
     if status is AuthStatus.AUTHORIZED:
         status, since = AuthStatus.FLAGGED, now
     elif status is AuthStatus.FLAGGED and since is not None and now - since >= FLAGGED_FOR:
         status = AuthStatus.UNAUTHORIZED
-    return {"auth_status": status, "flagged_at": since}
+    return _Auth(status, since)
 
 
 def is_answered_for(seen: ObservedInstance) -> bool:
@@ -347,35 +358,44 @@ def _end_unlisted(
     result.vanished += [before.instance_id for before in gone]
 
 
-def _columns(
-    seen: ObservedInstance, digest: int, cluster_ids: Mapping[tuple[str, str], UUID], *, ended: datetime
-) -> dict[str, Any]:
-    """Return the columns that AWS decides, as they are to be stored; ``ended`` is when it was terminated, if it was."""
-    member = seen.cluster_name is not None
-    state = InstanceState(seen.state)
-    return {
-        "instance_type": seen.instance_type,
-        "region": seen.region,
-        "availability_zone": seen.availability_zone,
-        "state": state,
-        "terminated_at": ended if state is InstanceState.TERMINATED else None,
-        "lifecycle": Lifecycle(seen.lifecycle),
-        "cpu": seen.vcpus,
-        "memory": seen.memory_mib,
-        "launched_at": seen.launched_at,
-        "cluster_id": cluster_ids.get((seen.region, seen.cluster_name)) if seen.cluster_name else None,
-        "cluster_membership": {
-            "cluster_name": seen.cluster_name,
-            "node_group": seen.node_group,
-            "role": "node",
+class _Told:
+    """Makes of what AWS says the columns that it decides."""
+
+    def __init__(self, cluster_ids: Mapping[tuple[str, str], UUID]) -> None:
+        self._cluster_ids = cluster_ids
+        self._memberships: dict[tuple[str, str | None], dict[str, Any]] = {}
+
+    def columns(self, seen: ObservedInstance, digest: int, auth: _Auth, *, ended: datetime) -> dict[str, Any]:
+        """Return the columns as they are to be stored; ``ended`` is when it was terminated, if it was."""
+        cluster = seen.cluster_name
+        state = InstanceState(seen.state)
+        return {
+            "instance_type": seen.instance_type,
+            "region": seen.region,
+            "availability_zone": seen.availability_zone,
+            "state": state,
+            "terminated_at": ended if state is InstanceState.TERMINATED else None,
+            "lifecycle": Lifecycle(seen.lifecycle),
+            "cpu": seen.vcpus,
+            "memory": seen.memory_mib,
+            "launched_at": seen.launched_at,
+            "cluster_id": None if cluster is None else self._cluster_ids.get((seen.region, cluster)),
+            "cluster_membership": None if cluster is None else self._membership(cluster, seen.node_group),
+            "orchestrator_type": OrchestratorType.STANDALONE if cluster is None else OrchestratorType.KUBERNETES,
+            "pipeline_mode": PipelineMode.LINEAR if cluster is None else PipelineMode.CLUSTER,
+            "instance_metadata": {"tags": seen.tags, "vpc_id": seen.vpc_id, "subnet_id": seen.subnet_id},
+            "content_hash": digest,
+            "auth_status": auth.status,
+            "flagged_at": auth.since,
         }
-        if member
-        else None,
-        "orchestrator_type": OrchestratorType.KUBERNETES if member else OrchestratorType.STANDALONE,
-        "pipeline_mode": PipelineMode.CLUSTER if member else PipelineMode.LINEAR,
-        "instance_metadata": {"tags": seen.tags, "vpc_id": seen.vpc_id, "subnet_id": seen.subnet_id},
-        "content_hash": digest,
-    }
+
+    def _membership(self, cluster: str, node_group: str | None) -> dict[str, Any]:
+        """Return the same object for all nodes of a group: it is written as JSON once."""
+        found = self._memberships.get((cluster, node_group))
+        if found is None:
+            found = {"cluster_name": cluster, "node_group": node_group, "role": "node"}
+            self._memberships[cluster, node_group] = found
+        return found
 
 
 def _clusters(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -49,13 +49,12 @@ class UtcDateTime(CheckedType[datetime]):
             raise InvalidInput(msg) from None
         return moment if dialect.name == "postgresql" else utc_text(moment)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Return an aware UTC datetime."""
-        if value is None:
-            return None
-        if dialect.name == "postgresql":
-            return value.astimezone(UTC)  # type: ignore[no-any-return]  # psycopg gives a datetime
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    def result_processor(self, dialect: Dialect, _: Any) -> Callable[[Any], datetime | None]:
+        """Return what reads a value as an aware UTC datetime, without SQLAlchemy's own step in between.
+
+        Most rows hold several, and the step takes twice as long as the reading.
+        """
+        return _in_utc if dialect.name == "postgresql" else _utc_from_text
 
     def checks(self, column: str) -> Iterator[Check]:
         """Keep out what Python cannot hold: infinity, years before 1 and after 9999, on SQLite any other text."""
@@ -71,6 +70,14 @@ class UtcDateTime(CheckedType[datetime]):
             message,
             "sqlite",
         )
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    return value if value is None or value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def _utc_from_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
 class Day(CheckedType[date]):
