@@ -139,6 +139,7 @@ $(PACKAGES): requirements.lock
 
 $(READY): $(PACKAGES) pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable . >$(LOG) 2>&1 || { $(EXPLAIN); }
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 # The peers go into an environment of their own: nothing that spothive is measured against is there by accident

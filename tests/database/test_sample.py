@@ -140,6 +140,15 @@ def test_there_is_about_one_decision_an_instance_a_day(world: World) -> None:
     assert world.made.counts["experiment_logs"] == pytest.approx(TENANTS * INSTANCES * DAYS, rel=0.2)
 
 
+def test_postgresql_knows_what_it_holds(world: World) -> None:
+    if world.db.engine != "postgresql":
+        return  # SQLite plans without
+    with world.db.raw(owner=True) as connection:
+        query = "SELECT relname FROM pg_stat_user_tables WHERE last_analyze IS NULL"
+        unknown = {name for (name,) in connection.execute(query).fetchall()}
+    assert unknown.isdisjoint(Base.metadata.tables)
+
+
 def test_no_guard_was_lowered(world: World) -> None:
     assert find_drift() == []
 

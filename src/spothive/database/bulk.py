@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Table
 from sqlalchemy.dialects import postgresql as pg
@@ -24,6 +24,9 @@ from spothive.database.refusals import to_error
 from spothive.database.tenancy import TenantSession
 from spothive.errors import DatabaseUnavailable, InvalidInput, NotAllowed, TenantMismatch
 from spothive.models import Base
+
+if TYPE_CHECKING:
+    from psycopg import Copy
 
 Row = dict[str, Any]
 
@@ -41,7 +44,7 @@ def insert_rows(session: TenantSession, model: type[Base], rows: Iterable[Row]) 
     """Insert ``rows`` into ``model``'s table. All have the same columns; the others get the database's defaults.
 
     PostgreSQL writes five thousand of them while the next are made: rows that come from a generator cost no memory, and
-    no time of their own. A row that others point to comes before them.
+    no time of their own. What makes them keeps off the session. A row that others point to comes before them.
 
     Raises:
         RuleBroken: a row breaks a rule; none is written once the caller rolls back.
@@ -84,7 +87,7 @@ def _insert_staged(connection: Connection, table: Table, columns: Columns, finis
                     inserting = None
                 staged = _copy(connection, table, columns, part)
                 if len(part) == _INSERTED_AT_ONCE:
-                    inserting = beside.submit(insert, staged)
+                    inserting = beside.submit(copy_context().run, insert, staged)
                 else:
                     insert(staged)
             if inserting is not None:
@@ -180,17 +183,19 @@ def _names(columns: Columns) -> str:
 
 
 @contextmanager
-def copy_in(connection: Connection, statement: str) -> Iterator[psycopg.Copy]:
+def copy_in(connection: Connection, statement: str) -> Iterator[Copy]:
     """Run ``COPY .. FROM STDIN`` for as long as the block writes rows.
 
     Raises:
         RuleBroken: a row breaks a rule; raised at the end of the block.
         DatabaseUnavailable: the connection was lost.
     """
+    from psycopg import Error  # which SQLite does without
+
     try:
         with connection.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[attr-defined]  # psycopg's
             yield copy
-    except psycopg.Error as error:  # SQLAlchemy, which has refusals translated elsewhere, knows nothing of COPY
+    except Error as error:  # SQLAlchemy, which has refusals translated elsewhere, knows nothing of COPY
         raw = postgresql.read_refusal(error)
         if raw is not None:
             raise to_error(raw) from error

@@ -24,7 +24,7 @@ from spothive.database.checksums import Progress, StoredRow, StoredTable, Sum, T
 from spothive.database.connection import make_owner_engine
 from spothive.database.drift import drift_of
 from spothive.database.migrations.upgrade import upgrade_lock
-from spothive.database.postgresql import SYSTEM_ROLE
+from spothive.database.postgresql import SYSTEM_ROLE, analyse
 from spothive.database.revisions import CURE, apply_migrations, current_revision, head, read_revision
 from spothive.errors import (
     ConfigurationError,
@@ -199,7 +199,8 @@ def copy_rows(
             _compare(totals, measure(connection, "verifying", progress))
             guards.raise_all(connection)
             _check_guards(connection)
-            _analyse(connection, tables)
+            if connection.dialect.name == "postgresql":
+                analyse(connection, [table.name for table in tables])
         return totals
     finally:
         engine.dispose()
@@ -312,12 +313,6 @@ def _check_guards(target: Connection) -> None:
     if read_revision(target) == head() and (drift := drift_of(target)):
         msg = f"the target differs from the code ({drift[0][:200]}): see `spothive db check` there; nothing was kept"
         raise CopyFailed(msg)
-
-
-def _analyse(target: Connection, tables: Sequence[StoredTable]) -> None:
-    """Let PostgreSQL see what it holds now, not when autovacuum comes round: until then its plans are guesses."""
-    if target.dialect.name == "postgresql":
-        target.exec_driver_sql(f"ANALYZE {', '.join(table.name for table in tables)}")
 
 
 def _url(to: str) -> str:

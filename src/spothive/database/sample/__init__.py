@@ -19,7 +19,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from spothive.clock import utc_now
-from spothive.database.connection import get_db_session, read_session
+from spothive.database import postgresql
+from spothive.database.connection import get_db_session, make_owner_engine, read_session
 from spothive.database.sample.access import write_access
 from spothive.database.sample.approvals import write_approvals
 from spothive.database.sample.datasets import write_datasets
@@ -45,8 +46,9 @@ from spothive.database.sample.writing import Writer
 from spothive.database.tenancy import TenantSession, system_scope
 from spothive.errors import Conflict, InvalidInput
 from spothive.keyring import Keyring
-from spothive.models import MlModel, OnDemandPrice, RollupWatermark, SpotPrice, Tenant, WasteResource
+from spothive.models import Base, MlModel, OnDemandPrice, RollupWatermark, SpotPrice, Tenant, WasteResource
 from spothive.models.decisions import COUNTING, open_from
+from spothive.settings import get_settings
 
 __all__ = ["MOST_DAYS", "MOST_INSTANCES", "MOST_SEED", "MOST_TENANTS", "Progress", "Sampled", "make_sample"]
 
@@ -112,8 +114,16 @@ def make_sample(
         writer = Writer(session, period)
         _write(writer, keyring, market, companies, progress)
         writer.write_audit()
+    _analyse()
     slugs = tuple(company.slug for company in companies)
     return Sampled(slugs, dict(writer.counts), time.monotonic() - started, period.until)
+
+
+def _analyse() -> None:
+    engine = make_owner_engine(get_settings())
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            postgresql.analyse(connection, Base.metadata.tables)
 
 
 def _write(writer: Writer, keyring: Keyring, market: Market, companies: list[Company], progress: Progress) -> None:
