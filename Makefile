@@ -58,6 +58,10 @@ bench: $(PEERS) ## Measure spothive against its goals and its peers (ONLY=A1,J1 
 	@PYTHONPATH=src $(BENCH)/bin/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) \
 	    $(if $(REPEAT),--repeat $(REPEAT)) $(ARGS)
 
+.PHONY: reports
+reports: $(PEERS) ## Time each report command over a million decisions, on both databases (ten minutes)
+	@PYTHONPATH=src $(BENCH)/bin/python -m bench.reports $(ARGS)
+
 .PHONY: lock
 lock: $(READY) ## Re-make both requirements.lock, which name exact versions (newest ones: ARGS=--upgrade)
 	@$(COMPILE) pyproject.toml --extra all --group dev --output-file requirements.lock $(ARGS)

@@ -26,8 +26,10 @@ _FILL: Final = """
 INSERT INTO audit_logs (tenant_id, id, actor_name, event, resource, resource_type, outcome, diff_before, diff_after)
 SELECT '{tenant}', gen_random_uuid(), 'ann (cli: root)', 'account.marked', 'account ' || n, 'ACCOUNT', 'SUCCESS',
     '{{"environment_type":"LAB"}}', '{{"environment_type":"PROD","number":' || n || '}}'
-FROM generate_series(1, {count}) AS n
+FROM generate_series({first}, {last}) AS n
 """
+_TOGETHER: Final = 500
+"""Rows of one transaction: a trail grows by many small ones, and is sealed in the order in which they ended."""
 _BARE: Final = "SELECT sha256(string_agg(sha256(convert_to(audit_logs::text, 'UTF8')), '' ORDER BY id)) FROM audit_logs"
 
 
@@ -39,7 +41,9 @@ def measure(run: Run) -> Answer:
     def make(database: Database) -> World:
         world = make_world()
         with database.raw() as connection:
-            connection.execute(_FILL.format(tenant=world.tenant_id, count=count))
+            for first in range(1, count + 1, _TOGETHER):
+                last = min(first + _TOGETHER - 1, count)
+                connection.execute(_FILL.format(tenant=world.tenant_id, first=first, last=last))
         return world
 
     with run.place.beginning("postgresql", make) as beginning:

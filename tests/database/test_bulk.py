@@ -252,8 +252,17 @@ def test_of_many_rows_none_is_kept_if_one_is_refused(
     acme: UUID, account: UUID, at: int, odd: dict[str, Any], error: type[Exception]
 ) -> None:
     rows = (each | odd if number == at else each for number, each in enumerate(many(acme, account)))
-    with pytest.raises(error), get_db_session(tenant=acme) as session:
+    with get_db_session(tenant=acme) as session, pytest.raises(error):  # and somebody goes on
         insert_rows(session, Instance, rows)
+    assert rows_of(Instance) == []
+
+
+def test_what_a_generator_raises_is_told_and_nothing_is_kept(acme: UUID, account: UUID) -> None:
+    def fail() -> None:
+        raise LookupError("no more")
+
+    with get_db_session(tenant=acme) as session, pytest.raises(LookupError, match="no more"):
+        insert_rows(session, Instance, many(acme, account, fail))
     assert rows_of(Instance) == []
 
 

@@ -31,7 +31,7 @@ from spothive.database import (
     get_engine,
     read_session,
 )
-from spothive.database.bulk import update_rows
+from spothive.database.bulk import copy_in
 from spothive.database.look_ups import find_api_key_row
 from spothive.database.service_connection import is_plain
 from spothive.errors import Conflict, DatabaseUnavailable, NotAllowed, SpothiveError, ValueRefused
@@ -385,11 +385,14 @@ def test_an_api_key_is_asked_for_on_whatever_connection_there_is(one: Database) 
 
 def test_a_block_that_goes_on_after_a_refusal_in_bulk_is_not_reported_done(db: Database) -> None:
     tenant = make_tenant()
-    user = make_user(tenant)
+    make_user(tenant)
     with pytest.raises(Conflict), get_db_session(tenant=tenant) as session:
         session.execute(update(User).values(full_name="kept"))
-        with suppress(SpothiveError):  # raised past SQLAlchemy, which does not know that the transaction is over
-            update_rows(session, User, [{"failed_logins": 10**30, "tenant_id": tenant, "id": user.id}])
+        connection = session.connection()
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE staged (number bigint) ON COMMIT DROP")
+        # raised past SQLAlchemy, which does not know that the transaction is over
+        with suppress(SpothiveError), copy_in(connection, "COPY staged FROM STDIN") as copy:
+            copy.write_row(["no number"])
     with read_session(tenant=tenant) as session:
         assert session.scalar(select(User.full_name)) != "kept"
 
@@ -492,3 +495,19 @@ def test_savepoints_are_begun_by_the_session_alone(db: Database) -> None:
             session.execute(select(User))
         with suppress(KeyError), session.begin_nested():
             raise KeyError
+
+
+def test_an_error_of_ours_in_the_first_statement_is_told_as_it_is(db: Database) -> None:
+    tenant = make_tenant()
+    with read_session(tenant=tenant) as session, pytest.raises(DBAPIError, match="number of parameters"):
+        session.execute(select(func.count()).where(literal_column("1").in_(list(range(70_000)))))
+    with get_db_session(tenant=tenant) as session:
+        assert session.scalar(select(func.count()).select_from(User)) == 0
+
+
+def test_a_pipeline_begun_by_hand_is_left_to_its_owner(db: Database) -> None:
+    with get_db_session(tenant=make_tenant()) as session:
+        driver: Any = session.connection().connection.dbapi_connection
+        with driver.pipeline(), driver.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            assert cursor.fetchone() == (1,)

@@ -250,6 +250,14 @@ def test_another_seed_makes_others_beside_the_first(db: Database) -> None:
 # --- all or nothing ------------------------------------------------------------------------------
 
 
+@pytest.mark.engines("postgresql")
+def test_a_sample_stands_though_its_statistics_cannot_be_made(db: Database, caplog: pytest.LogCaptureFixture) -> None:
+    with settings(DATABASE_URL=db.service_url, SPOTHIVE_OWNER_URL="postgresql://nobody@127.0.0.1:1/nothing"):
+        made = make_sample(make_keyring(), tenants=1, instances=10, days=1)
+    assert made.counts["instances"] >= 10
+    assert "no statistics" in caplog.text
+
+
 def test_a_second_run_is_refused_and_changes_nothing(db: Database) -> None:
     make_sample(make_keyring(), **SMALL)
     before = content()

@@ -561,6 +561,15 @@ def test_the_hash_is_that_of_plain_json_whatever_the_tags(tags: dict[str, str]) 
     assert content_hash(observed) == int.from_bytes(first, "big", signed=True)
 
 
+@pytest.mark.parametrize(("vcpus", "name"), [(2**70, "a"), (4, "\ud800"), (4, "\x7f"), (4, "é")])
+def test_the_hash_is_that_of_plain_json_whatever_else_is_odd(vcpus: int, name: str) -> None:
+    observed = replace(OBSERVED, tags={"Name": name}, vcpus=vcpus)
+    facts = [getattr(observed, each.name) for each in fields(ObservedInstance)]
+    written = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=datetime.isoformat)
+    first = sha256(written.encode()).digest()[:8]
+    assert content_hash(observed) == int.from_bytes(first, "big", signed=True)
+
+
 def test_the_hash_ignores_the_order_of_tags_and_the_spelling_of_the_time() -> None:
     reordered = dict(reversed(OBSERVED.tags.items()))
     two_hours_east = datetime(2026, 3, 4, 2, 49, 27, tzinfo=timezone(timedelta(hours=2)))

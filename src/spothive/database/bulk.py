@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import copy_context
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,9 @@ _CONVERTED_AT_ONCE = 1000
 _INSERTED_AT_ONCE = 5_000
 """Rows that are inserted by one statement."""
 
+_CANCEL_PATIENCE = 5.0
+"""Seconds that asking a server to stop an INSERT may take."""
+
 
 def insert_rows(session: TenantSession, model: type[Base], rows: Iterable[Row]) -> None:
     """Insert ``rows`` into ``model``'s table. All have the same columns; the others get the database's defaults.
@@ -47,7 +50,8 @@ def insert_rows(session: TenantSession, model: type[Base], rows: Iterable[Row]) 
     no time of their own. What makes them keeps off the session. A row that others point to comes before them.
 
     Raises:
-        RuleBroken: a row breaks a rule; none is written once the caller rolls back.
+        RuleBroken: a row breaks a rule; none is written, whatever else becomes of the transaction, if there are more
+            than five thousand, else once the caller rolls back.
     """
     waiting = iter(rows)
     first = next(waiting, None)
@@ -62,7 +66,10 @@ def insert_rows(session: TenantSession, model: type[Base], rows: Iterable[Row]) 
             _check_tenant(session, table, part)
             yield from part
 
-    insert(connection, table, columns, _parts(_converted(connection, columns, checked()), _INSERTED_AT_ONCE))
+    finished = _parts(_converted(connection, columns, checked()), _INSERTED_AT_ONCE)
+    part = next(finished)
+    with connection.begin_nested() if len(part) == _INSERTED_AT_ONCE else nullcontext():
+        insert(connection, table, columns, chain([part], finished))
 
 
 def _insert_each(connection: Connection, table: Table, columns: Columns, finished: Parts) -> None:
@@ -78,6 +85,7 @@ def _insert_staged(connection: Connection, table: Table, columns: Columns, finis
     def insert(staged: str) -> None:
         connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {staged}")
 
+    driver = connection.connection
     with ThreadPoolExecutor(1) as beside:
         inserting: Future[None] | None = None
         try:
@@ -94,7 +102,8 @@ def _insert_staged(connection: Connection, table: Table, columns: Columns, finis
                 inserting.result()
         except BaseException:
             if inserting is not None and not inserting.done():
-                connection.connection.cancel()
+                with suppress(Exception):  # whatever it says, what went wrong is told
+                    driver.cancel_safe(timeout=_CANCEL_PATIENCE)
             raise
 
 

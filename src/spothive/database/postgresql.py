@@ -328,6 +328,6 @@ def size(connection: Connection) -> int:
 def analyse(connection: Connection, tables: Iterable[str]) -> None:
     """Let PostgreSQL see what ``tables`` hold now, not when autovacuum comes round: until then its plans are guesses.
 
-    Tables of another owner are left out, with a warning to the server's log.
+    Tables of another owner, and those that somebody has locked, are left out.
     """
-    connection.exec_driver_sql(f"ANALYZE {', '.join(tables)}")
+    connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {', '.join(tables)}")

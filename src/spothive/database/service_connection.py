@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, LiteralString
@@ -133,6 +133,9 @@ class ServiceConnection(psycopg.Connection[Any]):
         to be forgotten after the next statement, which would be the first of this message.
         """
         self._refuse_other_process()
+        if self._pipeline is not None:  # somebody has begun one by hand
+            yield
+            return
         self._forget_prepared()
         message = _Message(self)
         self.pgconn.enter_pipeline_mode()
@@ -140,15 +143,21 @@ class ServiceConnection(psycopg.Connection[Any]):
         try:
             try:
                 yield
-            finally:  # after an error of ours, too: what was to be said before is said, as psycopg does it
-                with self.lock:
-                    self.wait(message._exit_gen())  # noqa: SLF001 - psycopg's own way out of a pipeline
+            except BaseException:  # what was to be said before is said, as psycopg does it, and this error is told
+                with suppress(Exception):
+                    self._end(message)
+                raise
+            self._end(message)
         except BaseException:
             self._prepared.clear()
             raise
         finally:
             self._pipeline = None
             self._leave_pipeline()
+
+    def _end(self, message: _Message) -> None:
+        with self.lock:
+            self.wait(message._exit_gen())  # noqa: SLF001 - psycopg's own way out of a pipeline
 
     def _leave_pipeline(self) -> None:
         """Go back to one statement at a time; a connection that cannot, as in the middle of a COPY, is closed."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -171,16 +171,22 @@ def content_hash(observed: ObservedInstance) -> int:
     Equal content gives an equal hash, whatever the order of the tags. A re-scan writes only rows whose hash
     changed, so the vCPUs and memory of a type that spothive learns later find their way into the row too.
     """
-    facts = _facts(observed)
-    written = orjson.dumps(facts, _utc_text, orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
-    if not written.isascii() or b"\x7f" in written:  # json escapes these, and databases hold hashes of what it writes
-        written = _canonical(facts).encode()
+    written = _quickly_written(_facts(observed)) or _canonical(_facts(observed)).encode()
     return int.from_bytes(hashlib.sha256(written).digest()[:8], "big", signed=True)
+
+
+def _quickly_written(facts: Any) -> bytes | None:
+    """Return ``facts`` as orjson writes them, in a tenth of the time; None where json writes otherwise."""
+    try:
+        written = orjson.dumps(facts, _utc_text, orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
+    except orjson.JSONEncodeError:
+        return None
+    return written if written.isascii() and b"\x7f" not in written else None
 
 
 _facts = attrgetter(*(fact.name for fact in fields(ObservedInstance)))
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_utc_text).encode
-"""What fingerprints are of; orjson writes the same in a tenth of the time."""
+"""What fingerprints are of."""
 
 
 # --- from bytes to pages -------------------------------------------------------------------------

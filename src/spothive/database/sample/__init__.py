@@ -12,6 +12,7 @@ database of its own.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,11 +45,13 @@ from spothive.database.sample.work import write_work
 from spothive.database.sample.world import Company, Period
 from spothive.database.sample.writing import Writer
 from spothive.database.tenancy import TenantSession, system_scope
-from spothive.errors import Conflict, InvalidInput
+from spothive.errors import Conflict, InvalidInput, SpothiveError
 from spothive.keyring import Keyring
 from spothive.models import Base, MlModel, OnDemandPrice, RollupWatermark, SpotPrice, Tenant, WasteResource
 from spothive.models.decisions import COUNTING, open_from
 from spothive.settings import get_settings
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["MOST_DAYS", "MOST_INSTANCES", "MOST_SEED", "MOST_TENANTS", "Progress", "Sampled", "make_sample"]
 
@@ -120,10 +123,14 @@ def make_sample(
 
 
 def _analyse() -> None:
-    engine = make_owner_engine(get_settings())
-    if engine.dialect.name == "postgresql":
-        with engine.begin() as connection:
-            postgresql.analyse(connection, Base.metadata.tables)
+    """Let PostgreSQL plan with what is there now. The sample is made already, so nothing that goes wrong undoes it."""
+    try:
+        engine = make_owner_engine(get_settings())
+        if engine.dialect.name == "postgresql":
+            with engine.begin() as connection:
+                postgresql.analyse(connection, Base.metadata.tables)
+    except SpothiveError as error:
+        _log.warning("the sample is made, but PostgreSQL has no statistics of it yet: %s", error)
 
 
 def _write(writer: Writer, keyring: Keyring, market: Market, companies: list[Company], progress: Progress) -> None:

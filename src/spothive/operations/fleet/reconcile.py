@@ -141,7 +141,7 @@ def reconcile(
     """Write what differs between ``answer`` and the database, and note it in ``result``.
 
     Instances of ``regions`` that the answer does not list become terminated, unless the answer is incomplete.
-    Statements: a fixed number, whatever the number of instances.
+    Statements: a fixed number, whatever the number of instances, and a few for each five thousand new ones.
 
     Args:
         session: bound to the account's tenant.
@@ -153,12 +153,11 @@ def reconcile(
         judge: whether instances nobody answers for are flagged, as an account that proved itself has it.
     """
     covered = regions if is_whole(answer) else ()
-    hashes = _hashes(session, account, regions)
+    hashes = _hashes(session, account, regions) if covered else {}
     settled = {seen.instance_id for seen in answer.instances if _is_settled(seen, hashes, judge=judge)}
     open_ones = [seen for seen in answer.instances if seen.instance_id not in settled]
     asked = dict.fromkeys(seen.instance_id for seen in open_ones)
-    if covered:
-        asked |= dict.fromkeys(instance_id for instance_id in hashes if instance_id not in settled)
+    asked |= dict.fromkeys(instance_id for instance_id in hashes if instance_id not in settled)
     known, foreign = _known_instances(session, account, covered, asked)
     held = {entry.instance_id for entry in foreign}
     result.seen += len(answer.instances)
@@ -188,7 +187,7 @@ def _hashes(session: TenantSession, account: Account, regions: Collection[str]) 
         Instance.terminated_at.is_(None),
         ~Instance.is_replica,
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _is_settled(seen: ObservedInstance, hashes: Mapping[str, int], *, judge: bool) -> bool:
@@ -355,7 +354,7 @@ def _end_unlisted(
     ]
     ended = {"state": InstanceState.TERMINATED, "terminated_at": now, "content_hash": GONE, "updated_at": now}
     update_rows(session, Instance, [{"tenant_id": session.tenant_id, "id": before.id} | ended for before in gone])
-    result.vanished += [before.instance_id for before in gone]
+    result.vanished += sorted(before.instance_id for before in gone)
 
 
 class _Told:
