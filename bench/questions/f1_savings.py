@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from bench.decisions import DAYS, make_decisions
-from bench.measuring import Contender, in_turns, must_be_equal, nothing, ratio, repeated
+from bench.measuring import Contender, Timings, in_turns, must_be_equal, nothing, ratio, repeated
 from bench.place import Beginning, Database, in_use, settle
 from bench.plain import make_plain_table, plain_class
 from bench.question import Answer, Goal, Question, Run, held
@@ -49,25 +49,15 @@ def measure(run: Run) -> Answer:
     """Ask for twelve months of an account: of the roll-ups, and of all its decisions on an open connection."""
     each = max(30, run.rows(DECISIONS) // (TENANTS * INSTANCES))
     with run.place.beginning("postgresql", _make_tenants) as beginning:
+        inserted = _inserts(run, beginning)
         total = make_decisions(beginning.database, each)
-        make_plain_table(beginning.database, ExperimentLog, _PLAIN)
         settle(beginning.database)
         with in_use(beginning.database):
             folded = fold_decisions(get_db_session, spothive_itself("bench"))
         must_be_equal("decisions that are counted", folded.decisions, total)
         settle(beginning.database)
         reports = _reports(run, beginning)
-        written = run.rows(WRITTEN, 200)
-        inserts = [
-            Contender(
-                name, partial(_rows, beginning, written), partial(_insert, model), partial(_check, table, written)
-            )
-            for name, (model, table) in {
-                "spothive": (ExperimentLog, "experiment_logs"),
-                "plain table": (_PlainDecision, _PLAIN),
-            }.items()
-        ]
-        inserted = in_turns(inserts, run.repeat)
+    written = _written(run)
     timings = {name: timing.facts() for name, timing in reports.items()}
     timings |= {f"insert, {name}": timing.facts(written) for name, timing in inserted.items()}
     return Answer(
@@ -78,6 +68,27 @@ def measure(run: Run) -> Answer:
         ),
         {"decisions": total, "of the account": total // TENANTS, "rollups": folded.rollups, "timings": timings},
     )
+
+
+def _written(run: Run) -> int:
+    return run.rows(WRITTEN, 200)
+
+
+def _inserts(run: Run, beginning: Beginning[list[tuple[World, UUID]]]) -> Timings:
+    """Insert decisions into the table and into a plain one, which hold as many before: none."""
+    with run.place.copy(beginning.database) as database:
+        make_plain_table(database, ExperimentLog, _PLAIN)
+        settle(database)
+        given = partial(_rows, Beginning(database, beginning.made), _written(run))
+        tables: dict[str, tuple[Any, str]] = {
+            "spothive": (ExperimentLog, "experiment_logs"),
+            "plain table": (_PlainDecision, _PLAIN),
+        }
+        contenders = [
+            Contender(name, given, partial(_insert, model), partial(_check, table, _written(run)))
+            for name, (model, table) in tables.items()
+        ]
+        return in_turns(contenders, run.repeat)
 
 
 def _make_tenants(database: Database) -> list[tuple[World, UUID]]:

@@ -62,16 +62,17 @@ def measure(run: Run) -> Answer:
         contenders: list[Contender[Any]] = [
             Contender("disconnect_account", lambda: _watched(run, beginning, longest), _disconnect, _check),
             Contender("one DELETE", lambda: _opened(run, beginning), _delete_account, _check),
-            Contender("table by table", lambda: _opened(run, beginning), _delete_tables, _check),
             Contender("without keys", lambda: _opened(run, keyless), _delete_tables, _check),
         ]
         found = in_turns(contenders, run.repeat)
+        with_keys = Contender("table by table", lambda: _opened(run, beginning), _delete_tables, _check)
+        found |= in_turns([with_keys], 1)  # no goal speaks of it
     shares = [one / whole for one, whole in zip(longest, found["one DELETE"].seconds, strict=True)]
     return Answer(
         (
             held(FLOOR, ratio(found["disconnect_account"], found["without keys"])),
             held(LONGEST, Ratio(median(shares), min(shares), max(shares))),
-            told("the least its keys allow / the same", ratio(found["table by table"], found["without keys"])),
+            told("the least its keys allow / the same", found["table by table"].median / found["without keys"].median),
         ),
         {
             "instances": instances,

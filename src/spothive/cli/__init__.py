@@ -9,13 +9,14 @@ from __future__ import annotations
 import gc
 import sys
 
-_SEARCH_SELDOM = 50_000
-"""New objects after which Python looks for garbage, instead of 700: nearly all of a command's live as long as it."""
+_SEARCH_SELDOM = (500_000, 2, 2)
+"""When Python looks for garbage: after more new objects, instead of 700, than most commands make; nearly all of them
+live as long as the command. What runs for long is searched as a whole at every fourth time."""
 
 
 def main() -> None:
     """Run the command line; ends the process with 0, 1 (refused or failed), 2 (misused) or 130 (interrupted)."""
-    gc.set_threshold(_SEARCH_SELDOM)
+    gc.set_threshold(*_SEARCH_SELDOM)
     try:
         from spothive.cli.app import app
 
