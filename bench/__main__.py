@@ -51,7 +51,7 @@ def _arguments() -> argparse.Namespace:
         default=[1.0],
         help="part of the full sizes; 0.1 for a quick look, 0.02,0.2,1 to see how costs grow",
     )
-    words.add_argument("--repeat", type=_repeat, default=3, help="rounds; fewer give no figures that count")
+    words.add_argument("--repeat", type=_repeat, default=3, help="rounds; fewer than 3 give no figures that count")
     return words.parse_args()
 
 

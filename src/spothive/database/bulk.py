@@ -49,9 +49,12 @@ def insert_rows(session: TenantSession, model: type[Base], rows: Iterable[Row]) 
     PostgreSQL writes five thousand of them while the next are made: rows that come from a generator cost no memory, and
     no time of their own. What makes them keeps off the session. A row that others point to comes before them.
 
+    After an error none of five thousand or more is there, even if the caller goes on; of fewer, once it rolls back.
+
     Raises:
-        RuleBroken: a row breaks a rule; none is written, whatever else becomes of the transaction, if there are more
-            than five thousand, else once the caller rolls back.
+        RuleBroken: a row breaks a rule.
+        InvalidInput: the rows have different columns, or a value is none of its column's type.
+        TenantMismatch: a row names another tenant than the session's.
     """
     waiting = iter(rows)
     first = next(waiting, None)

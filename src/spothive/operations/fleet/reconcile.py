@@ -201,9 +201,9 @@ def _is_settled(seen: ObservedInstance, hashes: Mapping[str, int], *, judge: boo
 def _known_instances(
     session: TenantSession, account: Account, regions: Collection[str], asked: Collection[str]
 ) -> tuple[dict[str, _Known], list[RefusedInstance]]:
-    """Return the account's instances among those ``asked`` for, and those in ``regions`` for which somebody answers.
+    """Return the account's instances of which more than a fingerprint counts, and a refusal of what others hold.
 
-    Of those asked for that another account holds, return a refusal.
+    These are those ``asked`` for, and those in ``regions`` that live and are not authorized or stand in for another.
     """
     query: Select[*tuple[Any, ...]] = select(
         Instance.id,
@@ -256,7 +256,7 @@ def _write(
     """Write what is new or changed, and note it in ``result``."""
     now = utc_now()
     base = {"tenant_id": session.tenant_id, "updated_at": now}
-    told = _Told(cluster_ids)
+    maker = _RowMaker(cluster_ids)
     new, changed = [], []
     _release(session, taken, known)
     for seen in taken:
@@ -272,7 +272,7 @@ def _write(
                 result.changed.append(seen.instance_id)
                 result.changes += _field_changes(before, seen)
             ended = before.terminated_at or now  # AWS goes on listing what has ended for an hour
-            changed.append({**base, "id": before.id, **told.columns(seen, digest, auth, ended=ended)})
+            changed.append({**base, "id": before.id, **maker.columns(seen, digest, auth, ended=ended)})
     result.added += [seen.instance_id for seen in new]
     own = {**base, "account_id": account.id, "created_at": now}
     insert_rows(
@@ -283,7 +283,7 @@ def _write(
                 **own,
                 "id": new_id(),
                 "instance_id": seen.instance_id,
-                **told.columns(seen, content_hash(seen), _judged(seen, None, now, judge=judge), ended=now),
+                **maker.columns(seen, content_hash(seen), _judged(seen, None, now, judge=judge), ended=now),
             }
             for seen in new
         ),
@@ -357,7 +357,7 @@ def _end_unlisted(
     result.vanished += sorted(before.instance_id for before in gone)
 
 
-class _Told:
+class _RowMaker:
     """Makes of what AWS says the columns that it decides."""
 
     def __init__(self, cluster_ids: Mapping[tuple[str, str], UUID]) -> None:
