@@ -171,6 +171,20 @@ def test_in_a_pipe_no_line_is_broken(capsys: pytest.CaptureFixture[str], monkeyp
     assert capsys.readouterr().out == "y" * 3000 + "\n"
 
 
+@pytest.mark.parametrize("account", ["prod", "x" * 300, "東京", "é\u0301\x1b"])
+def test_tables_look_the_same_wherever_there_is_room(
+    account: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [ROW | {"account": account, "cost": Decimal(5)}, ROW | {"account": "b", "cost": Decimal("12345.678")}]
+    columns = [*INSTANCE_COLUMNS, Column("cost", "cost", monthly, right=True)]
+    monkeypatch.setenv("COLUMNS", "2000")
+    Output(as_json=False).table(rows, columns, empty="none")
+    drawn_by_rich = capsys.readouterr().out
+    monkeypatch.delenv("COLUMNS")
+    Output(as_json=False).table(rows, columns, empty="none")
+    assert capsys.readouterr().out == drawn_by_rich
+
+
 def test_numbers_stand_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"cost": Decimal(5)}, {"cost": Decimal("12345.678")}]
     Output(as_json=False).table(rows, [Column("cost", "cost", monthly, right=True)], empty="none")

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from spothive.clock import utc_now
 from spothive.database import TenantSession, get_db_session, read_session, system_scope
 from spothive.database.sample import make_sample
-from spothive.models import Account, Cluster, ExperimentLog, Instance, Tenant
+from spothive.models import Account, Cluster, Decision, DecisionStatus, ExperimentLog, Instance, Tenant
 from spothive.operations.decisions import DecisionFilter, find_decision, list_decisions, rollups, savings_report
 from spothive.operations.fleet import InstanceFilter, accounts, list_accounts, list_instances
 from spothive.operations.jobs import ActionFilter, list_actions, list_jobs
@@ -117,6 +117,8 @@ HOT: dict[str, tuple[Ask, dict[str, str]]] = {
         lambda world, session: _decisions(account=world.account.account_name, since=NOW)(world, session),
         {"experiment_logs": "account_id|execution_time"},
     ),
+    "decisions that were reverted": (_decisions(status=DecisionStatus.REVERTED), {"experiment_logs": "status"}),
+    "decisions that failed": (_decisions(decision=Decision.FAILED), {"experiment_logs": r"\bdecision\b"}),
     "decisions about an instance": (
         lambda world, session: _decisions(instance=world.instance.instance_id)(world, session),
         {"experiment_logs": "tenant_id", "instances": r"\bid\b|instance_id"},

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, configure_mappers
 from spothive import models
 from spothive.database import Base, get_db_session, system_scope
 from spothive.schema.sealed import Sealed
+from spothive.schema.types import Json, NameList, WeekMatrix
 from tests.conftest import Database
 from tests.factories.samples import sample_graph
 
@@ -47,6 +48,13 @@ def test_every_enum_is_public_and_says_what_it_is(kind: type[enum.StrEnum]) -> N
     told = kind.__dict__.get("__doc__")
     assert told, f"{kind.__name__}: write a docstring, it is what the states page says of the states"
     assert kind.__name__ in models.__all__, f"{kind.__name__}: export it from spothive.models"
+
+
+@pytest.mark.parametrize("mapper", MAPPERS, ids=by_name)
+def test_changes_within_a_value_are_noticed(mapper: Mapper[Any]) -> None:
+    inner = [column for column in mapper.columns if isinstance(column.type, (Json, NameList, WeekMatrix))]
+    blind = [str(column) for column in inner if "tracked" not in column.info]
+    assert not blind, f"{blind}: use json_object(), json_array(), names() or week_matrix(), else a change is lost"
 
 
 @pytest.mark.parametrize("mapper", MAPPERS, ids=by_name)

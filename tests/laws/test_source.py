@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def test_a_file_fits_into_a_head(path: Path) -> None:
     limit = 500 if path.is_relative_to(SOURCE) else 800
     length = len(path.read_text(encoding="utf-8").splitlines())
     assert length <= limit, f"{name_of(path)} has {length} lines, {limit} are allowed: make a package of it"
+
+
+@pytest.mark.parametrize("stub", sorted(SOURCE.rglob("*.pyi")), ids=name_of)
+def test_a_street_offers_what_its_list_names(stub: Path) -> None:
+    street = import_module(".".join(["spothive", *stub.parent.relative_to(SOURCE).parts]))
+    *imports, offered = ast.parse(stub.read_text(encoding="utf-8")).body
+    listed = {alias.name for line in imports if isinstance(line, ast.ImportFrom) for alias in line.names}
+    named = ast.literal_eval(offered.value) if isinstance(offered, ast.Assign) else None
+    assert listed == set(named or ()), f"{name_of(stub)}: end it with an __all__ of all that it imports"
+    lost = [name for name in listed if not hasattr(street, name)]
+    assert not lost, f"{name_of(stub)}: {lost} is not where the list says"
 
 
 def test_only_the_doors_commit() -> None:

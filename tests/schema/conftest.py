@@ -34,7 +34,6 @@ from spothive.schema.types import (
     UtcDateTime,
     WeekMatrix,
     Whole,
-    derived_checks,
 )
 from spothive.settings import get_settings
 from tests.conftest import fresh_postgresql, settings
@@ -71,8 +70,6 @@ PROBE = sa.Table(
     sa.Column("blob", Bytes(4)),
     sqlite_strict=True,
 )
-for _check in list(derived_checks(PROBE)):
-    PROBE.append_constraint(_check)
 
 
 class ProbeRow:

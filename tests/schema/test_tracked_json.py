@@ -14,11 +14,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from spothive.errors import InvalidInput
 from spothive.models.base import json_array, json_object
-from spothive.schema.tracked_json import TrackedDict, TrackedList
+from spothive.schema.tracked_json import TrackedDict, TrackedList, track_changes
 
 
 class Base(DeclarativeBase):
-    pass
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        track_changes(cls)
 
 
 class Note(Base):

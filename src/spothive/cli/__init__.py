@@ -7,6 +7,7 @@ are imported by the command that needs them, so that ``spothive --help`` answers
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 _SEARCH_SELDOM = (500_000, 2, 2)
@@ -17,6 +18,7 @@ live as long as the command. What runs for long is searched as a whole at every 
 def main() -> None:
     """Run the command line; ends the process with 0, 1 (refused or failed), 2 (misused) or 130 (interrupted)."""
     gc.set_threshold(*_SEARCH_SELDOM)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it looks through all that is installed for some
     try:
         from spothive.cli.app import app
 

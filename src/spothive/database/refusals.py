@@ -25,6 +25,7 @@ from sqlalchemy.engine import ExceptionContext
 from spothive import errors
 from spothive.models import Base
 from spothive.schema.tenancy import owner_column
+from spothive.schema.types import derived_checks
 
 _UNAVAILABLE = {
     "SQLITE_CANTOPEN": "it cannot be opened: check the path and its permissions",
@@ -260,6 +261,7 @@ def rule_messages() -> dict[str, tuple[str, str]]:
         for constraint in table.constraints:
             if isinstance(constraint, CheckConstraint):
                 messages[str(constraint.name)] = (table.name, constraint.info["message"])
+        messages |= {name: (table.name, message) for name, message, _ in derived_checks(table)}
         for refusal in refusals_of(table):
             messages[refusal.rule] = (table.name, refusal.message)
     return messages

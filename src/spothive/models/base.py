@@ -13,7 +13,7 @@ from sqlalchemy.orm.properties import MappedColumn
 
 from spothive.clock import utc_now
 from spothive.schema.states import refuse_assignment
-from spothive.schema.tracked_json import TrackedDict, TrackedList
+from spothive.schema.tracked_json import TrackedDict, TrackedList, track_changes
 from spothive.schema.types import (
     Flag,
     Id,
@@ -21,7 +21,6 @@ from spothive.schema.types import (
     NameList,
     UtcDateTime,
     WeekMatrix,
-    derived_checks,
     new_id,
     utc_timestamp,
 )
@@ -45,9 +44,10 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {bool: Flag(), datetime: UtcDateTime(), UUID: Id()}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Guard the state columns of every model."""
+        """Guard the state columns of every model, and notice what changes within its values."""
         super().__init_subclass__(**kwargs)
         refuse_assignment(cls)
+        track_changes(cls)
 
     def __repr__(self) -> str:
         """Name the row by its key and state: no secrets, and no query on a closed session."""
@@ -85,7 +85,7 @@ def json_object(**options: Any) -> MappedColumn[Any]:
     if not options.get("nullable"):
         options.setdefault("default", dict)
         options.setdefault("server_default", "{}")
-    return mapped_column(TrackedDict.as_mutable(Json("object", options.pop("max_bytes", 256 * 1024))), **options)
+    return mapped_column(Json("object", options.pop("max_bytes", 256 * 1024)), info={"tracked": TrackedDict}, **options)
 
 
 def json_array(**options: Any) -> MappedColumn[Any]:
@@ -93,17 +93,17 @@ def json_array(**options: Any) -> MappedColumn[Any]:
     if not options.get("nullable"):
         options.setdefault("default", list)
         options.setdefault("server_default", "[]")
-    return mapped_column(TrackedList.as_mutable(Json("array")), **options)
+    return mapped_column(Json("array"), info={"tracked": TrackedList}, **options)
 
 
 def week_matrix(**options: Any) -> MappedColumn[Any]:
     """Return the column of a :class:`~spothive.schema.types.WeekMatrix` whose changes are noticed."""
-    return mapped_column(TrackedList.as_mutable(WeekMatrix()), **options)
+    return mapped_column(WeekMatrix(), info={"tracked": TrackedList}, **options)
 
 
 def names(enum_class: type[enum.StrEnum] | None = None, min_items: int = 0, **options: Any) -> MappedColumn[Any]:
     """Return the column of a :class:`~spothive.schema.types.NameList` whose changes are noticed."""
-    return mapped_column(TrackedList.as_mutable(NameList(enum_class, min_items)), **options)
+    return mapped_column(NameList(enum_class, min_items), info={"tracked": TrackedList}, **options)
 
 
 def check(name: str, condition: str, message: str) -> CheckConstraint:
@@ -130,9 +130,7 @@ def index_where(name: str, *columns: Any, where: str) -> Index:
 
 
 @event.listens_for(Table, "after_parent_attach")
-def _finish_table(table: Table, metadata: Any) -> None:
-    """Make ``table`` STRICT on SQLite and let its column types derive their CHECKs."""
+def _make_strict(table: Table, metadata: Any) -> None:
+    """Make ``table`` STRICT on SQLite."""
     if metadata is Base.metadata:
         table.dialect_options["sqlite"]["strict"] = True
-        for check in derived_checks(table):
-            table.append_constraint(check)

@@ -10,6 +10,7 @@ import weakref
 from typing import Any, Self, SupportsIndex
 
 from sqlalchemy.ext.mutable import Mutable, MutableDict, MutableList
+from sqlalchemy.orm import DeclarativeBase
 
 from spothive.errors import InvalidInput
 
@@ -135,3 +136,13 @@ class TrackedList(_Nested, MutableList[Any]):
         """Copy and pickle without the row: the copy is a value of its own."""
         del protocol
         return type(self), (list(self),)
+
+
+def track_changes(model: type[DeclarativeBase]) -> None:
+    """Notice changes within the values of ``model``'s columns that have ``info={"tracked": <one of these classes>}``.
+
+    ``Mutable.as_mutable`` would do the same, but looks at every column of every model for each of them.
+    """
+    for column in model.__table__.columns:
+        if "tracked" in column.info:
+            column.info["tracked"].associate_with_attribute(getattr(model, column.key))

@@ -9,7 +9,7 @@ from sqlalchemy.schema import CreateTable
 
 from spothive.database.guards import refusals_of
 from spothive.database.migrations.picture import ENGINES
-from spothive.schema.types import CheckedType
+from spothive.schema.types import derived_checks
 from tests.database.refusal_cases.case import CHECK, FOREIGN_KEY, NOT_NULL, TRIGGER, UNIQUE
 from tests.factories.samples import TABLES
 
@@ -53,12 +53,7 @@ def counted() -> dict[str, dict[str, int]]:
 def kind_by_hand(table: sa.Table) -> set[tuple[str, str]]:
     """Return (name, kind) of what a street declares itself: CHECKs over several columns, partial keys, guards."""
     checks = {str(c.name) for c in table.constraints if isinstance(c, sa.CheckConstraint)}
-    derived = {
-        f"ck_{table.name}_{column.name}_{check.suffix}"
-        for column in table.columns
-        if isinstance(column.type, CheckedType)
-        for check in column.type.checks(column.name)
-    }
+    derived = {name for name, _, _ in derived_checks(table)}
     return (
         {(name, CHECK) for name in checks - derived}
         | {(str(index.name), UNIQUE) for index in table.indexes if index.unique}

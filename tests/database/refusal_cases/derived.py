@@ -94,6 +94,7 @@ BESIDE: dict[str, Row] = {
         "start_time": datetime(9999, 12, 31, tzinfo=UTC),
         "duration_seconds": timedelta(days=1) // timedelta(seconds=1),
     },
+    "experiment_logs.account_id": {"instance_id": uuid4()},  # else it would be of another account than its instance
     "experiment_logs.error_message": {"decision": "FAILED"},
     "global_risk_events.expires_at": {"reported_at": datetime(9999, 12, 17, tzinfo=UTC)},
     "global_risk_events.reported_at": {"expires_at": datetime(1, 1, 9, tzinfo=UTC)},

@@ -10,13 +10,13 @@ CREATE TABLE account_logs (
     actor_id UUID,
     actor_name TEXT NOT NULL,
     CONSTRAINT pk_account_logs PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_account_logs_id UNIQUE (id),
     CONSTRAINT ck_account_logs_timestamp_utc CHECK (timestamp >= '0001-01-01 00:00:00+00' AND timestamp < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_account_logs_action_length CHECK (length(action) >= 1 AND length(action) <= 64),
     CONSTRAINT ck_account_logs_from_status_values CHECK (from_status IN ('pending', 'connected', 'active', 'failed')),
     CONSTRAINT ck_account_logs_to_status_values CHECK (to_status IN ('pending', 'connected', 'active', 'failed')),
     CONSTRAINT ck_account_logs_details_json CHECK (jsonb_typeof(details) = 'object' AND octet_length(details::text) <= 262144),
-    CONSTRAINT ck_account_logs_actor_name_length CHECK (length(actor_name) >= 1 AND length(actor_name) <= 255),
-    CONSTRAINT uq_account_logs_id UNIQUE (id)
+    CONSTRAINT ck_account_logs_actor_name_length CHECK (length(actor_name) >= 1 AND length(actor_name) <= 255)
 );
 
 CREATE INDEX ix_account_logs_tenant_id_account_id_timestamp ON account_logs (tenant_id, account_id, timestamp);
@@ -60,6 +60,7 @@ CREATE TABLE audit_logs (
     diff_before TEXT,
     diff_after TEXT,
     CONSTRAINT pk_audit_logs PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_audit_logs_id UNIQUE (id),
     CONSTRAINT ck_audit_logs_timestamp_utc CHECK (timestamp >= '0001-01-01 00:00:00+00' AND timestamp < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_audit_logs_actor_name_length CHECK (length(actor_name) >= 1 AND length(actor_name) <= 255),
     CONSTRAINT ck_audit_logs_event_length CHECK (length(event) >= 1 AND length(event) <= 128),
@@ -70,8 +71,7 @@ CREATE TABLE audit_logs (
     CONSTRAINT ck_audit_logs_user_agent_length CHECK (length(user_agent) <= 512),
     CONSTRAINT ck_audit_logs_request_id_length CHECK (length(request_id) <= 64),
     CONSTRAINT ck_audit_logs_diff_before_length CHECK (length(diff_before) <= 65536),
-    CONSTRAINT ck_audit_logs_diff_after_length CHECK (length(diff_after) <= 65536),
-    CONSTRAINT uq_audit_logs_id UNIQUE (id)
+    CONSTRAINT ck_audit_logs_diff_after_length CHECK (length(diff_after) <= 65536)
 );
 
 CREATE INDEX ix_audit_logs_tenant_id_event ON audit_logs (tenant_id, event);
@@ -130,6 +130,7 @@ CREATE TABLE audit_seals (
     CONSTRAINT uq_audit_seals_tenant_id_previous_seal_hash UNIQUE (tenant_id, previous_seal_hash),
     CONSTRAINT ck_audit_seals_leaves CHECK (length(leaves) = row_count * 48),
     CONSTRAINT ck_audit_seals_chain CHECK ((seal_no = 1) = (previous_seal_hash = '0000000000000000000000000000000000000000000000000000000000000000')),
+    CONSTRAINT uq_audit_seals_id UNIQUE (id),
     CONSTRAINT ck_audit_seals_seal_no_range CHECK (seal_no >= 1 AND seal_no <= 9007199254740992),
     CONSTRAINT ck_audit_seals_row_count_range CHECK (row_count >= 1 AND row_count <= 10000),
     CONSTRAINT ck_audit_seals_merkle_root_length CHECK (length(merkle_root) >= 64 AND length(merkle_root) <= 64),
@@ -140,8 +141,7 @@ CREATE TABLE audit_seals (
     CONSTRAINT ck_audit_seals_algorithm_values CHECK (algorithm IN ('rsa-pkcs1-sha256')),
     CONSTRAINT ck_audit_seals_key_id_length CHECK (length(key_id) >= 1 AND length(key_id) <= 16),
     CONSTRAINT ck_audit_seals_key_id_ascii CHECK (key_id COLLATE "C" ~ '^[0-9a-f]*$'),
-    CONSTRAINT ck_audit_seals_signature_size CHECK (length(signature) <= 1024),
-    CONSTRAINT uq_audit_seals_id UNIQUE (id)
+    CONSTRAINT ck_audit_seals_signature_size CHECK (length(signature) <= 1024)
 );
 
 COMMENT ON COLUMN audit_seals.tenant_id IS 'owner of the row';
@@ -292,13 +292,13 @@ CREATE TABLE login_history (
     failure_reason TEXT,
     CONSTRAINT pk_login_history PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_login_history_reason CHECK (CASE WHEN success THEN failure_reason IS NULL ELSE failure_reason IS NOT NULL END),
+    CONSTRAINT uq_login_history_id UNIQUE (id),
     CONSTRAINT ck_login_history_timestamp_utc CHECK (timestamp >= '0001-01-01 00:00:00+00' AND timestamp < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_login_history_login_name_length CHECK (length(login_name) <= 255),
     CONSTRAINT ck_login_history_ip_address_length CHECK (length(ip_address) <= 45),
     CONSTRAINT ck_login_history_user_agent_length CHECK (length(user_agent) <= 500),
     CONSTRAINT ck_login_history_login_method_values CHECK (login_method IN ('password', 'totp', 'backup_code', 'api_key')),
-    CONSTRAINT ck_login_history_failure_reason_length CHECK (length(failure_reason) >= 1 AND length(failure_reason) <= 255),
-    CONSTRAINT uq_login_history_id UNIQUE (id)
+    CONSTRAINT ck_login_history_failure_reason_length CHECK (length(failure_reason) >= 1 AND length(failure_reason) <= 255)
 );
 
 CREATE INDEX ix_login_history_tenant_id_timestamp ON login_history (tenant_id, timestamp);
@@ -713,6 +713,7 @@ CREATE TABLE system_logs (
     details JSONB DEFAULT '{}' NOT NULL,
     execution_time_ms BIGINT,
     CONSTRAINT pk_system_logs PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_system_logs_id UNIQUE (id),
     CONSTRAINT ck_system_logs_timestamp_utc CHECK (timestamp >= '0001-01-01 00:00:00+00' AND timestamp < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_system_logs_person_name_length CHECK (length(person_name) <= 255),
     CONSTRAINT ck_system_logs_component_length CHECK (length(component) >= 1 AND length(component) <= 50),
@@ -720,8 +721,7 @@ CREATE TABLE system_logs (
     CONSTRAINT ck_system_logs_action_length CHECK (length(action) >= 1 AND length(action) <= 100),
     CONSTRAINT ck_system_logs_message_length CHECK (length(message) <= 4000),
     CONSTRAINT ck_system_logs_details_json CHECK (jsonb_typeof(details) = 'object' AND octet_length(details::text) <= 262144),
-    CONSTRAINT ck_system_logs_execution_time_ms_range CHECK (execution_time_ms >= 0 AND execution_time_ms <= 2147483647),
-    CONSTRAINT uq_system_logs_id UNIQUE (id)
+    CONSTRAINT ck_system_logs_execution_time_ms_range CHECK (execution_time_ms >= 0 AND execution_time_ms <= 2147483647)
 );
 
 CREATE INDEX ix_system_logs_tenant_id_component_level ON system_logs (tenant_id, component, level);
@@ -818,6 +818,8 @@ CREATE TABLE datasets (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_datasets PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_datasets_tenant_id_name UNIQUE (tenant_id, name),
+    CONSTRAINT uq_datasets_id UNIQUE (id),
+    CONSTRAINT fk_datasets_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_datasets_name_length CHECK (length(name) >= 1 AND length(name) <= 255),
     CONSTRAINT ck_datasets_description_length CHECK (length(description) <= 4000),
     CONSTRAINT ck_datasets_kind_values CHECK (kind IN ('market', 'interruptions', 'decisions')),
@@ -827,9 +829,7 @@ CREATE TABLE datasets (
     CONSTRAINT ck_datasets_file_hash_ascii CHECK (file_hash COLLATE "C" ~ '^[0-9a-f]*$'),
     CONSTRAINT ck_datasets_columns_json CHECK (jsonb_typeof(columns) = 'array' AND octet_length(columns::text) <= 262144),
     CONSTRAINT ck_datasets_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_datasets_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_datasets_id UNIQUE (id),
-    CONSTRAINT fk_datasets_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_datasets_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 COMMENT ON COLUMN datasets.tenant_id IS 'owner of the row';
@@ -873,6 +873,8 @@ CREATE TABLE downtime_logs (
     CONSTRAINT pk_downtime_logs PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_downtime_logs_whole_seconds CHECK (date_trunc('second', start_time) = start_time AND (end_time IS NULL OR date_trunc('second', end_time) = end_time)),
     CONSTRAINT ck_downtime_logs_duration CHECK ((end_time IS NULL) = (duration_seconds IS NULL) AND (end_time IS NULL OR duration_seconds = extract(epoch FROM end_time - start_time))),
+    CONSTRAINT uq_downtime_logs_id UNIQUE (id),
+    CONSTRAINT fk_downtime_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_downtime_logs_instance_id_length CHECK (length(instance_id) >= 1 AND length(instance_id) <= 50),
     CONSTRAINT ck_downtime_logs_start_time_utc CHECK (start_time >= '0001-01-01 00:00:00+00' AND start_time < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_downtime_logs_end_time_utc CHECK (end_time >= '0001-01-01 00:00:00+00' AND end_time < '10000-01-01 00:00:00+00'),
@@ -881,9 +883,7 @@ CREATE TABLE downtime_logs (
     CONSTRAINT ck_downtime_logs_cause_details_length CHECK (length(cause_details) <= 4000),
     CONSTRAINT ck_downtime_logs_downtime_metadata_json CHECK (jsonb_typeof(downtime_metadata) = 'object' AND octet_length(downtime_metadata::text) <= 262144),
     CONSTRAINT ck_downtime_logs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_downtime_logs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_downtime_logs_id UNIQUE (id),
-    CONSTRAINT fk_downtime_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_downtime_logs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_downtime_logs_lasting ON downtime_logs (tenant_id) WHERE end_time IS NULL;
@@ -941,6 +941,8 @@ CREATE TABLE email_logs (
     CONSTRAINT pk_email_logs PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_email_logs_sent CHECK ((status = 'sent') = (sent_at IS NOT NULL)),
     CONSTRAINT ck_email_logs_waiting CHECK (status = 'pending' OR next_attempt_at IS NULL),
+    CONSTRAINT uq_email_logs_id UNIQUE (id),
+    CONSTRAINT fk_email_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_email_logs_recipient_email_length CHECK (length(recipient_email) >= 3 AND length(recipient_email) <= 255),
     CONSTRAINT ck_email_logs_recipient_email_ascii CHECK (recipient_email COLLATE "C" ~ '^[!-@[-~]*$'),
     CONSTRAINT ck_email_logs_recipient_email_email CHECK (length(recipient_email) - length(replace(recipient_email, '@', '')) = 1 AND substr(recipient_email, 1, 1) <> '@' AND substr(recipient_email, length(recipient_email), 1) <> '@'),
@@ -956,9 +958,7 @@ CREATE TABLE email_logs (
     CONSTRAINT ck_email_logs_next_attempt_at_utc CHECK (next_attempt_at >= '0001-01-01 00:00:00+00' AND next_attempt_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_email_logs_sent_at_utc CHECK (sent_at >= '0001-01-01 00:00:00+00' AND sent_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_email_logs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_email_logs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_email_logs_id UNIQUE (id),
-    CONSTRAINT fk_email_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_email_logs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_email_logs_tenant_id_created_at ON email_logs (tenant_id, created_at);
@@ -1017,6 +1017,8 @@ CREATE TABLE invitations (
     CONSTRAINT pk_invitations PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_invitations_in_time CHECK (accepted_at <= expires_at),
     CONSTRAINT uq_invitations_token_hash UNIQUE (token_hash),
+    CONSTRAINT uq_invitations_id UNIQUE (id),
+    CONSTRAINT fk_invitations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_invitations_email_length CHECK (length(email) >= 3 AND length(email) <= 255),
     CONSTRAINT ck_invitations_email_ascii CHECK (email COLLATE "C" ~ '^[!-@[-~]*$'),
     CONSTRAINT ck_invitations_email_email CHECK (length(email) - length(replace(email, '@', '')) = 1 AND substr(email, 1, 1) <> '@' AND substr(email, length(email), 1) <> '@'),
@@ -1027,9 +1029,7 @@ CREATE TABLE invitations (
     CONSTRAINT ck_invitations_expires_at_utc CHECK (expires_at >= '0001-01-01 00:00:00+00' AND expires_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_invitations_accepted_at_utc CHECK (accepted_at >= '0001-01-01 00:00:00+00' AND accepted_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_invitations_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_invitations_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_invitations_id UNIQUE (id),
-    CONSTRAINT fk_invitations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_invitations_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_invitations_tenant_id_email ON invitations (tenant_id, email);
@@ -1076,6 +1076,8 @@ CREATE TABLE lab_experiments (
     CONSTRAINT ck_lab_experiments_completed CHECK ((status IN ('COMPLETED', 'FAILED')) = (completed_at IS NOT NULL)),
     CONSTRAINT ck_lab_experiments_lease CHECK ((lease_token IS NULL) = (leased_until IS NULL) AND (lease_token IS NULL OR status = 'RUNNING')),
     CONSTRAINT fk_lab_experiments_model_id FOREIGN KEY(model_id) REFERENCES ml_models (id),
+    CONSTRAINT uq_lab_experiments_id UNIQUE (id),
+    CONSTRAINT fk_lab_experiments_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_lab_experiments_instance_id_length CHECK (length(instance_id) >= 1 AND length(instance_id) <= 50),
     CONSTRAINT ck_lab_experiments_name_length CHECK (length(name) >= 1 AND length(name) <= 255),
     CONSTRAINT ck_lab_experiments_notes_length CHECK (length(notes) <= 4000),
@@ -1086,9 +1088,7 @@ CREATE TABLE lab_experiments (
     CONSTRAINT ck_lab_experiments_started_at_utc CHECK (started_at >= '0001-01-01 00:00:00+00' AND started_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_lab_experiments_completed_at_utc CHECK (completed_at >= '0001-01-01 00:00:00+00' AND completed_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_lab_experiments_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_lab_experiments_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_lab_experiments_id UNIQUE (id),
-    CONSTRAINT fk_lab_experiments_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_lab_experiments_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_lab_experiments_model_id ON lab_experiments (model_id);
@@ -1140,15 +1140,15 @@ CREATE TABLE tags (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_tags PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_tags_tenant_id_slug UNIQUE (tenant_id, slug),
+    CONSTRAINT uq_tags_id UNIQUE (id),
+    CONSTRAINT fk_tags_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_tags_name_length CHECK (length(name) >= 1 AND length(name) <= 50),
     CONSTRAINT ck_tags_slug_length CHECK (length(slug) >= 1 AND length(slug) <= 50),
     CONSTRAINT ck_tags_slug_ascii CHECK (slug COLLATE "C" ~ '^[a-z0-9-]*$'),
     CONSTRAINT ck_tags_color_length CHECK (length(color) >= 4 AND length(color) <= 7),
     CONSTRAINT ck_tags_color_ascii CHECK (color COLLATE "C" ~ '^[#0-9a-f]*$'),
     CONSTRAINT ck_tags_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_tags_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_tags_id UNIQUE (id),
-    CONSTRAINT fk_tags_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_tags_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 COMMENT ON COLUMN tags.tenant_id IS 'owner of the row';
@@ -1177,13 +1177,13 @@ CREATE TABLE tellings (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_tellings PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_tellings_tenant_id_event_type_subject UNIQUE (tenant_id, event_type, subject),
+    CONSTRAINT uq_tellings_id UNIQUE (id),
+    CONSTRAINT fk_tellings_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_tellings_event_type_values CHECK (event_type IN ('account.failed', 'scan.partial', 'spot.interruption', 'spot.pool_blocked', 'decision.failed', 'approval.requested', 'approval.decided', 'waste.flagged', 'waste.deleted', 'downtime.recorded', 'downtime.budget_exceeded', 'model.activated', 'agent.offline', 'webhook.disabled', 'digest.weekly')),
     CONSTRAINT ck_tellings_subject_length CHECK (length(subject) >= 1 AND length(subject) <= 255),
     CONSTRAINT ck_tellings_told_until_utc CHECK (told_until >= '0001-01-01 00:00:00+00' AND told_until < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_tellings_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_tellings_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_tellings_id UNIQUE (id),
-    CONSTRAINT fk_tellings_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_tellings_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 COMMENT ON COLUMN tellings.tenant_id IS 'owner of the row';
@@ -1223,6 +1223,8 @@ CREATE TABLE users (
     CONSTRAINT ck_users_totp CHECK (NOT totp_enabled OR totp_secret IS NOT NULL),
     CONSTRAINT uq_users_email UNIQUE (email),
     CONSTRAINT uq_users_username UNIQUE (username),
+    CONSTRAINT uq_users_id UNIQUE (id),
+    CONSTRAINT fk_users_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_users_email_length CHECK (length(email) >= 3 AND length(email) <= 255),
     CONSTRAINT ck_users_email_ascii CHECK (email COLLATE "C" ~ '^[!-@[-~]*$'),
     CONSTRAINT ck_users_email_email CHECK (length(email) - length(replace(email, '@', '')) = 1 AND substr(email, 1, 1) <> '@' AND substr(email, length(email), 1) <> '@'),
@@ -1238,9 +1240,7 @@ CREATE TABLE users (
     CONSTRAINT ck_users_totp_secret_sealed CHECK (substr(totp_secret, 1, 9) = 'sealed:1:' AND trim(substr(totp_secret, 10, 8), '0123456789abcdef') = '' AND substr(totp_secret, 18, 1) = ':' AND trim(totp_secret, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(totp_secret) >= 57 AND length(totp_secret) <= 21901),
     CONSTRAINT ck_users_totp_last_step_range CHECK (totp_last_step >= 0 AND totp_last_step <= 9007199254740992),
     CONSTRAINT ck_users_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_users_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_users_id UNIQUE (id),
-    CONSTRAINT fk_users_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_users_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 COMMENT ON COLUMN users.tenant_id IS 'owner of the row';
@@ -1308,6 +1308,9 @@ CREATE TABLE accounts (
     CONSTRAINT ck_accounts_prod_proven CHECK (environment_type = 'LAB' OR status <> 'pending'),
     CONSTRAINT uq_accounts_account_id UNIQUE (account_id),
     CONSTRAINT uq_accounts_external_id UNIQUE (external_id),
+    CONSTRAINT uq_accounts_id UNIQUE (id),
+    CONSTRAINT fk_accounts_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_accounts_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_accounts_account_id_length CHECK (length(account_id) >= 1 AND length(account_id) <= 64),
     CONSTRAINT ck_accounts_account_name_length CHECK (length(account_name) >= 1 AND length(account_name) <= 100),
     CONSTRAINT ck_accounts_environment_type_values CHECK (environment_type IN ('PROD', 'LAB')),
@@ -1323,10 +1326,7 @@ CREATE TABLE accounts (
     CONSTRAINT ck_accounts_last_discovered_at_utc CHECK (last_discovered_at >= '0001-01-01 00:00:00+00' AND last_discovered_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_accounts_disconnecting_at_utc CHECK (disconnecting_at >= '0001-01-01 00:00:00+00' AND disconnecting_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_accounts_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_accounts_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_accounts_id UNIQUE (id),
-    CONSTRAINT fk_accounts_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_accounts_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_accounts_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_accounts_tenant_id_status ON accounts (tenant_id, status);
@@ -1383,14 +1383,14 @@ CREATE TABLE backup_codes (
     CONSTRAINT pk_backup_codes PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_backup_codes_used CHECK (ip_address IS NULL OR used_at IS NOT NULL),
     CONSTRAINT uq_backup_codes_code_hash UNIQUE (code_hash),
+    CONSTRAINT uq_backup_codes_id UNIQUE (id),
+    CONSTRAINT fk_backup_codes_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_backup_codes_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_backup_codes_code_hash_length CHECK (length(code_hash) >= 1 AND length(code_hash) <= 255),
     CONSTRAINT ck_backup_codes_used_at_utc CHECK (used_at >= '0001-01-01 00:00:00+00' AND used_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_backup_codes_ip_address_length CHECK (length(ip_address) <= 45),
     CONSTRAINT ck_backup_codes_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_backup_codes_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_backup_codes_id UNIQUE (id),
-    CONSTRAINT fk_backup_codes_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_backup_codes_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_backup_codes_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_backup_codes_tenant_id_user_id ON backup_codes (tenant_id, user_id);
@@ -1433,6 +1433,9 @@ CREATE TABLE dataset_generations (
     CONSTRAINT ck_dataset_generations_completed CHECK ((status IN ('completed', 'failed', 'cancelled')) = (completed_at IS NOT NULL)),
     CONSTRAINT ck_dataset_generations_failed CHECK ((status = 'failed') = (error_message IS NOT NULL)),
     CONSTRAINT ck_dataset_generations_lease CHECK ((status = 'running') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)),
+    CONSTRAINT uq_dataset_generations_id UNIQUE (id),
+    CONSTRAINT fk_dataset_generations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_dataset_generations_tenant_id_dataset_id FOREIGN KEY(tenant_id, dataset_id) REFERENCES datasets (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ck_dataset_generations_name_length CHECK (length(name) >= 1 AND length(name) <= 255),
     CONSTRAINT ck_dataset_generations_config_json CHECK (jsonb_typeof(config) = 'object' AND octet_length(config::text) <= 262144),
     CONSTRAINT ck_dataset_generations_status_values CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled')),
@@ -1444,10 +1447,7 @@ CREATE TABLE dataset_generations (
     CONSTRAINT ck_dataset_generations_started_at_utc CHECK (started_at >= '0001-01-01 00:00:00+00' AND started_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_dataset_generations_completed_at_utc CHECK (completed_at >= '0001-01-01 00:00:00+00' AND completed_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_dataset_generations_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_dataset_generations_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_dataset_generations_id UNIQUE (id),
-    CONSTRAINT fk_dataset_generations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_dataset_generations_tenant_id_dataset_id FOREIGN KEY(tenant_id, dataset_id) REFERENCES datasets (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT ck_dataset_generations_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_dataset_generations_tenant_id_dataset_id ON dataset_generations (tenant_id, dataset_id);
@@ -1508,6 +1508,9 @@ CREATE TABLE dataset_imports (
     CONSTRAINT ck_dataset_imports_completed CHECK ((status IN ('completed', 'failed', 'cancelled')) = (completed_at IS NOT NULL)),
     CONSTRAINT ck_dataset_imports_failed CHECK ((status = 'failed') = (error_message IS NOT NULL)),
     CONSTRAINT ck_dataset_imports_lease CHECK ((status = 'running') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)),
+    CONSTRAINT uq_dataset_imports_id UNIQUE (id),
+    CONSTRAINT fk_dataset_imports_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_dataset_imports_tenant_id_dataset_id FOREIGN KEY(tenant_id, dataset_id) REFERENCES datasets (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ck_dataset_imports_name_length CHECK (length(name) >= 1 AND length(name) <= 255),
     CONSTRAINT ck_dataset_imports_config_json CHECK (jsonb_typeof(config) = 'object' AND octet_length(config::text) <= 262144),
     CONSTRAINT ck_dataset_imports_status_values CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled')),
@@ -1519,10 +1522,7 @@ CREATE TABLE dataset_imports (
     CONSTRAINT ck_dataset_imports_started_at_utc CHECK (started_at >= '0001-01-01 00:00:00+00' AND started_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_dataset_imports_completed_at_utc CHECK (completed_at >= '0001-01-01 00:00:00+00' AND completed_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_dataset_imports_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_dataset_imports_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_dataset_imports_id UNIQUE (id),
-    CONSTRAINT fk_dataset_imports_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_dataset_imports_tenant_id_dataset_id FOREIGN KEY(tenant_id, dataset_id) REFERENCES datasets (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT ck_dataset_imports_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_dataset_imports_tenant_id_dataset_id ON dataset_imports (tenant_id, dataset_id);
@@ -1572,14 +1572,14 @@ CREATE TABLE email_digest_queue (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_email_digest_queue PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_email_digest_queue_id UNIQUE (id),
+    CONSTRAINT fk_email_digest_queue_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_email_digest_queue_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_email_digest_queue_event_type_values CHECK (event_type IN ('account.failed', 'scan.partial', 'spot.interruption', 'spot.pool_blocked', 'decision.failed', 'approval.requested', 'approval.decided', 'waste.flagged', 'waste.deleted', 'downtime.recorded', 'downtime.budget_exceeded', 'model.activated', 'agent.offline', 'webhook.disabled', 'digest.weekly')),
     CONSTRAINT ck_email_digest_queue_event_data_json CHECK (jsonb_typeof(event_data) = 'object' AND octet_length(event_data::text) <= 262144),
     CONSTRAINT ck_email_digest_queue_scheduled_for_utc CHECK (scheduled_for >= '0001-01-01 00:00:00+00' AND scheduled_for < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_email_digest_queue_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_email_digest_queue_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_email_digest_queue_id UNIQUE (id),
-    CONSTRAINT fk_email_digest_queue_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_email_digest_queue_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_email_digest_queue_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_email_digest_queue_due ON email_digest_queue (tenant_id, scheduled_for) WHERE NOT included_in_digest;
@@ -1616,12 +1616,12 @@ CREATE TABLE experiment_tags (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_experiment_tags PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_experiment_tags_tenant_id_lab_experiment_id_tag_id UNIQUE (tenant_id, lab_experiment_id, tag_id),
-    CONSTRAINT ck_experiment_tags_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_experiment_tags_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT uq_experiment_tags_id UNIQUE (id),
     CONSTRAINT fk_experiment_tags_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT fk_experiment_tags_tenant_id_lab_experiment_id FOREIGN KEY(tenant_id, lab_experiment_id) REFERENCES lab_experiments (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_experiment_tags_tenant_id_tag_id FOREIGN KEY(tenant_id, tag_id) REFERENCES tags (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT fk_experiment_tags_tenant_id_tag_id FOREIGN KEY(tenant_id, tag_id) REFERENCES tags (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT ck_experiment_tags_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
+    CONSTRAINT ck_experiment_tags_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_experiment_tags_tenant_id_tag_id ON experiment_tags (tenant_id, tag_id);
@@ -1655,6 +1655,9 @@ CREATE TABLE node_templates (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_node_templates PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_node_templates_tenant_id_user_id_name UNIQUE (tenant_id, user_id, name),
+    CONSTRAINT uq_node_templates_id UNIQUE (id),
+    CONSTRAINT fk_node_templates_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_node_templates_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_node_templates_name_length CHECK (length(name) >= 1 AND length(name) <= 100),
     CONSTRAINT ck_node_templates_families_json CHECK (jsonb_typeof(families) = 'array' AND octet_length(families::text) <= 262144),
     CONSTRAINT ck_node_templates_families_names CHECK (CASE WHEN jsonb_typeof(families) = 'array' THEN jsonb_array_length(families) >= 1 AND NOT jsonb_path_exists(families, 'strict $[*] ? (@.type() != "string" || !(@ like_regex "^[a-zA-Z0-9._-]+$"))') END),
@@ -1663,10 +1666,7 @@ CREATE TABLE node_templates (
     CONSTRAINT ck_node_templates_disk_type_values CHECK (disk_type IN ('GP3', 'GP2', 'IO1', 'IO2')),
     CONSTRAINT ck_node_templates_disk_size_range CHECK (disk_size >= 10 AND disk_size <= 16000),
     CONSTRAINT ck_node_templates_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_node_templates_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_node_templates_id UNIQUE (id),
-    CONSTRAINT fk_node_templates_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_node_templates_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_node_templates_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE UNIQUE INDEX uq_node_templates_default ON node_templates (tenant_id, user_id) WHERE is_default;
@@ -1707,16 +1707,16 @@ CREATE TABLE notices (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_notices PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_notices_id UNIQUE (id),
+    CONSTRAINT fk_notices_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_notices_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_notices_event_type_values CHECK (event_type IN ('account.failed', 'scan.partial', 'spot.interruption', 'spot.pool_blocked', 'decision.failed', 'approval.requested', 'approval.decided', 'waste.flagged', 'waste.deleted', 'downtime.recorded', 'downtime.budget_exceeded', 'model.activated', 'agent.offline', 'webhook.disabled', 'digest.weekly')),
     CONSTRAINT ck_notices_title_length CHECK (length(title) >= 1 AND length(title) <= 255),
     CONSTRAINT ck_notices_body_length CHECK (length(body) <= 4000),
     CONSTRAINT ck_notices_link_length CHECK (length(link) <= 2048),
     CONSTRAINT ck_notices_read_at_utc CHECK (read_at >= '0001-01-01 00:00:00+00' AND read_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_notices_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_notices_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_notices_id UNIQUE (id),
-    CONSTRAINT fk_notices_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_notices_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_notices_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_notices_tenant_id_created_at ON notices (tenant_id, created_at);
@@ -1759,13 +1759,13 @@ CREATE TABLE notification_preferences (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_notification_preferences PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_notification_preferences_tenant_id_user_id_event_type UNIQUE (tenant_id, user_id, event_type),
+    CONSTRAINT uq_notification_preferences_id UNIQUE (id),
+    CONSTRAINT fk_notification_preferences_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_notification_preferences_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_notification_preferences_event_type_values CHECK (event_type IN ('account.failed', 'scan.partial', 'spot.interruption', 'spot.pool_blocked', 'decision.failed', 'approval.requested', 'approval.decided', 'waste.flagged', 'waste.deleted', 'downtime.recorded', 'downtime.budget_exceeded', 'model.activated', 'agent.offline', 'webhook.disabled', 'digest.weekly')),
     CONSTRAINT ck_notification_preferences_email_frequency_values CHECK (email_frequency IN ('immediate', 'digest_daily', 'digest_weekly')),
     CONSTRAINT ck_notification_preferences_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_notification_preferences_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_notification_preferences_id UNIQUE (id),
-    CONSTRAINT fk_notification_preferences_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_notification_preferences_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_notification_preferences_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 COMMENT ON COLUMN notification_preferences.tenant_id IS 'owner of the row';
@@ -1803,15 +1803,15 @@ CREATE TABLE saved_searches (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_saved_searches PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_saved_searches_tenant_id_user_id_name UNIQUE (tenant_id, user_id, name),
+    CONSTRAINT uq_saved_searches_id UNIQUE (id),
+    CONSTRAINT fk_saved_searches_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_saved_searches_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_saved_searches_name_length CHECK (length(name) >= 1 AND length(name) <= 100),
     CONSTRAINT ck_saved_searches_query_length CHECK (length(query) >= 1 AND length(query) <= 1000),
     CONSTRAINT ck_saved_searches_usage_count_range CHECK (usage_count >= 0 AND usage_count <= 2147483647),
     CONSTRAINT ck_saved_searches_last_used_at_utc CHECK (last_used_at >= '0001-01-01 00:00:00+00' AND last_used_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_saved_searches_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_saved_searches_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_saved_searches_id UNIQUE (id),
-    CONSTRAINT fk_saved_searches_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_saved_searches_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_saved_searches_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 COMMENT ON COLUMN saved_searches.tenant_id IS 'owner of the row';
@@ -1853,6 +1853,9 @@ CREATE TABLE session_logs (
     CONSTRAINT pk_session_logs PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_session_logs_revoked CHECK (revoked_reason IS NULL OR logged_out_at IS NOT NULL),
     CONSTRAINT uq_session_logs_token_hash UNIQUE (token_hash),
+    CONSTRAINT uq_session_logs_id UNIQUE (id),
+    CONSTRAINT fk_session_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_session_logs_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_session_logs_token_hash_length CHECK (length(token_hash) >= 64 AND length(token_hash) <= 64),
     CONSTRAINT ck_session_logs_token_hash_ascii CHECK (token_hash COLLATE "C" ~ '^[0-9a-f]*$'),
     CONSTRAINT ck_session_logs_ip_address_length CHECK (length(ip_address) <= 45),
@@ -1865,10 +1868,7 @@ CREATE TABLE session_logs (
     CONSTRAINT ck_session_logs_logged_out_at_utc CHECK (logged_out_at >= '0001-01-01 00:00:00+00' AND logged_out_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_session_logs_revoked_reason_length CHECK (length(revoked_reason) <= 255),
     CONSTRAINT ck_session_logs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_session_logs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_session_logs_id UNIQUE (id),
-    CONSTRAINT fk_session_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_session_logs_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_session_logs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_session_logs_ended ON session_logs (tenant_id, logged_out_at) WHERE logged_out_at IS NOT NULL;
@@ -1920,16 +1920,16 @@ CREATE TABLE user_tokens (
     CONSTRAINT pk_user_tokens PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_user_tokens_in_time CHECK (used_at <= expires_at),
     CONSTRAINT uq_user_tokens_token_hash UNIQUE (token_hash),
+    CONSTRAINT uq_user_tokens_id UNIQUE (id),
+    CONSTRAINT fk_user_tokens_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_tokens_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_user_tokens_purpose_values CHECK (purpose IN ('password_reset', 'email_check')),
     CONSTRAINT ck_user_tokens_token_hash_length CHECK (length(token_hash) >= 64 AND length(token_hash) <= 64),
     CONSTRAINT ck_user_tokens_token_hash_ascii CHECK (token_hash COLLATE "C" ~ '^[0-9a-f]*$'),
     CONSTRAINT ck_user_tokens_expires_at_utc CHECK (expires_at >= '0001-01-01 00:00:00+00' AND expires_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_user_tokens_used_at_utc CHECK (used_at >= '0001-01-01 00:00:00+00' AND used_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_user_tokens_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_user_tokens_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_user_tokens_id UNIQUE (id),
-    CONSTRAINT fk_user_tokens_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_user_tokens_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_user_tokens_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_user_tokens_tenant_id_user_id ON user_tokens (tenant_id, user_id);
@@ -1975,6 +1975,9 @@ CREATE TABLE webhook_configurations (
     CONSTRAINT ck_webhook_configurations_signed CHECK (provider_type = 'slack' OR signing_secret IS NOT NULL),
     CONSTRAINT ck_webhook_configurations_rotated CHECK ((previous_secret IS NULL) = (previous_until IS NULL)),
     CONSTRAINT ck_webhook_configurations_failing CHECK (NOT is_active OR consecutive_failures < 10),
+    CONSTRAINT uq_webhook_configurations_id UNIQUE (id),
+    CONSTRAINT fk_webhook_configurations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_webhook_configurations_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_webhook_configurations_provider_type_values CHECK (provider_type IN ('slack', 'webhook')),
     CONSTRAINT ck_webhook_configurations_webhook_url_sealed CHECK (substr(webhook_url, 1, 9) = 'sealed:1:' AND trim(substr(webhook_url, 10, 8), '0123456789abcdef') = '' AND substr(webhook_url, 18, 1) = ':' AND trim(webhook_url, 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:') = '' AND length(webhook_url) >= 57 AND length(webhook_url) <= 21901),
     CONSTRAINT ck_webhook_configurations_url_host_length CHECK (length(url_host) >= 1 AND length(url_host) <= 255),
@@ -1989,10 +1992,7 @@ CREATE TABLE webhook_configurations (
     CONSTRAINT ck_webhook_configurations_last_error_length CHECK (length(last_error) <= 4000),
     CONSTRAINT ck_webhook_configurations_consecutive_failures_range CHECK (consecutive_failures >= 0 AND consecutive_failures <= 2147483647),
     CONSTRAINT ck_webhook_configurations_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_webhook_configurations_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_webhook_configurations_id UNIQUE (id),
-    CONSTRAINT fk_webhook_configurations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_webhook_configurations_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_webhook_configurations_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_webhook_configurations_tenant_id_user_id ON webhook_configurations (tenant_id, user_id);
@@ -2051,6 +2051,9 @@ CREATE TABLE clusters (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_clusters PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_clusters_tenant_id_account_id_region_name UNIQUE (tenant_id, account_id, region, name),
+    CONSTRAINT uq_clusters_id UNIQUE (id),
+    CONSTRAINT fk_clusters_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_clusters_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_clusters_name_length CHECK (length(name) >= 1 AND length(name) <= 255),
     CONSTRAINT ck_clusters_region_length CHECK (length(region) >= 1 AND length(region) <= 32),
     CONSTRAINT ck_clusters_status_values CHECK (status IN ('PENDING', 'DISCOVERED', 'ACTIVE', 'INACTIVE', 'ERROR')),
@@ -2061,10 +2064,7 @@ CREATE TABLE clusters (
     CONSTRAINT ck_clusters_last_heartbeat_utc CHECK (last_heartbeat >= '0001-01-01 00:00:00+00' AND last_heartbeat < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_clusters_cluster_metadata_json CHECK (jsonb_typeof(cluster_metadata) = 'object' AND octet_length(cluster_metadata::text) <= 262144),
     CONSTRAINT ck_clusters_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_clusters_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_clusters_id UNIQUE (id),
-    CONSTRAINT fk_clusters_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_clusters_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_clusters_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_clusters_tenant_id_status ON clusters (tenant_id, status);
@@ -2119,6 +2119,9 @@ CREATE TABLE decision_rollups (
     CONSTRAINT uq_decision_rollups_tenant_id_day_account_id_model_id UNIQUE (tenant_id, day, account_id, model_id),
     CONSTRAINT ck_decision_rollups_sum CHECK (decisions = switches + holds + failures AND shadow <= decisions),
     CONSTRAINT ck_decision_rollups_real CHECK (real_switches <= decisions),
+    CONSTRAINT uq_decision_rollups_id UNIQUE (id),
+    CONSTRAINT fk_decision_rollups_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_decision_rollups_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_decision_rollups_day_day CHECK (day >= '0001-01-01' AND day < '10000-01-01'),
     CONSTRAINT ck_decision_rollups_decisions_range CHECK (decisions >= 0 AND decisions <= 9007199254740992),
     CONSTRAINT ck_decision_rollups_switches_range CHECK (switches >= 0 AND switches <= 9007199254740992),
@@ -2129,10 +2132,7 @@ CREATE TABLE decision_rollups (
     CONSTRAINT ck_decision_rollups_projected_savings_money CHECK (projected_savings >= -99999999.999999 AND projected_savings <= 99999999.999999),
     CONSTRAINT ck_decision_rollups_score_sum_range CHECK (score_sum >= 0 AND score_sum <= 9007199254740992),
     CONSTRAINT ck_decision_rollups_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_decision_rollups_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_decision_rollups_id UNIQUE (id),
-    CONSTRAINT fk_decision_rollups_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_decision_rollups_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_decision_rollups_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_decision_rollups_tenant_id_account_id ON decision_rollups (tenant_id, account_id);
@@ -2187,6 +2187,10 @@ CREATE TABLE onboarding_requests (
     CONSTRAINT ck_onboarding_requests_verified CHECK ((status = 'verified') = (aws_account_id IS NOT NULL) AND (status = 'verified') = (role_arn IS NOT NULL)),
     CONSTRAINT uq_onboarding_requests_request_id UNIQUE (request_id),
     CONSTRAINT uq_onboarding_requests_external_id UNIQUE (external_id),
+    CONSTRAINT uq_onboarding_requests_id UNIQUE (id),
+    CONSTRAINT fk_onboarding_requests_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_onboarding_requests_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_onboarding_requests_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_onboarding_requests_request_id_length CHECK (length(request_id) >= 1 AND length(request_id) <= 32),
     CONSTRAINT ck_onboarding_requests_connection_method_values CHECK (connection_method IN ('iam_role', 'access_keys', 'import')),
     CONSTRAINT ck_onboarding_requests_external_id_length CHECK (length(external_id) >= 1 AND length(external_id) <= 64),
@@ -2195,11 +2199,7 @@ CREATE TABLE onboarding_requests (
     CONSTRAINT ck_onboarding_requests_role_arn_length CHECK (length(role_arn) <= 2048),
     CONSTRAINT ck_onboarding_requests_expires_at_utc CHECK (expires_at >= '0001-01-01 00:00:00+00' AND expires_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_onboarding_requests_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_onboarding_requests_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_onboarding_requests_id UNIQUE (id),
-    CONSTRAINT fk_onboarding_requests_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_onboarding_requests_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_onboarding_requests_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_onboarding_requests_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_onboarding_requests_tenant_id_user_id ON onboarding_requests (tenant_id, user_id);
@@ -2250,6 +2250,9 @@ CREATE TABLE scan_runs (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_scan_runs PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_scan_runs_finished CHECK ((status = 'RUNNING') = (finished_at IS NULL)),
+    CONSTRAINT uq_scan_runs_id UNIQUE (id),
+    CONSTRAINT fk_scan_runs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_scan_runs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_scan_runs_kind_values CHECK (kind IN ('discovery', 'waste', 'import')),
     CONSTRAINT ck_scan_runs_status_values CHECK (status IN ('RUNNING', 'COMPLETE', 'PARTIAL', 'FAILED')),
     CONSTRAINT ck_scan_runs_units_expected_range CHECK (units_expected >= 1 AND units_expected <= 10000),
@@ -2262,10 +2265,7 @@ CREATE TABLE scan_runs (
     CONSTRAINT ck_scan_runs_vanished_range CHECK (vanished >= 0 AND vanished <= 2147483647),
     CONSTRAINT ck_scan_runs_error_length CHECK (length(error) <= 4000),
     CONSTRAINT ck_scan_runs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_scan_runs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_scan_runs_id UNIQUE (id),
-    CONSTRAINT fk_scan_runs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_scan_runs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_scan_runs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_scan_runs_tenant_id_account_id_kind_started_at ON scan_runs (tenant_id, account_id, kind, started_at);
@@ -2330,6 +2330,9 @@ CREATE TABLE webhook_logs (
     CONSTRAINT ck_webhook_logs_sent CHECK ((status = 'sent') = (sent_at IS NOT NULL)),
     CONSTRAINT ck_webhook_logs_waiting CHECK (status = 'pending' OR next_attempt_at IS NULL),
     CONSTRAINT ck_webhook_logs_earlier CHECK (earlier_attempts <= attempts),
+    CONSTRAINT uq_webhook_logs_id UNIQUE (id),
+    CONSTRAINT fk_webhook_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_webhook_logs_tenant_id_webhook_config_id FOREIGN KEY(tenant_id, webhook_config_id) REFERENCES webhook_configurations (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_webhook_logs_message_id_length CHECK (length(message_id) >= 1 AND length(message_id) <= 64),
     CONSTRAINT ck_webhook_logs_event_type_values CHECK (event_type IN ('account.failed', 'scan.partial', 'spot.interruption', 'spot.pool_blocked', 'decision.failed', 'approval.requested', 'approval.decided', 'waste.flagged', 'waste.deleted', 'downtime.recorded', 'downtime.budget_exceeded', 'model.activated', 'agent.offline', 'webhook.disabled', 'digest.weekly')),
     CONSTRAINT ck_webhook_logs_payload_json CHECK (jsonb_typeof(payload) = 'object' AND octet_length(payload::text) <= 262144),
@@ -2342,10 +2345,7 @@ CREATE TABLE webhook_logs (
     CONSTRAINT ck_webhook_logs_next_attempt_at_utc CHECK (next_attempt_at >= '0001-01-01 00:00:00+00' AND next_attempt_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_webhook_logs_sent_at_utc CHECK (sent_at >= '0001-01-01 00:00:00+00' AND sent_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_webhook_logs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_webhook_logs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_webhook_logs_id UNIQUE (id),
-    CONSTRAINT fk_webhook_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_webhook_logs_tenant_id_webhook_config_id FOREIGN KEY(tenant_id, webhook_config_id) REFERENCES webhook_configurations (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_webhook_logs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_webhook_logs_due ON webhook_logs (tenant_id, webhook_config_id, next_attempt_at) WHERE status = 'pending';
@@ -2405,6 +2405,10 @@ CREATE TABLE api_keys (
     CONSTRAINT ck_api_keys_revoked CHECK (revoked_reason IS NULL OR revoked_at IS NOT NULL),
     CONSTRAINT uq_api_keys_prefix UNIQUE (prefix),
     CONSTRAINT uq_api_keys_key_hash UNIQUE (key_hash),
+    CONSTRAINT uq_api_keys_id UNIQUE (id),
+    CONSTRAINT fk_api_keys_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_api_keys_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_api_keys_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_api_keys_name_length CHECK (length(name) >= 1 AND length(name) <= 100),
     CONSTRAINT ck_api_keys_prefix_length CHECK (length(prefix) >= 8 AND length(prefix) <= 16),
     CONSTRAINT ck_api_keys_prefix_ascii CHECK (prefix COLLATE "C" ~ '^[a-zA-Z0-9_]*$'),
@@ -2418,11 +2422,7 @@ CREATE TABLE api_keys (
     CONSTRAINT ck_api_keys_revoked_at_utc CHECK (revoked_at >= '0001-01-01 00:00:00+00' AND revoked_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_api_keys_revoked_reason_length CHECK (length(revoked_reason) <= 255),
     CONSTRAINT ck_api_keys_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_api_keys_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_api_keys_id UNIQUE (id),
-    CONSTRAINT fk_api_keys_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_api_keys_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_api_keys_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_api_keys_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_api_keys_tenant_id_cluster_id ON api_keys (tenant_id, cluster_id);
@@ -2469,13 +2469,13 @@ CREATE TABLE cluster_policies (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_cluster_policies PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_cluster_policies_tenant_id_cluster_id UNIQUE (tenant_id, cluster_id),
+    CONSTRAINT uq_cluster_policies_id UNIQUE (id),
+    CONSTRAINT fk_cluster_policies_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_cluster_policies_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_cluster_policies_config_json CHECK (jsonb_typeof(config) = 'object' AND octet_length(config::text) <= 262144),
     CONSTRAINT ck_cluster_policies_version_range CHECK (version >= 1 AND version <= 2147483647),
     CONSTRAINT ck_cluster_policies_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_cluster_policies_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_cluster_policies_id UNIQUE (id),
-    CONSTRAINT fk_cluster_policies_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_cluster_policies_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_cluster_policies_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 COMMENT ON COLUMN cluster_policies.tenant_id IS 'owner of the row';
@@ -2514,6 +2514,9 @@ CREATE TABLE hibernation_schedules (
     CONSTRAINT uq_hibernation_schedules_tenant_id_cluster_id UNIQUE (tenant_id, cluster_id),
     CONSTRAINT ck_hibernation_schedules_restorable CHECK (applied_state = 'awake' OR restore_state IS NOT NULL),
     CONSTRAINT ck_hibernation_schedules_lease CHECK ((lease_token IS NULL) = (leased_until IS NULL)),
+    CONSTRAINT uq_hibernation_schedules_id UNIQUE (id),
+    CONSTRAINT fk_hibernation_schedules_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_hibernation_schedules_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_hibernation_schedules_schedule_matrix_json CHECK (jsonb_typeof(schedule_matrix) = 'array' AND octet_length(schedule_matrix::text) <= 262144),
     CONSTRAINT ck_hibernation_schedules_schedule_matrix_week CHECK (replace(schedule_matrix::text, '0', '1') = '[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]'),
     CONSTRAINT ck_hibernation_schedules_timezone_length CHECK (length(timezone) >= 1 AND length(timezone) <= 64),
@@ -2524,10 +2527,7 @@ CREATE TABLE hibernation_schedules (
     CONSTRAINT ck_hibernation_schedules_leased_until_utc CHECK (leased_until >= '0001-01-01 00:00:00+00' AND leased_until < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_hibernation_schedules_obstacle_length CHECK (length(obstacle) >= 1 AND length(obstacle) <= 2000),
     CONSTRAINT ck_hibernation_schedules_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_hibernation_schedules_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_hibernation_schedules_id UNIQUE (id),
-    CONSTRAINT fk_hibernation_schedules_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_hibernation_schedules_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_hibernation_schedules_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_hibernation_schedules_tenant_id_enabled ON hibernation_schedules (tenant_id, enabled);
@@ -2606,6 +2606,11 @@ CREATE TABLE instances (
     CONSTRAINT ck_instances_own_replica CHECK (replica_of_id <> id),
     CONSTRAINT ck_instances_flagged CHECK ((auth_status IN ('flagged', 'unauthorized')) = (flagged_at IS NOT NULL)),
     CONSTRAINT fk_instances_assigned_model_id FOREIGN KEY(assigned_model_id) REFERENCES ml_models (id),
+    CONSTRAINT uq_instances_id UNIQUE (id),
+    CONSTRAINT fk_instances_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_instances_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_instances_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT fk_instances_tenant_id_replica_of_id FOREIGN KEY(tenant_id, replica_of_id) REFERENCES instances (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ck_instances_instance_id_length CHECK (length(instance_id) >= 1 AND length(instance_id) <= 50),
     CONSTRAINT ck_instances_instance_type_length CHECK (length(instance_type) >= 1 AND length(instance_type) <= 32),
     CONSTRAINT ck_instances_region_length CHECK (length(region) >= 1 AND length(region) <= 32),
@@ -2628,12 +2633,7 @@ CREATE TABLE instances (
     CONSTRAINT ck_instances_last_evaluation_utc CHECK (last_evaluation >= '0001-01-01 00:00:00+00' AND last_evaluation < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_instances_instance_metadata_json CHECK (jsonb_typeof(instance_metadata) = 'object' AND octet_length(instance_metadata::text) <= 262144),
     CONSTRAINT ck_instances_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_instances_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_instances_id UNIQUE (id),
-    CONSTRAINT fk_instances_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_instances_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_instances_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
-    CONSTRAINT fk_instances_tenant_id_replica_of_id FOREIGN KEY(tenant_id, replica_of_id) REFERENCES instances (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT ck_instances_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_instances_assigned_model_id ON instances (assigned_model_id);
@@ -2734,6 +2734,9 @@ CREATE TABLE optimization_jobs (
     CONSTRAINT ck_optimization_jobs_completed CHECK ((status IN ('COMPLETED', 'FAILED')) = (completed_at IS NOT NULL)),
     CONSTRAINT ck_optimization_jobs_failed CHECK ((status = 'FAILED') = (error_message IS NOT NULL)),
     CONSTRAINT ck_optimization_jobs_lease CHECK ((status = 'RUNNING') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)),
+    CONSTRAINT uq_optimization_jobs_id UNIQUE (id),
+    CONSTRAINT fk_optimization_jobs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_optimization_jobs_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_optimization_jobs_status_values CHECK (status IN ('QUEUED', 'RUNNING', 'COMPLETED', 'FAILED')),
     CONSTRAINT ck_optimization_jobs_leased_until_utc CHECK (leased_until >= '0001-01-01 00:00:00+00' AND leased_until < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_optimization_jobs_results_json CHECK (jsonb_typeof(results) = 'object' AND octet_length(results::text) <= 262144),
@@ -2741,10 +2744,7 @@ CREATE TABLE optimization_jobs (
     CONSTRAINT ck_optimization_jobs_started_at_utc CHECK (started_at >= '0001-01-01 00:00:00+00' AND started_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_optimization_jobs_completed_at_utc CHECK (completed_at >= '0001-01-01 00:00:00+00' AND completed_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_optimization_jobs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_optimization_jobs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_optimization_jobs_id UNIQUE (id),
-    CONSTRAINT fk_optimization_jobs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_optimization_jobs_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_optimization_jobs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_optimization_jobs_tenant_id_cluster_id ON optimization_jobs (tenant_id, cluster_id);
@@ -2789,6 +2789,9 @@ CREATE TABLE scan_units (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_scan_units PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_scan_units_tenant_id_scan_run_id_region_resource_kind UNIQUE (tenant_id, scan_run_id, region, resource_kind),
+    CONSTRAINT uq_scan_units_id UNIQUE (id),
+    CONSTRAINT fk_scan_units_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_scan_units_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_scan_units_region_length CHECK (length(region) >= 1 AND length(region) <= 32),
     CONSTRAINT ck_scan_units_resource_kind_length CHECK (length(resource_kind) >= 1 AND length(resource_kind) <= 32),
     CONSTRAINT ck_scan_units_status_values CHECK (status IN ('PENDING', 'DONE', 'FAILED')),
@@ -2796,10 +2799,7 @@ CREATE TABLE scan_units (
     CONSTRAINT ck_scan_units_items_range CHECK (items >= 0 AND items <= 2147483647),
     CONSTRAINT ck_scan_units_error_length CHECK (length(error) <= 4000),
     CONSTRAINT ck_scan_units_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_scan_units_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_scan_units_id UNIQUE (id),
-    CONSTRAINT fk_scan_units_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_scan_units_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_scan_units_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_scan_units_tenant_id_updated_at ON scan_units (tenant_id, updated_at);
@@ -2858,6 +2858,10 @@ CREATE TABLE waste_resources (
     CONSTRAINT ck_waste_resources_deleted CHECK ((status = 'DELETED') = (deleted_at IS NOT NULL)),
     CONSTRAINT ck_waste_resources_begun CHECK (deletion_begun_at IS NULL OR status IN ('SCHEDULED_DELETE', 'DELETED')),
     CONSTRAINT ck_waste_resources_seen CHECK (last_seen_at >= detected_at),
+    CONSTRAINT uq_waste_resources_id UNIQUE (id),
+    CONSTRAINT fk_waste_resources_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_waste_resources_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_waste_resources_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ck_waste_resources_resource_type_values CHECK (resource_type IN ('elastic_ip', 'ebs_volume', 'ebs_snapshot', 'ami')),
     CONSTRAINT ck_waste_resources_resource_id_length CHECK (length(resource_id) >= 1 AND length(resource_id) <= 100),
     CONSTRAINT ck_waste_resources_region_length CHECK (length(region) >= 1 AND length(region) <= 32),
@@ -2880,11 +2884,7 @@ CREATE TABLE waste_resources (
     CONSTRAINT ck_waste_resources_deletion_begun_at_utc CHECK (deletion_begun_at >= '0001-01-01 00:00:00+00' AND deletion_begun_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_waste_resources_unused_since_utc CHECK (unused_since >= '0001-01-01 00:00:00+00' AND unused_since < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_waste_resources_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_waste_resources_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_waste_resources_id UNIQUE (id),
-    CONSTRAINT fk_waste_resources_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_waste_resources_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_waste_resources_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT ck_waste_resources_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_waste_resources_tenant_id_account_id_deletion_begun_at ON waste_resources (tenant_id, account_id, deletion_begun_at);
@@ -2980,6 +2980,10 @@ CREATE TABLE agent_actions (
     CONSTRAINT ck_agent_actions_ended CHECK ((status IN ('COMPLETED', 'FAILED', 'EXPIRED')) = (completed_at IS NOT NULL)),
     CONSTRAINT ck_agent_actions_tries CHECK (attempts <= max_attempts),
     CONSTRAINT ck_agent_actions_payload_keys CHECK (CASE action_type WHEN 'EVICT_POD' THEN coalesce(jsonb_typeof(payload -> 'namespace') = 'string', false) AND coalesce(jsonb_typeof(payload -> 'pod') = 'string', false) WHEN 'CORDON_NODE' THEN coalesce(jsonb_typeof(payload -> 'node') = 'string', false) WHEN 'UNCORDON_NODE' THEN coalesce(jsonb_typeof(payload -> 'node') = 'string', false) WHEN 'DRAIN_NODE' THEN coalesce(jsonb_typeof(payload -> 'node') = 'string', false) WHEN 'LABEL_NODE' THEN coalesce(jsonb_typeof(payload -> 'node') = 'string', false) AND coalesce(jsonb_typeof(payload -> 'labels') = 'object', false) WHEN 'UPDATE_DEPLOYMENT' THEN coalesce(jsonb_typeof(payload -> 'namespace') = 'string', false) AND coalesce(jsonb_typeof(payload -> 'deployment') = 'string', false) END),
+    CONSTRAINT uq_agent_actions_id UNIQUE (id),
+    CONSTRAINT fk_agent_actions_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_agent_actions_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_agent_actions_tenant_id_optimization_job_id FOREIGN KEY(tenant_id, optimization_job_id) REFERENCES optimization_jobs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ck_agent_actions_action_type_values CHECK (action_type IN ('EVICT_POD', 'CORDON_NODE', 'UNCORDON_NODE', 'DRAIN_NODE', 'LABEL_NODE', 'UPDATE_DEPLOYMENT')),
     CONSTRAINT ck_agent_actions_payload_json CHECK (jsonb_typeof(payload) = 'object' AND octet_length(payload::text) <= 262144),
     CONSTRAINT ck_agent_actions_status_values CHECK (status IN ('PENDING', 'PICKED_UP', 'COMPLETED', 'FAILED', 'EXPIRED')),
@@ -2996,11 +3000,7 @@ CREATE TABLE agent_actions (
     CONSTRAINT ck_agent_actions_result_json CHECK (jsonb_typeof(result) = 'object' AND octet_length(result::text) <= 262144),
     CONSTRAINT ck_agent_actions_error_message_length CHECK (length(error_message) <= 1024),
     CONSTRAINT ck_agent_actions_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_agent_actions_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_agent_actions_id UNIQUE (id),
-    CONSTRAINT fk_agent_actions_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_agent_actions_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_agent_actions_tenant_id_optimization_job_id FOREIGN KEY(tenant_id, optimization_job_id) REFERENCES optimization_jobs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT ck_agent_actions_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_agent_actions_claim ON agent_actions (tenant_id, cluster_id, priority, created_at) WHERE status = 'PENDING';
@@ -3063,15 +3063,15 @@ CREATE TABLE api_usage (
     response_time_ms BIGINT,
     timestamp TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_api_usage PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_api_usage_id UNIQUE (id),
+    CONSTRAINT fk_api_usage_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_api_usage_tenant_id_api_key_id FOREIGN KEY(tenant_id, api_key_id) REFERENCES api_keys (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_api_usage_endpoint_length CHECK (length(endpoint) >= 1 AND length(endpoint) <= 255),
     CONSTRAINT ck_api_usage_method_length CHECK (length(method) >= 1 AND length(method) <= 10),
     CONSTRAINT ck_api_usage_method_ascii CHECK (method COLLATE "C" ~ '^[A-Z]*$'),
     CONSTRAINT ck_api_usage_status_code_range CHECK (status_code >= 100 AND status_code <= 599),
     CONSTRAINT ck_api_usage_response_time_ms_range CHECK (response_time_ms >= 0 AND response_time_ms <= 2147483647),
-    CONSTRAINT ck_api_usage_timestamp_utc CHECK (timestamp >= '0001-01-01 00:00:00+00' AND timestamp < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_api_usage_id UNIQUE (id),
-    CONSTRAINT fk_api_usage_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_api_usage_tenant_id_api_key_id FOREIGN KEY(tenant_id, api_key_id) REFERENCES api_keys (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_api_usage_timestamp_utc CHECK (timestamp >= '0001-01-01 00:00:00+00' AND timestamp < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_api_usage_tenant_id_api_key_id_timestamp ON api_usage (tenant_id, api_key_id, timestamp);
@@ -3127,6 +3127,11 @@ CREATE TABLE approval_requests (
     CONSTRAINT ck_approval_requests_executed CHECK (executed_at IS NULL OR status = 'APPROVED'),
     CONSTRAINT ck_approval_requests_window CHECK (expires_at > requested_at),
     CONSTRAINT ck_approval_requests_in_time CHECK ((decided_at IS NULL OR decided_at <= expires_at) AND (executed_at IS NULL OR executed_at <= expires_at)),
+    CONSTRAINT uq_approval_requests_id UNIQUE (id),
+    CONSTRAINT fk_approval_requests_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_approval_requests_tenant_id_instance_id FOREIGN KEY(tenant_id, instance_id) REFERENCES instances (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_approval_requests_tenant_id_waste_resource_id FOREIGN KEY(tenant_id, waste_resource_id) REFERENCES waste_resources (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_approval_requests_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_approval_requests_requester_name_length CHECK (length(requester_name) >= 1 AND length(requester_name) <= 255),
     CONSTRAINT ck_approval_requests_decided_by_values CHECK (decided_by IN ('person', 'policy')),
     CONSTRAINT ck_approval_requests_approver_name_length CHECK (length(approver_name) >= 1 AND length(approver_name) <= 255),
@@ -3143,12 +3148,7 @@ CREATE TABLE approval_requests (
     CONSTRAINT ck_approval_requests_decided_at_utc CHECK (decided_at >= '0001-01-01 00:00:00+00' AND decided_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_approval_requests_executed_at_utc CHECK (executed_at >= '0001-01-01 00:00:00+00' AND executed_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_approval_requests_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_approval_requests_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_approval_requests_id UNIQUE (id),
-    CONSTRAINT fk_approval_requests_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_approval_requests_tenant_id_instance_id FOREIGN KEY(tenant_id, instance_id) REFERENCES instances (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_approval_requests_tenant_id_waste_resource_id FOREIGN KEY(tenant_id, waste_resource_id) REFERENCES waste_resources (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_approval_requests_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_approval_requests_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_approval_requests_tenant_id_cluster_id ON approval_requests (tenant_id, cluster_id);
@@ -3246,6 +3246,10 @@ CREATE TABLE experiment_logs (
     CONSTRAINT ck_experiment_logs_target CHECK (decision <> 'SWITCH' OR (selected_instance_type IS NOT NULL AND selected_availability_zone IS NOT NULL)),
     CONSTRAINT ck_experiment_logs_shadow CHECK (NOT is_shadow_run OR status = 'RECORDED'),
     CONSTRAINT fk_experiment_logs_model_id FOREIGN KEY(model_id) REFERENCES ml_models (id),
+    CONSTRAINT uq_experiment_logs_id UNIQUE (id),
+    CONSTRAINT fk_experiment_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_experiment_logs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_experiment_logs_tenant_id_instance_id FOREIGN KEY(tenant_id, instance_id) REFERENCES instances (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_experiment_logs_experiment_name_length CHECK (length(experiment_name) <= 255),
     CONSTRAINT ck_experiment_logs_pipeline_mode_values CHECK (pipeline_mode IN ('CLUSTER', 'LINEAR')),
     CONSTRAINT ck_experiment_logs_prediction_score_range CHECK (prediction_score >= 0 AND prediction_score <= 1),
@@ -3264,14 +3268,14 @@ CREATE TABLE experiment_logs (
     CONSTRAINT ck_experiment_logs_status_values CHECK (status IN ('RECORDED', 'ACTED', 'REVERTED')),
     CONSTRAINT ck_experiment_logs_error_message_length CHECK (length(error_message) >= 1 AND length(error_message) <= 4000),
     CONSTRAINT ck_experiment_logs_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_experiment_logs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_experiment_logs_id UNIQUE (id),
-    CONSTRAINT fk_experiment_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_experiment_logs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_experiment_logs_tenant_id_instance_id FOREIGN KEY(tenant_id, instance_id) REFERENCES instances (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_experiment_logs_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
+CREATE INDEX ix_experiment_logs_acted ON experiment_logs (tenant_id, status, execution_time) WHERE status <> 'RECORDED';
+
 CREATE INDEX ix_experiment_logs_model_id ON experiment_logs (model_id);
+
+CREATE INDEX ix_experiment_logs_not_held ON experiment_logs (tenant_id, decision, execution_time) WHERE decision <> 'HOLD';
 
 CREATE INDEX ix_experiment_logs_tenant_id_account_id_execution_time ON experiment_logs (tenant_id, account_id, execution_time);
 
@@ -3343,16 +3347,16 @@ CREATE TABLE hibernation_overrides (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_hibernation_overrides PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_hibernation_overrides_order CHECK (ends_at > starts_at),
+    CONSTRAINT uq_hibernation_overrides_id UNIQUE (id),
+    CONSTRAINT fk_hibernation_overrides_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_hibernation_overrides_tenant_id_schedule_id FOREIGN KEY(tenant_id, schedule_id) REFERENCES hibernation_schedules (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_hibernation_overrides_starts_at_utc CHECK (starts_at >= '0001-01-01 00:00:00+00' AND starts_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_hibernation_overrides_ends_at_utc CHECK (ends_at >= '0001-01-01 00:00:00+00' AND ends_at < '10000-01-01 00:00:00+00'),
     CONSTRAINT ck_hibernation_overrides_state_values CHECK (state IN ('awake', 'asleep')),
     CONSTRAINT ck_hibernation_overrides_reason_length CHECK (length(reason) >= 1 AND length(reason) <= 255),
     CONSTRAINT ck_hibernation_overrides_person_name_length CHECK (length(person_name) >= 1 AND length(person_name) <= 255),
     CONSTRAINT ck_hibernation_overrides_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_hibernation_overrides_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_hibernation_overrides_id UNIQUE (id),
-    CONSTRAINT fk_hibernation_overrides_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_hibernation_overrides_tenant_id_schedule_id FOREIGN KEY(tenant_id, schedule_id) REFERENCES hibernation_schedules (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_hibernation_overrides_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_hibernation_overrides_tenant_id_schedule_id_ends_at ON hibernation_overrides (tenant_id, schedule_id, ends_at);
@@ -3390,14 +3394,14 @@ CREATE TABLE explanations (
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT CURRENT_TIMESTAMP NOT NULL,
     CONSTRAINT pk_explanations PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_explanations_tenant_id_experiment_log_id_method UNIQUE (tenant_id, experiment_log_id, method),
+    CONSTRAINT uq_explanations_id UNIQUE (id),
+    CONSTRAINT fk_explanations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_explanations_tenant_id_experiment_log_id FOREIGN KEY(tenant_id, experiment_log_id) REFERENCES experiment_logs (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_explanations_method_values CHECK (method IN ('shapley')),
     CONSTRAINT ck_explanations_base_value_range CHECK (base_value >= 0 AND base_value <= 1),
     CONSTRAINT ck_explanations_explanation_data_json CHECK (jsonb_typeof(explanation_data) = 'array' AND octet_length(explanation_data::text) <= 262144),
     CONSTRAINT ck_explanations_created_at_utc CHECK (created_at >= '0001-01-01 00:00:00+00' AND created_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT ck_explanations_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00'),
-    CONSTRAINT uq_explanations_id UNIQUE (id),
-    CONSTRAINT fk_explanations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_explanations_tenant_id_experiment_log_id FOREIGN KEY(tenant_id, experiment_log_id) REFERENCES experiment_logs (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_explanations_updated_at_utc CHECK (updated_at >= '0001-01-01 00:00:00+00' AND updated_at < '10000-01-01 00:00:00+00')
 );
 
 CREATE INDEX ix_explanations_tenant_id_method_created_at ON explanations (tenant_id, method, created_at);
@@ -5170,9 +5174,7 @@ SET search_path FROM CURRENT AS $guard$
 BEGIN
   IF EXISTS (SELECT instances.id 
 FROM instances 
-WHERE instances.tenant_id = new.tenant_id AND instances.id = new.instance_id AND instances.account_id != new.account_id AND (EXISTS (SELECT accounts.id 
-FROM accounts 
-WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.account_id))) THEN
+WHERE instances.tenant_id = new.tenant_id AND instances.id = new.instance_id AND instances.account_id != new.account_id) THEN
     RAISE EXCEPTION 'lc_experiment_logs_account' USING ERRCODE = '23514', CONSTRAINT = 'lc_experiment_logs_account', TABLE = TG_TABLE_NAME;
   END IF;
   IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;

@@ -10,6 +10,7 @@ CREATE TABLE account_logs (
     actor_id TEXT,
     actor_name TEXT NOT NULL,
     CONSTRAINT pk_account_logs PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_account_logs_id UNIQUE (id),
     CONSTRAINT ck_account_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_account_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_account_logs_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 1, 4) > '0000' AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
@@ -19,8 +20,7 @@ CREATE TABLE account_logs (
     CONSTRAINT ck_account_logs_to_status_values CHECK (to_status IN ('pending', 'connected', 'active', 'failed')),
     CONSTRAINT ck_account_logs_details_json CHECK (CASE WHEN json_valid(details) THEN json_type(details) = 'object' AND length(CAST(details AS BLOB)) <= 262144 ELSE details IS NULL END),
     CONSTRAINT ck_account_logs_actor_id_uuid CHECK (length(actor_id) = 32 AND actor_id NOT GLOB '*[^0-9a-f]*'),
-    CONSTRAINT ck_account_logs_actor_name_length CHECK (length(actor_name) >= 1 AND length(actor_name) <= 255 AND instr(actor_name, char(0)) = 0),
-    CONSTRAINT uq_account_logs_id UNIQUE (id)
+    CONSTRAINT ck_account_logs_actor_name_length CHECK (length(actor_name) >= 1 AND length(actor_name) <= 255 AND instr(actor_name, char(0)) = 0)
 )
  STRICT;
 
@@ -45,6 +45,7 @@ CREATE TABLE audit_logs (
     diff_before TEXT,
     diff_after TEXT,
     CONSTRAINT pk_audit_logs PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_audit_logs_id UNIQUE (id),
     CONSTRAINT ck_audit_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_audit_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_audit_logs_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 1, 4) > '0000' AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
@@ -58,8 +59,7 @@ CREATE TABLE audit_logs (
     CONSTRAINT ck_audit_logs_user_agent_length CHECK (length(user_agent) <= 512 AND instr(user_agent, char(0)) = 0),
     CONSTRAINT ck_audit_logs_request_id_length CHECK (length(request_id) <= 64 AND instr(request_id, char(0)) = 0),
     CONSTRAINT ck_audit_logs_diff_before_length CHECK (length(diff_before) <= 65536 AND instr(diff_before, char(0)) = 0),
-    CONSTRAINT ck_audit_logs_diff_after_length CHECK (length(diff_after) <= 65536 AND instr(diff_after, char(0)) = 0),
-    CONSTRAINT uq_audit_logs_id UNIQUE (id)
+    CONSTRAINT ck_audit_logs_diff_after_length CHECK (length(diff_after) <= 65536 AND instr(diff_after, char(0)) = 0)
 )
  STRICT;
 
@@ -89,6 +89,7 @@ CREATE TABLE audit_seals (
     CONSTRAINT uq_audit_seals_tenant_id_previous_seal_hash UNIQUE (tenant_id, previous_seal_hash),
     CONSTRAINT ck_audit_seals_leaves CHECK (length(leaves) = row_count * 48),
     CONSTRAINT ck_audit_seals_chain CHECK ((seal_no = 1) = (previous_seal_hash = '0000000000000000000000000000000000000000000000000000000000000000')),
+    CONSTRAINT uq_audit_seals_id UNIQUE (id),
     CONSTRAINT ck_audit_seals_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_audit_seals_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_audit_seals_seal_no_range CHECK (seal_no >= 1 AND seal_no <= 9007199254740992),
@@ -101,8 +102,7 @@ CREATE TABLE audit_seals (
     CONSTRAINT ck_audit_seals_algorithm_values CHECK (algorithm IN ('rsa-pkcs1-sha256')),
     CONSTRAINT ck_audit_seals_key_id_length CHECK (length(key_id) >= 1 AND length(key_id) <= 16 AND instr(key_id, char(0)) = 0),
     CONSTRAINT ck_audit_seals_key_id_ascii CHECK (key_id NOT GLOB '*[^0-9a-f]*'),
-    CONSTRAINT ck_audit_seals_signature_size CHECK (length(signature) <= 1024),
-    CONSTRAINT uq_audit_seals_id UNIQUE (id)
+    CONSTRAINT ck_audit_seals_signature_size CHECK (length(signature) <= 1024)
 )
  STRICT;
 
@@ -186,6 +186,7 @@ CREATE TABLE login_history (
     failure_reason TEXT,
     CONSTRAINT pk_login_history PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_login_history_reason CHECK (CASE WHEN success THEN failure_reason IS NULL ELSE failure_reason IS NOT NULL END),
+    CONSTRAINT uq_login_history_id UNIQUE (id),
     CONSTRAINT ck_login_history_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_login_history_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_login_history_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 1, 4) > '0000' AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
@@ -195,8 +196,7 @@ CREATE TABLE login_history (
     CONSTRAINT ck_login_history_user_agent_length CHECK (length(user_agent) <= 500 AND instr(user_agent, char(0)) = 0),
     CONSTRAINT ck_login_history_login_method_values CHECK (login_method IN ('password', 'totp', 'backup_code', 'api_key')),
     CONSTRAINT ck_login_history_success_bool CHECK (success IN (0, 1)),
-    CONSTRAINT ck_login_history_failure_reason_length CHECK (length(failure_reason) >= 1 AND length(failure_reason) <= 255 AND instr(failure_reason, char(0)) = 0),
-    CONSTRAINT uq_login_history_id UNIQUE (id)
+    CONSTRAINT ck_login_history_failure_reason_length CHECK (length(failure_reason) >= 1 AND length(failure_reason) <= 255 AND instr(failure_reason, char(0)) = 0)
 )
  STRICT;
 
@@ -448,6 +448,7 @@ CREATE TABLE system_logs (
     details TEXT DEFAULT '{}' NOT NULL,
     execution_time_ms INTEGER,
     CONSTRAINT pk_system_logs PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_system_logs_id UNIQUE (id),
     CONSTRAINT ck_system_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_system_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_system_logs_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 1, 4) > '0000' AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
@@ -458,8 +459,7 @@ CREATE TABLE system_logs (
     CONSTRAINT ck_system_logs_action_length CHECK (length(action) >= 1 AND length(action) <= 100 AND instr(action, char(0)) = 0),
     CONSTRAINT ck_system_logs_message_length CHECK (length(message) <= 4000 AND instr(message, char(0)) = 0),
     CONSTRAINT ck_system_logs_details_json CHECK (CASE WHEN json_valid(details) THEN json_type(details) = 'object' AND length(CAST(details AS BLOB)) <= 262144 ELSE details IS NULL END),
-    CONSTRAINT ck_system_logs_execution_time_ms_range CHECK (execution_time_ms >= 0 AND execution_time_ms <= 2147483647),
-    CONSTRAINT uq_system_logs_id UNIQUE (id)
+    CONSTRAINT ck_system_logs_execution_time_ms_range CHECK (execution_time_ms >= 0 AND execution_time_ms <= 2147483647)
 )
  STRICT;
 
@@ -518,6 +518,8 @@ CREATE TABLE datasets (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_datasets PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_datasets_tenant_id_name UNIQUE (tenant_id, name),
+    CONSTRAINT uq_datasets_id UNIQUE (id),
+    CONSTRAINT fk_datasets_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_datasets_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_datasets_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_datasets_name_length CHECK (length(name) >= 1 AND length(name) <= 255 AND instr(name, char(0)) = 0),
@@ -530,9 +532,7 @@ CREATE TABLE datasets (
     CONSTRAINT ck_datasets_columns_json CHECK (CASE WHEN json_valid(columns) THEN json_type(columns) = 'array' AND length(CAST(columns AS BLOB)) <= 262144 ELSE columns IS NULL END),
     CONSTRAINT ck_datasets_created_by_uuid CHECK (length(created_by) = 32 AND created_by NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_datasets_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_datasets_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_datasets_id UNIQUE (id),
-    CONSTRAINT fk_datasets_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_datasets_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -553,6 +553,8 @@ CREATE TABLE downtime_logs (
     CONSTRAINT pk_downtime_logs PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_downtime_logs_whole_seconds CHECK (substr(start_time, 20) = '.000000' AND (end_time IS NULL OR substr(end_time, 20) = '.000000')),
     CONSTRAINT ck_downtime_logs_duration CHECK ((end_time IS NULL) = (duration_seconds IS NULL) AND (end_time IS NULL OR duration_seconds = unixepoch(end_time) - unixepoch(start_time))),
+    CONSTRAINT uq_downtime_logs_id UNIQUE (id),
+    CONSTRAINT fk_downtime_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_downtime_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_downtime_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_downtime_logs_instance_id_length CHECK (length(instance_id) >= 1 AND length(instance_id) <= 50 AND instr(instance_id, char(0)) = 0),
@@ -565,9 +567,7 @@ CREATE TABLE downtime_logs (
     CONSTRAINT ck_downtime_logs_decision_id_uuid CHECK (length(decision_id) = 32 AND decision_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_downtime_logs_downtime_metadata_json CHECK (CASE WHEN json_valid(downtime_metadata) THEN json_type(downtime_metadata) = 'object' AND length(CAST(downtime_metadata AS BLOB)) <= 262144 ELSE downtime_metadata IS NULL END),
     CONSTRAINT ck_downtime_logs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_downtime_logs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_downtime_logs_id UNIQUE (id),
-    CONSTRAINT fk_downtime_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_downtime_logs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -600,6 +600,8 @@ CREATE TABLE email_logs (
     CONSTRAINT pk_email_logs PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_email_logs_sent CHECK ((status = 'sent') = (sent_at IS NOT NULL)),
     CONSTRAINT ck_email_logs_waiting CHECK (status = 'pending' OR next_attempt_at IS NULL),
+    CONSTRAINT uq_email_logs_id UNIQUE (id),
+    CONSTRAINT fk_email_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_email_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_email_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_email_logs_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -618,9 +620,7 @@ CREATE TABLE email_logs (
     CONSTRAINT ck_email_logs_next_attempt_at_utc CHECK (next_attempt_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(next_attempt_at, 1, 10), '+0 days') IS substr(next_attempt_at, 1, 10) AND substr(next_attempt_at, 1, 4) > '0000' AND substr(next_attempt_at, 12, 2) < '24' AND substr(next_attempt_at, 15, 2) < '60' AND substr(next_attempt_at, 18, 2) < '60' OR next_attempt_at IS NULL),
     CONSTRAINT ck_email_logs_sent_at_utc CHECK (sent_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(sent_at, 1, 10), '+0 days') IS substr(sent_at, 1, 10) AND substr(sent_at, 1, 4) > '0000' AND substr(sent_at, 12, 2) < '24' AND substr(sent_at, 15, 2) < '60' AND substr(sent_at, 18, 2) < '60' OR sent_at IS NULL),
     CONSTRAINT ck_email_logs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_email_logs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_email_logs_id UNIQUE (id),
-    CONSTRAINT fk_email_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_email_logs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -646,6 +646,8 @@ CREATE TABLE invitations (
     CONSTRAINT pk_invitations PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_invitations_in_time CHECK (accepted_at <= expires_at),
     CONSTRAINT uq_invitations_token_hash UNIQUE (token_hash),
+    CONSTRAINT uq_invitations_id UNIQUE (id),
+    CONSTRAINT fk_invitations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_invitations_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_invitations_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_invitations_email_length CHECK (length(email) >= 3 AND length(email) <= 255 AND instr(email, char(0)) = 0),
@@ -658,9 +660,7 @@ CREATE TABLE invitations (
     CONSTRAINT ck_invitations_expires_at_utc CHECK (expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(expires_at, 1, 10), '+0 days') IS substr(expires_at, 1, 10) AND substr(expires_at, 1, 4) > '0000' AND substr(expires_at, 12, 2) < '24' AND substr(expires_at, 15, 2) < '60' AND substr(expires_at, 18, 2) < '60' OR expires_at IS NULL),
     CONSTRAINT ck_invitations_accepted_at_utc CHECK (accepted_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(accepted_at, 1, 10), '+0 days') IS substr(accepted_at, 1, 10) AND substr(accepted_at, 1, 4) > '0000' AND substr(accepted_at, 12, 2) < '24' AND substr(accepted_at, 15, 2) < '60' AND substr(accepted_at, 18, 2) < '60' OR accepted_at IS NULL),
     CONSTRAINT ck_invitations_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_invitations_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_invitations_id UNIQUE (id),
-    CONSTRAINT fk_invitations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_invitations_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -688,6 +688,8 @@ CREATE TABLE lab_experiments (
     CONSTRAINT ck_lab_experiments_completed CHECK ((status IN ('COMPLETED', 'FAILED')) = (completed_at IS NOT NULL)),
     CONSTRAINT ck_lab_experiments_lease CHECK ((lease_token IS NULL) = (leased_until IS NULL) AND (lease_token IS NULL OR status = 'RUNNING')),
     CONSTRAINT fk_lab_experiments_model_id FOREIGN KEY(model_id) REFERENCES ml_models (id),
+    CONSTRAINT uq_lab_experiments_id UNIQUE (id),
+    CONSTRAINT fk_lab_experiments_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_lab_experiments_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_lab_experiments_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_lab_experiments_model_id_uuid CHECK (length(model_id) = 32 AND model_id NOT GLOB '*[^0-9a-f]*'),
@@ -703,9 +705,7 @@ CREATE TABLE lab_experiments (
     CONSTRAINT ck_lab_experiments_started_at_utc CHECK (started_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(started_at, 1, 10), '+0 days') IS substr(started_at, 1, 10) AND substr(started_at, 1, 4) > '0000' AND substr(started_at, 12, 2) < '24' AND substr(started_at, 15, 2) < '60' AND substr(started_at, 18, 2) < '60' OR started_at IS NULL),
     CONSTRAINT ck_lab_experiments_completed_at_utc CHECK (completed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(completed_at, 1, 10), '+0 days') IS substr(completed_at, 1, 10) AND substr(completed_at, 1, 4) > '0000' AND substr(completed_at, 12, 2) < '24' AND substr(completed_at, 15, 2) < '60' AND substr(completed_at, 18, 2) < '60' OR completed_at IS NULL),
     CONSTRAINT ck_lab_experiments_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_lab_experiments_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_lab_experiments_id UNIQUE (id),
-    CONSTRAINT fk_lab_experiments_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_lab_experiments_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -726,6 +726,8 @@ CREATE TABLE tags (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_tags PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_tags_tenant_id_slug UNIQUE (tenant_id, slug),
+    CONSTRAINT uq_tags_id UNIQUE (id),
+    CONSTRAINT fk_tags_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_tags_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_tags_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_tags_name_length CHECK (length(name) >= 1 AND length(name) <= 50 AND instr(name, char(0)) = 0),
@@ -735,9 +737,7 @@ CREATE TABLE tags (
     CONSTRAINT ck_tags_color_ascii CHECK (color NOT GLOB '*[^#0-9a-f]*'),
     CONSTRAINT ck_tags_created_by_uuid CHECK (length(created_by) = 32 AND created_by NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_tags_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_tags_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_tags_id UNIQUE (id),
-    CONSTRAINT fk_tags_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_tags_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -751,15 +751,15 @@ CREATE TABLE tellings (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_tellings PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_tellings_tenant_id_event_type_subject UNIQUE (tenant_id, event_type, subject),
+    CONSTRAINT uq_tellings_id UNIQUE (id),
+    CONSTRAINT fk_tellings_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_tellings_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_tellings_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_tellings_event_type_values CHECK (event_type IN ('account.failed', 'scan.partial', 'spot.interruption', 'spot.pool_blocked', 'decision.failed', 'approval.requested', 'approval.decided', 'waste.flagged', 'waste.deleted', 'downtime.recorded', 'downtime.budget_exceeded', 'model.activated', 'agent.offline', 'webhook.disabled', 'digest.weekly')),
     CONSTRAINT ck_tellings_subject_length CHECK (length(subject) >= 1 AND length(subject) <= 255 AND instr(subject, char(0)) = 0),
     CONSTRAINT ck_tellings_told_until_utc CHECK (told_until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(told_until, 1, 10), '+0 days') IS substr(told_until, 1, 10) AND substr(told_until, 1, 4) > '0000' AND substr(told_until, 12, 2) < '24' AND substr(told_until, 15, 2) < '60' AND substr(told_until, 18, 2) < '60' OR told_until IS NULL),
     CONSTRAINT ck_tellings_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_tellings_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_tellings_id UNIQUE (id),
-    CONSTRAINT fk_tellings_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_tellings_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -786,6 +786,8 @@ CREATE TABLE users (
     CONSTRAINT ck_users_totp CHECK (NOT totp_enabled OR totp_secret IS NOT NULL),
     CONSTRAINT uq_users_email UNIQUE (email),
     CONSTRAINT uq_users_username UNIQUE (username),
+    CONSTRAINT uq_users_id UNIQUE (id),
+    CONSTRAINT fk_users_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
     CONSTRAINT ck_users_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_users_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_users_email_length CHECK (length(email) >= 3 AND length(email) <= 255 AND instr(email, char(0)) = 0),
@@ -806,9 +808,7 @@ CREATE TABLE users (
     CONSTRAINT ck_users_totp_enabled_bool CHECK (totp_enabled IN (0, 1)),
     CONSTRAINT ck_users_totp_last_step_range CHECK (totp_last_step >= 0 AND totp_last_step <= 9007199254740992),
     CONSTRAINT ck_users_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_users_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_users_id UNIQUE (id),
-    CONSTRAINT fk_users_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE
+    CONSTRAINT ck_users_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -841,6 +841,9 @@ CREATE TABLE accounts (
     CONSTRAINT ck_accounts_prod_proven CHECK (environment_type = 'LAB' OR status <> 'pending'),
     CONSTRAINT uq_accounts_account_id UNIQUE (account_id),
     CONSTRAINT uq_accounts_external_id UNIQUE (external_id),
+    CONSTRAINT uq_accounts_id UNIQUE (id),
+    CONSTRAINT fk_accounts_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_accounts_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_accounts_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_accounts_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_accounts_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -859,10 +862,7 @@ CREATE TABLE accounts (
     CONSTRAINT ck_accounts_last_discovered_at_utc CHECK (last_discovered_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_discovered_at, 1, 10), '+0 days') IS substr(last_discovered_at, 1, 10) AND substr(last_discovered_at, 1, 4) > '0000' AND substr(last_discovered_at, 12, 2) < '24' AND substr(last_discovered_at, 15, 2) < '60' AND substr(last_discovered_at, 18, 2) < '60' OR last_discovered_at IS NULL),
     CONSTRAINT ck_accounts_disconnecting_at_utc CHECK (disconnecting_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(disconnecting_at, 1, 10), '+0 days') IS substr(disconnecting_at, 1, 10) AND substr(disconnecting_at, 1, 4) > '0000' AND substr(disconnecting_at, 12, 2) < '24' AND substr(disconnecting_at, 15, 2) < '60' AND substr(disconnecting_at, 18, 2) < '60' OR disconnecting_at IS NULL),
     CONSTRAINT ck_accounts_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_accounts_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_accounts_id UNIQUE (id),
-    CONSTRAINT fk_accounts_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_accounts_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_accounts_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -882,6 +882,9 @@ CREATE TABLE backup_codes (
     CONSTRAINT pk_backup_codes PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_backup_codes_used CHECK (ip_address IS NULL OR used_at IS NOT NULL),
     CONSTRAINT uq_backup_codes_code_hash UNIQUE (code_hash),
+    CONSTRAINT uq_backup_codes_id UNIQUE (id),
+    CONSTRAINT fk_backup_codes_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_backup_codes_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_backup_codes_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_backup_codes_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_backup_codes_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -889,10 +892,7 @@ CREATE TABLE backup_codes (
     CONSTRAINT ck_backup_codes_used_at_utc CHECK (used_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(used_at, 1, 10), '+0 days') IS substr(used_at, 1, 10) AND substr(used_at, 1, 4) > '0000' AND substr(used_at, 12, 2) < '24' AND substr(used_at, 15, 2) < '60' AND substr(used_at, 18, 2) < '60' OR used_at IS NULL),
     CONSTRAINT ck_backup_codes_ip_address_length CHECK (length(ip_address) <= 45 AND instr(ip_address, char(0)) = 0),
     CONSTRAINT ck_backup_codes_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_backup_codes_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_backup_codes_id UNIQUE (id),
-    CONSTRAINT fk_backup_codes_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_backup_codes_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_backup_codes_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -920,6 +920,9 @@ CREATE TABLE dataset_generations (
     CONSTRAINT ck_dataset_generations_completed CHECK ((status IN ('completed', 'failed', 'cancelled')) = (completed_at IS NOT NULL)),
     CONSTRAINT ck_dataset_generations_failed CHECK ((status = 'failed') = (error_message IS NOT NULL)),
     CONSTRAINT ck_dataset_generations_lease CHECK ((status = 'running') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)),
+    CONSTRAINT uq_dataset_generations_id UNIQUE (id),
+    CONSTRAINT fk_dataset_generations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_dataset_generations_tenant_id_dataset_id FOREIGN KEY(tenant_id, dataset_id) REFERENCES datasets (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ck_dataset_generations_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_dataset_generations_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_dataset_generations_dataset_id_uuid CHECK (length(dataset_id) = 32 AND dataset_id NOT GLOB '*[^0-9a-f]*'),
@@ -935,10 +938,7 @@ CREATE TABLE dataset_generations (
     CONSTRAINT ck_dataset_generations_started_at_utc CHECK (started_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(started_at, 1, 10), '+0 days') IS substr(started_at, 1, 10) AND substr(started_at, 1, 4) > '0000' AND substr(started_at, 12, 2) < '24' AND substr(started_at, 15, 2) < '60' AND substr(started_at, 18, 2) < '60' OR started_at IS NULL),
     CONSTRAINT ck_dataset_generations_completed_at_utc CHECK (completed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(completed_at, 1, 10), '+0 days') IS substr(completed_at, 1, 10) AND substr(completed_at, 1, 4) > '0000' AND substr(completed_at, 12, 2) < '24' AND substr(completed_at, 15, 2) < '60' AND substr(completed_at, 18, 2) < '60' OR completed_at IS NULL),
     CONSTRAINT ck_dataset_generations_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_dataset_generations_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_dataset_generations_id UNIQUE (id),
-    CONSTRAINT fk_dataset_generations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_dataset_generations_tenant_id_dataset_id FOREIGN KEY(tenant_id, dataset_id) REFERENCES datasets (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT ck_dataset_generations_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -968,6 +968,9 @@ CREATE TABLE dataset_imports (
     CONSTRAINT ck_dataset_imports_completed CHECK ((status IN ('completed', 'failed', 'cancelled')) = (completed_at IS NOT NULL)),
     CONSTRAINT ck_dataset_imports_failed CHECK ((status = 'failed') = (error_message IS NOT NULL)),
     CONSTRAINT ck_dataset_imports_lease CHECK ((status = 'running') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)),
+    CONSTRAINT uq_dataset_imports_id UNIQUE (id),
+    CONSTRAINT fk_dataset_imports_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_dataset_imports_tenant_id_dataset_id FOREIGN KEY(tenant_id, dataset_id) REFERENCES datasets (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ck_dataset_imports_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_dataset_imports_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_dataset_imports_dataset_id_uuid CHECK (length(dataset_id) = 32 AND dataset_id NOT GLOB '*[^0-9a-f]*'),
@@ -983,10 +986,7 @@ CREATE TABLE dataset_imports (
     CONSTRAINT ck_dataset_imports_started_at_utc CHECK (started_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(started_at, 1, 10), '+0 days') IS substr(started_at, 1, 10) AND substr(started_at, 1, 4) > '0000' AND substr(started_at, 12, 2) < '24' AND substr(started_at, 15, 2) < '60' AND substr(started_at, 18, 2) < '60' OR started_at IS NULL),
     CONSTRAINT ck_dataset_imports_completed_at_utc CHECK (completed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(completed_at, 1, 10), '+0 days') IS substr(completed_at, 1, 10) AND substr(completed_at, 1, 4) > '0000' AND substr(completed_at, 12, 2) < '24' AND substr(completed_at, 15, 2) < '60' AND substr(completed_at, 18, 2) < '60' OR completed_at IS NULL),
     CONSTRAINT ck_dataset_imports_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_dataset_imports_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_dataset_imports_id UNIQUE (id),
-    CONSTRAINT fk_dataset_imports_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_dataset_imports_tenant_id_dataset_id FOREIGN KEY(tenant_id, dataset_id) REFERENCES datasets (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT ck_dataset_imports_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1005,6 +1005,9 @@ CREATE TABLE email_digest_queue (
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_email_digest_queue PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_email_digest_queue_id UNIQUE (id),
+    CONSTRAINT fk_email_digest_queue_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_email_digest_queue_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_email_digest_queue_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_email_digest_queue_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_email_digest_queue_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -1013,10 +1016,7 @@ CREATE TABLE email_digest_queue (
     CONSTRAINT ck_email_digest_queue_scheduled_for_utc CHECK (scheduled_for GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(scheduled_for, 1, 10), '+0 days') IS substr(scheduled_for, 1, 10) AND substr(scheduled_for, 1, 4) > '0000' AND substr(scheduled_for, 12, 2) < '24' AND substr(scheduled_for, 15, 2) < '60' AND substr(scheduled_for, 18, 2) < '60' OR scheduled_for IS NULL),
     CONSTRAINT ck_email_digest_queue_included_in_digest_bool CHECK (included_in_digest IN (0, 1)),
     CONSTRAINT ck_email_digest_queue_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_email_digest_queue_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_email_digest_queue_id UNIQUE (id),
-    CONSTRAINT fk_email_digest_queue_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_email_digest_queue_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_email_digest_queue_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1036,17 +1036,17 @@ CREATE TABLE experiment_tags (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_experiment_tags PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_experiment_tags_tenant_id_lab_experiment_id_tag_id UNIQUE (tenant_id, lab_experiment_id, tag_id),
+    CONSTRAINT uq_experiment_tags_id UNIQUE (id),
+    CONSTRAINT fk_experiment_tags_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_experiment_tags_tenant_id_lab_experiment_id FOREIGN KEY(tenant_id, lab_experiment_id) REFERENCES lab_experiments (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_experiment_tags_tenant_id_tag_id FOREIGN KEY(tenant_id, tag_id) REFERENCES tags (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_experiment_tags_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_experiment_tags_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_experiment_tags_lab_experiment_id_uuid CHECK (length(lab_experiment_id) = 32 AND lab_experiment_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_experiment_tags_tag_id_uuid CHECK (length(tag_id) = 32 AND tag_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_experiment_tags_added_by_uuid CHECK (length(added_by) = 32 AND added_by NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_experiment_tags_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_experiment_tags_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_experiment_tags_id UNIQUE (id),
-    CONSTRAINT fk_experiment_tags_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_experiment_tags_tenant_id_lab_experiment_id FOREIGN KEY(tenant_id, lab_experiment_id) REFERENCES lab_experiments (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_experiment_tags_tenant_id_tag_id FOREIGN KEY(tenant_id, tag_id) REFERENCES tags (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_experiment_tags_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1067,6 +1067,9 @@ CREATE TABLE node_templates (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_node_templates PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_node_templates_tenant_id_user_id_name UNIQUE (tenant_id, user_id, name),
+    CONSTRAINT uq_node_templates_id UNIQUE (id),
+    CONSTRAINT fk_node_templates_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_node_templates_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_node_templates_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_node_templates_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_node_templates_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -1079,10 +1082,7 @@ CREATE TABLE node_templates (
     CONSTRAINT ck_node_templates_disk_size_range CHECK (disk_size >= 10 AND disk_size <= 16000),
     CONSTRAINT ck_node_templates_is_default_bool CHECK (is_default IN (0, 1)),
     CONSTRAINT ck_node_templates_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_node_templates_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_node_templates_id UNIQUE (id),
-    CONSTRAINT fk_node_templates_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_node_templates_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_node_templates_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1100,6 +1100,9 @@ CREATE TABLE notices (
     created_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_notices PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_notices_id UNIQUE (id),
+    CONSTRAINT fk_notices_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_notices_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_notices_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_notices_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_notices_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -1109,10 +1112,7 @@ CREATE TABLE notices (
     CONSTRAINT ck_notices_link_length CHECK (length(link) <= 2048 AND instr(link, char(0)) = 0),
     CONSTRAINT ck_notices_read_at_utc CHECK (read_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(read_at, 1, 10), '+0 days') IS substr(read_at, 1, 10) AND substr(read_at, 1, 4) > '0000' AND substr(read_at, 12, 2) < '24' AND substr(read_at, 15, 2) < '60' AND substr(read_at, 18, 2) < '60' OR read_at IS NULL),
     CONSTRAINT ck_notices_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_notices_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_notices_id UNIQUE (id),
-    CONSTRAINT fk_notices_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_notices_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_notices_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1136,6 +1136,9 @@ CREATE TABLE notification_preferences (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_notification_preferences PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_notification_preferences_tenant_id_user_id_event_type UNIQUE (tenant_id, user_id, event_type),
+    CONSTRAINT uq_notification_preferences_id UNIQUE (id),
+    CONSTRAINT fk_notification_preferences_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_notification_preferences_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_notification_preferences_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_notification_preferences_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_notification_preferences_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -1146,10 +1149,7 @@ CREATE TABLE notification_preferences (
     CONSTRAINT ck_notification_preferences_webhook_enabled_bool CHECK (webhook_enabled IN (0, 1)),
     CONSTRAINT ck_notification_preferences_email_frequency_values CHECK (email_frequency IN ('immediate', 'digest_daily', 'digest_weekly')),
     CONSTRAINT ck_notification_preferences_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_notification_preferences_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_notification_preferences_id UNIQUE (id),
-    CONSTRAINT fk_notification_preferences_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_notification_preferences_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_notification_preferences_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1166,6 +1166,9 @@ CREATE TABLE saved_searches (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_saved_searches PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_saved_searches_tenant_id_user_id_name UNIQUE (tenant_id, user_id, name),
+    CONSTRAINT uq_saved_searches_id UNIQUE (id),
+    CONSTRAINT fk_saved_searches_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_saved_searches_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_saved_searches_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_saved_searches_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_saved_searches_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -1175,10 +1178,7 @@ CREATE TABLE saved_searches (
     CONSTRAINT ck_saved_searches_usage_count_range CHECK (usage_count >= 0 AND usage_count <= 2147483647),
     CONSTRAINT ck_saved_searches_last_used_at_utc CHECK (last_used_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_used_at, 1, 10), '+0 days') IS substr(last_used_at, 1, 10) AND substr(last_used_at, 1, 4) > '0000' AND substr(last_used_at, 12, 2) < '24' AND substr(last_used_at, 15, 2) < '60' AND substr(last_used_at, 18, 2) < '60' OR last_used_at IS NULL),
     CONSTRAINT ck_saved_searches_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_saved_searches_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_saved_searches_id UNIQUE (id),
-    CONSTRAINT fk_saved_searches_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_saved_searches_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_saved_searches_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1201,6 +1201,9 @@ CREATE TABLE session_logs (
     CONSTRAINT pk_session_logs PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_session_logs_revoked CHECK (revoked_reason IS NULL OR logged_out_at IS NOT NULL),
     CONSTRAINT uq_session_logs_token_hash UNIQUE (token_hash),
+    CONSTRAINT uq_session_logs_id UNIQUE (id),
+    CONSTRAINT fk_session_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_session_logs_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_session_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_session_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_session_logs_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -1216,10 +1219,7 @@ CREATE TABLE session_logs (
     CONSTRAINT ck_session_logs_logged_out_at_utc CHECK (logged_out_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(logged_out_at, 1, 10), '+0 days') IS substr(logged_out_at, 1, 10) AND substr(logged_out_at, 1, 4) > '0000' AND substr(logged_out_at, 12, 2) < '24' AND substr(logged_out_at, 15, 2) < '60' AND substr(logged_out_at, 18, 2) < '60' OR logged_out_at IS NULL),
     CONSTRAINT ck_session_logs_revoked_reason_length CHECK (length(revoked_reason) <= 255 AND instr(revoked_reason, char(0)) = 0),
     CONSTRAINT ck_session_logs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_session_logs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_session_logs_id UNIQUE (id),
-    CONSTRAINT fk_session_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_session_logs_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_session_logs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1242,6 +1242,9 @@ CREATE TABLE user_tokens (
     CONSTRAINT pk_user_tokens PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_user_tokens_in_time CHECK (used_at <= expires_at),
     CONSTRAINT uq_user_tokens_token_hash UNIQUE (token_hash),
+    CONSTRAINT uq_user_tokens_id UNIQUE (id),
+    CONSTRAINT fk_user_tokens_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_tokens_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_user_tokens_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_user_tokens_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_user_tokens_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -1251,10 +1254,7 @@ CREATE TABLE user_tokens (
     CONSTRAINT ck_user_tokens_expires_at_utc CHECK (expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(expires_at, 1, 10), '+0 days') IS substr(expires_at, 1, 10) AND substr(expires_at, 1, 4) > '0000' AND substr(expires_at, 12, 2) < '24' AND substr(expires_at, 15, 2) < '60' AND substr(expires_at, 18, 2) < '60' OR expires_at IS NULL),
     CONSTRAINT ck_user_tokens_used_at_utc CHECK (used_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(used_at, 1, 10), '+0 days') IS substr(used_at, 1, 10) AND substr(used_at, 1, 4) > '0000' AND substr(used_at, 12, 2) < '24' AND substr(used_at, 15, 2) < '60' AND substr(used_at, 18, 2) < '60' OR used_at IS NULL),
     CONSTRAINT ck_user_tokens_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_user_tokens_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_user_tokens_id UNIQUE (id),
-    CONSTRAINT fk_user_tokens_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_user_tokens_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_user_tokens_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1283,6 +1283,9 @@ CREATE TABLE webhook_configurations (
     CONSTRAINT ck_webhook_configurations_signed CHECK (provider_type = 'slack' OR signing_secret IS NOT NULL),
     CONSTRAINT ck_webhook_configurations_rotated CHECK ((previous_secret IS NULL) = (previous_until IS NULL)),
     CONSTRAINT ck_webhook_configurations_failing CHECK (NOT is_active OR consecutive_failures < 10),
+    CONSTRAINT uq_webhook_configurations_id UNIQUE (id),
+    CONSTRAINT fk_webhook_configurations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_webhook_configurations_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_webhook_configurations_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_webhook_configurations_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_webhook_configurations_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -1301,10 +1304,7 @@ CREATE TABLE webhook_configurations (
     CONSTRAINT ck_webhook_configurations_last_error_length CHECK (length(last_error) <= 4000 AND instr(last_error, char(0)) = 0),
     CONSTRAINT ck_webhook_configurations_consecutive_failures_range CHECK (consecutive_failures >= 0 AND consecutive_failures <= 2147483647),
     CONSTRAINT ck_webhook_configurations_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_webhook_configurations_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_webhook_configurations_id UNIQUE (id),
-    CONSTRAINT fk_webhook_configurations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_webhook_configurations_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_webhook_configurations_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1328,6 +1328,9 @@ CREATE TABLE clusters (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_clusters PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_clusters_tenant_id_account_id_region_name UNIQUE (tenant_id, account_id, region, name),
+    CONSTRAINT uq_clusters_id UNIQUE (id),
+    CONSTRAINT fk_clusters_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_clusters_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_clusters_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_clusters_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_clusters_account_id_uuid CHECK (length(account_id) = 32 AND account_id NOT GLOB '*[^0-9a-f]*'),
@@ -1342,10 +1345,7 @@ CREATE TABLE clusters (
     CONSTRAINT ck_clusters_last_heartbeat_utc CHECK (last_heartbeat GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_heartbeat, 1, 10), '+0 days') IS substr(last_heartbeat, 1, 10) AND substr(last_heartbeat, 1, 4) > '0000' AND substr(last_heartbeat, 12, 2) < '24' AND substr(last_heartbeat, 15, 2) < '60' AND substr(last_heartbeat, 18, 2) < '60' OR last_heartbeat IS NULL),
     CONSTRAINT ck_clusters_cluster_metadata_json CHECK (CASE WHEN json_valid(cluster_metadata) THEN json_type(cluster_metadata) = 'object' AND length(CAST(cluster_metadata AS BLOB)) <= 262144 ELSE cluster_metadata IS NULL END),
     CONSTRAINT ck_clusters_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_clusters_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_clusters_id UNIQUE (id),
-    CONSTRAINT fk_clusters_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_clusters_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_clusters_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1371,6 +1371,9 @@ CREATE TABLE decision_rollups (
     CONSTRAINT uq_decision_rollups_tenant_id_day_account_id_model_id UNIQUE (tenant_id, day, account_id, model_id),
     CONSTRAINT ck_decision_rollups_sum CHECK (decisions = switches + holds + failures AND shadow <= decisions),
     CONSTRAINT ck_decision_rollups_real CHECK (real_switches <= decisions),
+    CONSTRAINT uq_decision_rollups_id UNIQUE (id),
+    CONSTRAINT fk_decision_rollups_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_decision_rollups_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_decision_rollups_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_decision_rollups_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_decision_rollups_day_day CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]' AND date(day, '+0 days') IS day AND substr(day, 1, 4) > '0000' OR day IS NULL),
@@ -1385,10 +1388,7 @@ CREATE TABLE decision_rollups (
     CONSTRAINT ck_decision_rollups_projected_savings_money CHECK (projected_savings >= -99999999999999 AND projected_savings <= 99999999999999),
     CONSTRAINT ck_decision_rollups_score_sum_range CHECK (score_sum >= 0 AND score_sum <= 9007199254740992),
     CONSTRAINT ck_decision_rollups_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_decision_rollups_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_decision_rollups_id UNIQUE (id),
-    CONSTRAINT fk_decision_rollups_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_decision_rollups_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_decision_rollups_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1414,6 +1414,10 @@ CREATE TABLE onboarding_requests (
     CONSTRAINT ck_onboarding_requests_verified CHECK ((status = 'verified') = (aws_account_id IS NOT NULL) AND (status = 'verified') = (role_arn IS NOT NULL)),
     CONSTRAINT uq_onboarding_requests_request_id UNIQUE (request_id),
     CONSTRAINT uq_onboarding_requests_external_id UNIQUE (external_id),
+    CONSTRAINT uq_onboarding_requests_id UNIQUE (id),
+    CONSTRAINT fk_onboarding_requests_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_onboarding_requests_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_onboarding_requests_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_onboarding_requests_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_onboarding_requests_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_onboarding_requests_user_id_uuid CHECK (length(user_id) = 32 AND user_id NOT GLOB '*[^0-9a-f]*'),
@@ -1426,11 +1430,7 @@ CREATE TABLE onboarding_requests (
     CONSTRAINT ck_onboarding_requests_role_arn_length CHECK (length(role_arn) <= 2048 AND instr(role_arn, char(0)) = 0),
     CONSTRAINT ck_onboarding_requests_expires_at_utc CHECK (expires_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(expires_at, 1, 10), '+0 days') IS substr(expires_at, 1, 10) AND substr(expires_at, 1, 4) > '0000' AND substr(expires_at, 12, 2) < '24' AND substr(expires_at, 15, 2) < '60' AND substr(expires_at, 18, 2) < '60' OR expires_at IS NULL),
     CONSTRAINT ck_onboarding_requests_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_onboarding_requests_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_onboarding_requests_id UNIQUE (id),
-    CONSTRAINT fk_onboarding_requests_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_onboarding_requests_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_onboarding_requests_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_onboarding_requests_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1456,6 +1456,9 @@ CREATE TABLE scan_runs (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_scan_runs PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_scan_runs_finished CHECK ((status = 'RUNNING') = (finished_at IS NULL)),
+    CONSTRAINT uq_scan_runs_id UNIQUE (id),
+    CONSTRAINT fk_scan_runs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_scan_runs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_scan_runs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_scan_runs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_scan_runs_account_id_uuid CHECK (length(account_id) = 32 AND account_id NOT GLOB '*[^0-9a-f]*'),
@@ -1472,10 +1475,7 @@ CREATE TABLE scan_runs (
     CONSTRAINT ck_scan_runs_vanished_range CHECK (vanished >= 0 AND vanished <= 2147483647),
     CONSTRAINT ck_scan_runs_error_length CHECK (length(error) <= 4000 AND instr(error, char(0)) = 0),
     CONSTRAINT ck_scan_runs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_scan_runs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_scan_runs_id UNIQUE (id),
-    CONSTRAINT fk_scan_runs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_scan_runs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_scan_runs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1507,6 +1507,9 @@ CREATE TABLE webhook_logs (
     CONSTRAINT ck_webhook_logs_sent CHECK ((status = 'sent') = (sent_at IS NOT NULL)),
     CONSTRAINT ck_webhook_logs_waiting CHECK (status = 'pending' OR next_attempt_at IS NULL),
     CONSTRAINT ck_webhook_logs_earlier CHECK (earlier_attempts <= attempts),
+    CONSTRAINT uq_webhook_logs_id UNIQUE (id),
+    CONSTRAINT fk_webhook_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_webhook_logs_tenant_id_webhook_config_id FOREIGN KEY(tenant_id, webhook_config_id) REFERENCES webhook_configurations (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_webhook_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_webhook_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_webhook_logs_webhook_config_id_uuid CHECK (length(webhook_config_id) = 32 AND webhook_config_id NOT GLOB '*[^0-9a-f]*'),
@@ -1522,10 +1525,7 @@ CREATE TABLE webhook_logs (
     CONSTRAINT ck_webhook_logs_next_attempt_at_utc CHECK (next_attempt_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(next_attempt_at, 1, 10), '+0 days') IS substr(next_attempt_at, 1, 10) AND substr(next_attempt_at, 1, 4) > '0000' AND substr(next_attempt_at, 12, 2) < '24' AND substr(next_attempt_at, 15, 2) < '60' AND substr(next_attempt_at, 18, 2) < '60' OR next_attempt_at IS NULL),
     CONSTRAINT ck_webhook_logs_sent_at_utc CHECK (sent_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(sent_at, 1, 10), '+0 days') IS substr(sent_at, 1, 10) AND substr(sent_at, 1, 4) > '0000' AND substr(sent_at, 12, 2) < '24' AND substr(sent_at, 15, 2) < '60' AND substr(sent_at, 18, 2) < '60' OR sent_at IS NULL),
     CONSTRAINT ck_webhook_logs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_webhook_logs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_webhook_logs_id UNIQUE (id),
-    CONSTRAINT fk_webhook_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_webhook_logs_tenant_id_webhook_config_id FOREIGN KEY(tenant_id, webhook_config_id) REFERENCES webhook_configurations (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_webhook_logs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1554,6 +1554,10 @@ CREATE TABLE api_keys (
     CONSTRAINT ck_api_keys_revoked CHECK (revoked_reason IS NULL OR revoked_at IS NOT NULL),
     CONSTRAINT uq_api_keys_prefix UNIQUE (prefix),
     CONSTRAINT uq_api_keys_key_hash UNIQUE (key_hash),
+    CONSTRAINT uq_api_keys_id UNIQUE (id),
+    CONSTRAINT fk_api_keys_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_api_keys_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_api_keys_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_api_keys_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_api_keys_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_api_keys_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
@@ -1571,11 +1575,7 @@ CREATE TABLE api_keys (
     CONSTRAINT ck_api_keys_revoked_at_utc CHECK (revoked_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(revoked_at, 1, 10), '+0 days') IS substr(revoked_at, 1, 10) AND substr(revoked_at, 1, 4) > '0000' AND substr(revoked_at, 12, 2) < '24' AND substr(revoked_at, 15, 2) < '60' AND substr(revoked_at, 18, 2) < '60' OR revoked_at IS NULL),
     CONSTRAINT ck_api_keys_revoked_reason_length CHECK (length(revoked_reason) <= 255 AND instr(revoked_reason, char(0)) = 0),
     CONSTRAINT ck_api_keys_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_api_keys_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_api_keys_id UNIQUE (id),
-    CONSTRAINT fk_api_keys_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_api_keys_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_api_keys_tenant_id_user_id FOREIGN KEY(tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_api_keys_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1593,16 +1593,16 @@ CREATE TABLE cluster_policies (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_cluster_policies PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_cluster_policies_tenant_id_cluster_id UNIQUE (tenant_id, cluster_id),
+    CONSTRAINT uq_cluster_policies_id UNIQUE (id),
+    CONSTRAINT fk_cluster_policies_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_cluster_policies_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_cluster_policies_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_cluster_policies_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_cluster_policies_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_cluster_policies_config_json CHECK (CASE WHEN json_valid(config) THEN json_type(config) = 'object' AND length(CAST(config AS BLOB)) <= 262144 ELSE config IS NULL END),
     CONSTRAINT ck_cluster_policies_version_range CHECK (version >= 1 AND version <= 2147483647),
     CONSTRAINT ck_cluster_policies_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_cluster_policies_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_cluster_policies_id UNIQUE (id),
-    CONSTRAINT fk_cluster_policies_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_cluster_policies_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_cluster_policies_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1628,6 +1628,9 @@ CREATE TABLE hibernation_schedules (
     CONSTRAINT uq_hibernation_schedules_tenant_id_cluster_id UNIQUE (tenant_id, cluster_id),
     CONSTRAINT ck_hibernation_schedules_restorable CHECK (applied_state = 'awake' OR restore_state IS NOT NULL),
     CONSTRAINT ck_hibernation_schedules_lease CHECK ((lease_token IS NULL) = (leased_until IS NULL)),
+    CONSTRAINT uq_hibernation_schedules_id UNIQUE (id),
+    CONSTRAINT fk_hibernation_schedules_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_hibernation_schedules_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_hibernation_schedules_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_hibernation_schedules_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_hibernation_schedules_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
@@ -1645,10 +1648,7 @@ CREATE TABLE hibernation_schedules (
     CONSTRAINT ck_hibernation_schedules_request_id_uuid CHECK (length(request_id) = 32 AND request_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_hibernation_schedules_obstacle_length CHECK (length(obstacle) >= 1 AND length(obstacle) <= 2000 AND instr(obstacle, char(0)) = 0),
     CONSTRAINT ck_hibernation_schedules_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_hibernation_schedules_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_hibernation_schedules_id UNIQUE (id),
-    CONSTRAINT fk_hibernation_schedules_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_hibernation_schedules_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_hibernation_schedules_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1694,6 +1694,11 @@ CREATE TABLE instances (
     CONSTRAINT ck_instances_own_replica CHECK (replica_of_id <> id),
     CONSTRAINT ck_instances_flagged CHECK ((auth_status IN ('flagged', 'unauthorized')) = (flagged_at IS NOT NULL)),
     CONSTRAINT fk_instances_assigned_model_id FOREIGN KEY(assigned_model_id) REFERENCES ml_models (id),
+    CONSTRAINT uq_instances_id UNIQUE (id),
+    CONSTRAINT fk_instances_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_instances_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_instances_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT fk_instances_tenant_id_replica_of_id FOREIGN KEY(tenant_id, replica_of_id) REFERENCES instances (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ck_instances_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_instances_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_instances_account_id_uuid CHECK (length(account_id) = 32 AND account_id NOT GLOB '*[^0-9a-f]*'),
@@ -1724,12 +1729,7 @@ CREATE TABLE instances (
     CONSTRAINT ck_instances_last_evaluation_utc CHECK (last_evaluation GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(last_evaluation, 1, 10), '+0 days') IS substr(last_evaluation, 1, 10) AND substr(last_evaluation, 1, 4) > '0000' AND substr(last_evaluation, 12, 2) < '24' AND substr(last_evaluation, 15, 2) < '60' AND substr(last_evaluation, 18, 2) < '60' OR last_evaluation IS NULL),
     CONSTRAINT ck_instances_instance_metadata_json CHECK (CASE WHEN json_valid(instance_metadata) THEN json_type(instance_metadata) = 'object' AND length(CAST(instance_metadata AS BLOB)) <= 262144 ELSE instance_metadata IS NULL END),
     CONSTRAINT ck_instances_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_instances_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_instances_id UNIQUE (id),
-    CONSTRAINT fk_instances_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_instances_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_instances_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
-    CONSTRAINT fk_instances_tenant_id_replica_of_id FOREIGN KEY(tenant_id, replica_of_id) REFERENCES instances (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT ck_instances_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1767,6 +1767,9 @@ CREATE TABLE optimization_jobs (
     CONSTRAINT ck_optimization_jobs_completed CHECK ((status IN ('COMPLETED', 'FAILED')) = (completed_at IS NOT NULL)),
     CONSTRAINT ck_optimization_jobs_failed CHECK ((status = 'FAILED') = (error_message IS NOT NULL)),
     CONSTRAINT ck_optimization_jobs_lease CHECK ((status = 'RUNNING') = (lease_token IS NOT NULL) AND (lease_token IS NULL) = (leased_until IS NULL)),
+    CONSTRAINT uq_optimization_jobs_id UNIQUE (id),
+    CONSTRAINT fk_optimization_jobs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_optimization_jobs_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_optimization_jobs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_optimization_jobs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_optimization_jobs_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
@@ -1778,10 +1781,7 @@ CREATE TABLE optimization_jobs (
     CONSTRAINT ck_optimization_jobs_started_at_utc CHECK (started_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(started_at, 1, 10), '+0 days') IS substr(started_at, 1, 10) AND substr(started_at, 1, 4) > '0000' AND substr(started_at, 12, 2) < '24' AND substr(started_at, 15, 2) < '60' AND substr(started_at, 18, 2) < '60' OR started_at IS NULL),
     CONSTRAINT ck_optimization_jobs_completed_at_utc CHECK (completed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(completed_at, 1, 10), '+0 days') IS substr(completed_at, 1, 10) AND substr(completed_at, 1, 4) > '0000' AND substr(completed_at, 12, 2) < '24' AND substr(completed_at, 15, 2) < '60' AND substr(completed_at, 18, 2) < '60' OR completed_at IS NULL),
     CONSTRAINT ck_optimization_jobs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_optimization_jobs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_optimization_jobs_id UNIQUE (id),
-    CONSTRAINT fk_optimization_jobs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_optimization_jobs_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_optimization_jobs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1803,6 +1803,9 @@ CREATE TABLE scan_units (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_scan_units PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_scan_units_tenant_id_scan_run_id_region_resource_kind UNIQUE (tenant_id, scan_run_id, region, resource_kind),
+    CONSTRAINT uq_scan_units_id UNIQUE (id),
+    CONSTRAINT fk_scan_units_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_scan_units_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_scan_units_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_scan_units_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_scan_units_scan_run_id_uuid CHECK (length(scan_run_id) = 32 AND scan_run_id NOT GLOB '*[^0-9a-f]*'),
@@ -1813,10 +1816,7 @@ CREATE TABLE scan_units (
     CONSTRAINT ck_scan_units_items_range CHECK (items >= 0 AND items <= 2147483647),
     CONSTRAINT ck_scan_units_error_length CHECK (length(error) <= 4000 AND instr(error, char(0)) = 0),
     CONSTRAINT ck_scan_units_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_scan_units_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_scan_units_id UNIQUE (id),
-    CONSTRAINT fk_scan_units_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_scan_units_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_scan_units_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1854,6 +1854,10 @@ CREATE TABLE waste_resources (
     CONSTRAINT ck_waste_resources_deleted CHECK ((status = 'DELETED') = (deleted_at IS NOT NULL)),
     CONSTRAINT ck_waste_resources_begun CHECK (deletion_begun_at IS NULL OR status IN ('SCHEDULED_DELETE', 'DELETED')),
     CONSTRAINT ck_waste_resources_seen CHECK (last_seen_at >= detected_at),
+    CONSTRAINT uq_waste_resources_id UNIQUE (id),
+    CONSTRAINT fk_waste_resources_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_waste_resources_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_waste_resources_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ck_waste_resources_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_waste_resources_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_waste_resources_account_id_uuid CHECK (length(account_id) = 32 AND account_id NOT GLOB '*[^0-9a-f]*'),
@@ -1880,11 +1884,7 @@ CREATE TABLE waste_resources (
     CONSTRAINT ck_waste_resources_deletion_begun_at_utc CHECK (deletion_begun_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(deletion_begun_at, 1, 10), '+0 days') IS substr(deletion_begun_at, 1, 10) AND substr(deletion_begun_at, 1, 4) > '0000' AND substr(deletion_begun_at, 12, 2) < '24' AND substr(deletion_begun_at, 15, 2) < '60' AND substr(deletion_begun_at, 18, 2) < '60' OR deletion_begun_at IS NULL),
     CONSTRAINT ck_waste_resources_unused_since_utc CHECK (unused_since GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(unused_since, 1, 10), '+0 days') IS substr(unused_since, 1, 10) AND substr(unused_since, 1, 4) > '0000' AND substr(unused_since, 12, 2) < '24' AND substr(unused_since, 15, 2) < '60' AND substr(unused_since, 18, 2) < '60' OR unused_since IS NULL),
     CONSTRAINT ck_waste_resources_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_waste_resources_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_waste_resources_id UNIQUE (id),
-    CONSTRAINT fk_waste_resources_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_waste_resources_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_waste_resources_tenant_id_scan_run_id FOREIGN KEY(tenant_id, scan_run_id) REFERENCES scan_runs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT ck_waste_resources_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1931,6 +1931,10 @@ CREATE TABLE agent_actions (
     CONSTRAINT ck_agent_actions_ended CHECK ((status IN ('COMPLETED', 'FAILED', 'EXPIRED')) = (completed_at IS NOT NULL)),
     CONSTRAINT ck_agent_actions_tries CHECK (attempts <= max_attempts),
     CONSTRAINT ck_agent_actions_payload_keys CHECK (CASE action_type WHEN 'EVICT_POD' THEN coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.namespace') = 'text', 0) AND coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.pod') = 'text', 0) WHEN 'CORDON_NODE' THEN coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.node') = 'text', 0) WHEN 'UNCORDON_NODE' THEN coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.node') = 'text', 0) WHEN 'DRAIN_NODE' THEN coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.node') = 'text', 0) WHEN 'LABEL_NODE' THEN coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.node') = 'text', 0) AND coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.labels') = 'object', 0) WHEN 'UPDATE_DEPLOYMENT' THEN coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.namespace') = 'text', 0) AND coalesce(json_type(CASE WHEN json_valid(payload) THEN payload END, '$.deployment') = 'text', 0) END),
+    CONSTRAINT uq_agent_actions_id UNIQUE (id),
+    CONSTRAINT fk_agent_actions_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_agent_actions_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_agent_actions_tenant_id_optimization_job_id FOREIGN KEY(tenant_id, optimization_job_id) REFERENCES optimization_jobs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT ck_agent_actions_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_agent_actions_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_agent_actions_cluster_id_uuid CHECK (length(cluster_id) = 32 AND cluster_id NOT GLOB '*[^0-9a-f]*'),
@@ -1951,11 +1955,7 @@ CREATE TABLE agent_actions (
     CONSTRAINT ck_agent_actions_result_json CHECK (CASE WHEN json_valid(result) THEN json_type(result) = 'object' AND length(CAST(result AS BLOB)) <= 262144 ELSE result IS NULL END),
     CONSTRAINT ck_agent_actions_error_message_length CHECK (length(error_message) <= 1024 AND instr(error_message, char(0)) = 0),
     CONSTRAINT ck_agent_actions_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_agent_actions_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_agent_actions_id UNIQUE (id),
-    CONSTRAINT fk_agent_actions_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_agent_actions_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_agent_actions_tenant_id_optimization_job_id FOREIGN KEY(tenant_id, optimization_job_id) REFERENCES optimization_jobs (tenant_id, id) DEFERRABLE INITIALLY DEFERRED
+    CONSTRAINT ck_agent_actions_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -1977,6 +1977,9 @@ CREATE TABLE api_usage (
     response_time_ms INTEGER,
     timestamp TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_api_usage PRIMARY KEY (tenant_id, id),
+    CONSTRAINT uq_api_usage_id UNIQUE (id),
+    CONSTRAINT fk_api_usage_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_api_usage_tenant_id_api_key_id FOREIGN KEY(tenant_id, api_key_id) REFERENCES api_keys (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_api_usage_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_api_usage_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_api_usage_api_key_id_uuid CHECK (length(api_key_id) = 32 AND api_key_id NOT GLOB '*[^0-9a-f]*'),
@@ -1985,10 +1988,7 @@ CREATE TABLE api_usage (
     CONSTRAINT ck_api_usage_method_ascii CHECK (method NOT GLOB '*[^A-Z]*'),
     CONSTRAINT ck_api_usage_status_code_range CHECK (status_code >= 100 AND status_code <= 599),
     CONSTRAINT ck_api_usage_response_time_ms_range CHECK (response_time_ms >= 0 AND response_time_ms <= 2147483647),
-    CONSTRAINT ck_api_usage_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 1, 4) > '0000' AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL),
-    CONSTRAINT uq_api_usage_id UNIQUE (id),
-    CONSTRAINT fk_api_usage_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_api_usage_tenant_id_api_key_id FOREIGN KEY(tenant_id, api_key_id) REFERENCES api_keys (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_api_usage_timestamp_utc CHECK (timestamp GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(timestamp, 1, 10), '+0 days') IS substr(timestamp, 1, 10) AND substr(timestamp, 1, 4) > '0000' AND substr(timestamp, 12, 2) < '24' AND substr(timestamp, 15, 2) < '60' AND substr(timestamp, 18, 2) < '60' OR timestamp IS NULL)
 )
  STRICT;
 
@@ -2029,6 +2029,11 @@ CREATE TABLE approval_requests (
     CONSTRAINT ck_approval_requests_executed CHECK (executed_at IS NULL OR status = 'APPROVED'),
     CONSTRAINT ck_approval_requests_window CHECK (expires_at > requested_at),
     CONSTRAINT ck_approval_requests_in_time CHECK ((decided_at IS NULL OR decided_at <= expires_at) AND (executed_at IS NULL OR executed_at <= expires_at)),
+    CONSTRAINT uq_approval_requests_id UNIQUE (id),
+    CONSTRAINT fk_approval_requests_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_approval_requests_tenant_id_instance_id FOREIGN KEY(tenant_id, instance_id) REFERENCES instances (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_approval_requests_tenant_id_waste_resource_id FOREIGN KEY(tenant_id, waste_resource_id) REFERENCES waste_resources (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_approval_requests_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_approval_requests_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_approval_requests_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_approval_requests_requester_id_uuid CHECK (length(requester_id) = 32 AND requester_id NOT GLOB '*[^0-9a-f]*'),
@@ -2052,12 +2057,7 @@ CREATE TABLE approval_requests (
     CONSTRAINT ck_approval_requests_decided_at_utc CHECK (decided_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(decided_at, 1, 10), '+0 days') IS substr(decided_at, 1, 10) AND substr(decided_at, 1, 4) > '0000' AND substr(decided_at, 12, 2) < '24' AND substr(decided_at, 15, 2) < '60' AND substr(decided_at, 18, 2) < '60' OR decided_at IS NULL),
     CONSTRAINT ck_approval_requests_executed_at_utc CHECK (executed_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(executed_at, 1, 10), '+0 days') IS substr(executed_at, 1, 10) AND substr(executed_at, 1, 4) > '0000' AND substr(executed_at, 12, 2) < '24' AND substr(executed_at, 15, 2) < '60' AND substr(executed_at, 18, 2) < '60' OR executed_at IS NULL),
     CONSTRAINT ck_approval_requests_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_approval_requests_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_approval_requests_id UNIQUE (id),
-    CONSTRAINT fk_approval_requests_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_approval_requests_tenant_id_instance_id FOREIGN KEY(tenant_id, instance_id) REFERENCES instances (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_approval_requests_tenant_id_waste_resource_id FOREIGN KEY(tenant_id, waste_resource_id) REFERENCES waste_resources (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_approval_requests_tenant_id_cluster_id FOREIGN KEY(tenant_id, cluster_id) REFERENCES clusters (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_approval_requests_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -2110,6 +2110,10 @@ CREATE TABLE experiment_logs (
     CONSTRAINT ck_experiment_logs_target CHECK (decision <> 'SWITCH' OR (selected_instance_type IS NOT NULL AND selected_availability_zone IS NOT NULL)),
     CONSTRAINT ck_experiment_logs_shadow CHECK (NOT is_shadow_run OR status = 'RECORDED'),
     CONSTRAINT fk_experiment_logs_model_id FOREIGN KEY(model_id) REFERENCES ml_models (id),
+    CONSTRAINT uq_experiment_logs_id UNIQUE (id),
+    CONSTRAINT fk_experiment_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_experiment_logs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_experiment_logs_tenant_id_instance_id FOREIGN KEY(tenant_id, instance_id) REFERENCES instances (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_experiment_logs_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_experiment_logs_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_experiment_logs_account_id_uuid CHECK (length(account_id) = 32 AND account_id NOT GLOB '*[^0-9a-f]*'),
@@ -2134,15 +2138,15 @@ CREATE TABLE experiment_logs (
     CONSTRAINT ck_experiment_logs_status_values CHECK (status IN ('RECORDED', 'ACTED', 'REVERTED')),
     CONSTRAINT ck_experiment_logs_error_message_length CHECK (length(error_message) >= 1 AND length(error_message) <= 4000 AND instr(error_message, char(0)) = 0),
     CONSTRAINT ck_experiment_logs_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_experiment_logs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_experiment_logs_id UNIQUE (id),
-    CONSTRAINT fk_experiment_logs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_experiment_logs_tenant_id_account_id FOREIGN KEY(tenant_id, account_id) REFERENCES accounts (tenant_id, id) ON DELETE CASCADE,
-    CONSTRAINT fk_experiment_logs_tenant_id_instance_id FOREIGN KEY(tenant_id, instance_id) REFERENCES instances (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_experiment_logs_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
+CREATE INDEX ix_experiment_logs_acted ON experiment_logs (tenant_id, status, execution_time) WHERE status <> 'RECORDED';
+
 CREATE INDEX ix_experiment_logs_model_id ON experiment_logs (model_id);
+
+CREATE INDEX ix_experiment_logs_not_held ON experiment_logs (tenant_id, decision, execution_time) WHERE decision <> 'HOLD';
 
 CREATE INDEX ix_experiment_logs_tenant_id_account_id_execution_time ON experiment_logs (tenant_id, account_id, execution_time);
 
@@ -2164,6 +2168,9 @@ CREATE TABLE hibernation_overrides (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_hibernation_overrides PRIMARY KEY (tenant_id, id),
     CONSTRAINT ck_hibernation_overrides_order CHECK (ends_at > starts_at),
+    CONSTRAINT uq_hibernation_overrides_id UNIQUE (id),
+    CONSTRAINT fk_hibernation_overrides_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_hibernation_overrides_tenant_id_schedule_id FOREIGN KEY(tenant_id, schedule_id) REFERENCES hibernation_schedules (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_hibernation_overrides_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_hibernation_overrides_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_hibernation_overrides_schedule_id_uuid CHECK (length(schedule_id) = 32 AND schedule_id NOT GLOB '*[^0-9a-f]*'),
@@ -2174,10 +2181,7 @@ CREATE TABLE hibernation_overrides (
     CONSTRAINT ck_hibernation_overrides_created_by_uuid CHECK (length(created_by) = 32 AND created_by NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_hibernation_overrides_person_name_length CHECK (length(person_name) >= 1 AND length(person_name) <= 255 AND instr(person_name, char(0)) = 0),
     CONSTRAINT ck_hibernation_overrides_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_hibernation_overrides_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_hibernation_overrides_id UNIQUE (id),
-    CONSTRAINT fk_hibernation_overrides_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_hibernation_overrides_tenant_id_schedule_id FOREIGN KEY(tenant_id, schedule_id) REFERENCES hibernation_schedules (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_hibernation_overrides_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -2194,6 +2198,9 @@ CREATE TABLE explanations (
     updated_at TEXT DEFAULT (strftime('%Y-%m-%d %H:%M:%f000', 'now')) NOT NULL,
     CONSTRAINT pk_explanations PRIMARY KEY (tenant_id, id),
     CONSTRAINT uq_explanations_tenant_id_experiment_log_id_method UNIQUE (tenant_id, experiment_log_id, method),
+    CONSTRAINT uq_explanations_id UNIQUE (id),
+    CONSTRAINT fk_explanations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_explanations_tenant_id_experiment_log_id FOREIGN KEY(tenant_id, experiment_log_id) REFERENCES experiment_logs (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_explanations_tenant_id_uuid CHECK (length(tenant_id) = 32 AND tenant_id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_explanations_id_uuid CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),
     CONSTRAINT ck_explanations_experiment_log_id_uuid CHECK (length(experiment_log_id) = 32 AND experiment_log_id NOT GLOB '*[^0-9a-f]*'),
@@ -2201,10 +2208,7 @@ CREATE TABLE explanations (
     CONSTRAINT ck_explanations_base_value_range CHECK (base_value >= 0 AND base_value <= 1),
     CONSTRAINT ck_explanations_explanation_data_json CHECK (CASE WHEN json_valid(explanation_data) THEN json_type(explanation_data) = 'array' AND length(CAST(explanation_data AS BLOB)) <= 262144 ELSE explanation_data IS NULL END),
     CONSTRAINT ck_explanations_created_at_utc CHECK (created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(created_at, 1, 10), '+0 days') IS substr(created_at, 1, 10) AND substr(created_at, 1, 4) > '0000' AND substr(created_at, 12, 2) < '24' AND substr(created_at, 15, 2) < '60' AND substr(created_at, 18, 2) < '60' OR created_at IS NULL),
-    CONSTRAINT ck_explanations_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL),
-    CONSTRAINT uq_explanations_id UNIQUE (id),
-    CONSTRAINT fk_explanations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id) ON DELETE CASCADE,
-    CONSTRAINT fk_explanations_tenant_id_experiment_log_id FOREIGN KEY(tenant_id, experiment_log_id) REFERENCES experiment_logs (tenant_id, id) ON DELETE CASCADE
+    CONSTRAINT ck_explanations_updated_at_utc CHECK (updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]' AND date(substr(updated_at, 1, 10), '+0 days') IS substr(updated_at, 1, 10) AND substr(updated_at, 1, 4) > '0000' AND substr(updated_at, 12, 2) < '24' AND substr(updated_at, 15, 2) < '60' AND substr(updated_at, 18, 2) < '60' OR updated_at IS NULL)
 )
  STRICT;
 
@@ -3426,9 +3430,7 @@ BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_key'); END;
 CREATE TRIGGER lc_experiment_logs_account BEFORE INSERT ON experiment_logs FOR EACH ROW
 WHEN EXISTS (SELECT instances.id 
 FROM instances 
-WHERE instances.tenant_id = new.tenant_id AND instances.id = new.instance_id AND instances.account_id != new.account_id AND (EXISTS (SELECT accounts.id 
-FROM accounts 
-WHERE accounts.tenant_id = new.tenant_id AND accounts.id = new.account_id)))
+WHERE instances.tenant_id = new.tenant_id AND instances.id = new.instance_id AND instances.account_id != new.account_id)
 BEGIN SELECT RAISE(ABORT, 'lc_experiment_logs_account'); END;
 
 CREATE TRIGGER lc_experiment_logs_day BEFORE INSERT ON experiment_logs FOR EACH ROW

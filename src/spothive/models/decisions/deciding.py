@@ -13,7 +13,16 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spothive.clock import utc_now
-from spothive.models.base import Base, GlobalTable, Timestamped, check, json_array, json_object, unique_where
+from spothive.models.base import (
+    Base,
+    GlobalTable,
+    Timestamped,
+    check,
+    index_where,
+    json_array,
+    json_object,
+    unique_where,
+)
 from spothive.models.decisions.rollups import COUNTING, RollupWatermark, open_from
 from spothive.models.fleet import Account, Instance, PipelineMode
 from spothive.schema.refusal import HasColumns, Refusal, fixed_snapshot, older_than, rewritten, transaction_number
@@ -173,19 +182,12 @@ DECISION_LIFE = StateMachine(
 
 
 def _instance_elsewhere(decision: HasColumns) -> sa.Select[Any]:
-    """Return the query for the decision's instance if it is another account's than the one named.
-
-    That either does not exist is the business of its key.
-    """
-    instances, accounts = Instance.__table__, Account.__table__
-    named = sa.select(accounts.c.id).where(
-        accounts.c.tenant_id == decision.c.tenant_id, accounts.c.id == decision.c.account_id
-    )
+    """Return the query for the decision's instance if it is of another account than the one named."""
+    instances = Instance.__table__
     return sa.select(instances.c.id).where(
         instances.c.tenant_id == decision.c.tenant_id,
         instances.c.id == decision.c.instance_id,
         instances.c.account_id != decision.c.account_id,
-        named.exists(),
     )
 
 
@@ -272,6 +274,10 @@ class ExperimentLog(TenantOwned, Timestamped, Base):
     __table_args__ = (
         Index(None, "tenant_id", "account_id", "execution_time"),
         Index(None, "tenant_id", "execution_time"),
+        index_where("ix_experiment_logs_acted", "tenant_id", "status", "execution_time", where="status <> 'RECORDED'"),
+        index_where(
+            "ix_experiment_logs_not_held", "tenant_id", "decision", "execution_time", where="decision <> 'HOLD'"
+        ),
         check(
             "failed",
             "(decision = 'FAILED') = (error_message IS NOT NULL)",

@@ -1,23 +1,5 @@
 """The audit trail: writing it, in the transaction of the change it tells of, and proving it afterwards."""
 
-from spothive.operations.audit.exporting import Exported, export_trail, verifier
-from spothive.operations.audit.recording import is_recorded, record, record_failure, storable
-from spothive.operations.audit.sealing import Sealing, TenantSealed, seal_trails
-from spothive.operations.audit.verifying import Finding, TrailReport, verify_all, verify_trail
+import lazy_loader
 
-__all__ = [
-    "Exported",
-    "Finding",
-    "Sealing",
-    "TenantSealed",
-    "TrailReport",
-    "export_trail",
-    "is_recorded",
-    "record",
-    "record_failure",
-    "seal_trails",
-    "storable",
-    "verifier",
-    "verify_all",
-    "verify_trail",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -17,9 +17,9 @@ from spothive.errors import Conflict, InvalidInput, NotFound
 from spothive.models import Account, Cluster, HibernationOverride, HibernationSchedule, ResourceType, SleepState
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
+from spothive.operations.clusters.finding import find_cluster, id_in
 from spothive.operations.clusters.hours import Hours, hours_of, zone_named
 from spothive.operations.clusters.week import check_week, tell_week
-from spothive.operations.finding_clusters import find_cluster, id_in
 from spothive.operations.identity import Action, require
 
 PREWARM_MAX: Final = 120

@@ -14,7 +14,7 @@ from spothive.errors import Conflict, InvalidInput
 from spothive.models import Cluster, ClusterPolicy, NodeStrategy, ResourceType
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
-from spothive.operations.finding_clusters import find_cluster
+from spothive.operations.clusters.finding import find_cluster
 from spothive.operations.identity import Action, require
 from spothive.operations.sla import BUDGET_KEY, BUDGET_MAX
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, select, true
 
 from spothive.database import TenantSession
 from spothive.models import Account, Cluster, ClusterPolicy, HibernationSchedule, Instance, InstanceState
-from spothive.operations.finding_clusters import find_cluster
+from spothive.operations.clusters.finding import find_cluster
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import literal_column, select
 from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.sql.elements import ColumnClause
 
 from spothive.database import TenantSession
 from spothive.database.pages import Page, newest_first
@@ -64,11 +66,20 @@ def list_decisions(
         query = query.where(ExperimentLog.account_id == find_account(session, wanted.account).id)
     if wanted.decision is not None:
         query = query.where(ExperimentLog.decision == wanted.decision)
+        if wanted.decision != Decision.HOLD:
+            query = query.where(ExperimentLog.decision != _literal(Decision.HOLD))  # in the words of an index
     if wanted.status is not None:
         query = query.where(ExperimentLog.status == wanted.status)
+        if wanted.status != DecisionStatus.RECORDED:
+            query = query.where(ExperimentLog.status != _literal(DecisionStatus.RECORDED))  # as above
     return newest_first(
         session, ExperimentLog, query, limit=limit, since=wanted.since, before=before, by="execution_time"
     )
+
+
+def _literal(member: StrEnum) -> ColumnClause[str]:
+    """Return a value that stands in the statement itself: SQLite knows no other when it chooses an index."""
+    return literal_column(f"'{member}'")
 
 
 def find_decision(session: TenantSession, decision_id: UUID) -> ExperimentLog:

@@ -1,6 +1,5 @@
 """Health: how the parts of spothive do."""
 
-from spothive.operations.health.checking import PROBES, Component, check_component, check_health, unreachable
-from spothive.operations.health.probes import Finding
+import lazy_loader
 
-__all__ = ["PROBES", "Component", "Finding", "check_component", "check_health", "unreachable"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -25,7 +25,7 @@ from spothive.errors import Conflict, DuplicateValue, InvalidInput, NotFound
 from spothive.models import STAFF_ROLES, ApiKey, ApiScope, Cluster, ResourceType, User
 from spothive.operations.actor import Actor
 from spothive.operations.audit import record
-from spothive.operations.finding_clusters import find_cluster
+from spothive.operations.clusters.finding import find_cluster
 from spothive.operations.identity.people import find_user
 from spothive.operations.identity.permissions import Action, key_role, require, require_person
 

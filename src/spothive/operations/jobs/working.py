@@ -22,7 +22,7 @@ from spothive.models.jobs import THE_QUEUE
 from spothive.operations.actor import Actor
 from spothive.operations.approvals.reading import database_clock
 from spothive.operations.audit import record
-from spothive.operations.finding_clusters import find_cluster
+from spothive.operations.clusters.finding import find_cluster
 from spothive.operations.fleet import find_instance
 from spothive.operations.identity import Action, require
 from spothive.operations.jobs.reading import no_such_job

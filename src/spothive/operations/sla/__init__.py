@@ -1,39 +1,5 @@
 """Service level: how long spothive itself kept a cluster down in a month, against what it may."""
 
-from spothive.operations.sla.months import (
-    BUDGET_KEY,
-    BUDGET_MAX,
-    BUDGET_SECONDS,
-    DowntimeBudget,
-    budget_of,
-    downtime_budget,
-    downtime_report,
-    seconds_down,
-)
-from spothive.operations.sla.outages import (
-    OUTAGES_MAX,
-    ListedOutage,
-    end_downtime,
-    end_outages,
-    list_outages,
-    open_downtime,
-    record_downtime,
-)
+import lazy_loader
 
-__all__ = [
-    "BUDGET_KEY",
-    "BUDGET_MAX",
-    "BUDGET_SECONDS",
-    "OUTAGES_MAX",
-    "DowntimeBudget",
-    "ListedOutage",
-    "budget_of",
-    "downtime_budget",
-    "downtime_report",
-    "end_downtime",
-    "end_outages",
-    "list_outages",
-    "open_downtime",
-    "record_downtime",
-    "seconds_down",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,22 +1,5 @@
 """Sweeps: what has to be done again and again, each duty by one process at a time."""
 
-from spothive.operations.sweeps.duties import DUTIES, Duty, find_duty
-from spothive.operations.sweeps.leases import LeaseLost, Standing
-from spothive.operations.sweeps.looping import keep_sweeping
-from spothive.operations.sweeps.running import DutyStanding, Outcome, Run, list_duties, sweep
-from spothive.operations.sweeps.work import Tools
+import lazy_loader
 
-__all__ = [
-    "DUTIES",
-    "Duty",
-    "DutyStanding",
-    "LeaseLost",
-    "Outcome",
-    "Run",
-    "Standing",
-    "Tools",
-    "find_duty",
-    "keep_sweeping",
-    "list_duties",
-    "sweep",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,7 +6,7 @@ money, time zones) is settled here. A value that cannot be stored raises :class:
 before any SQL is sent; one that only breaks a bound is refused by the CHECK.
 """
 
-from spothive.schema.types.checked import Bytes, CheckedType, Flag, derived_checks
+from spothive.schema.types.checked import Bytes, CheckedType, Flag, declare_checks, derived_checks
 from spothive.schema.types.documents import (
     JSON_MAX_BYTES,
     JSON_MAX_DEPTH,
@@ -56,6 +56,7 @@ __all__ = [
     "a_day_after",
     "clock_timestamp",
     "contains_text",
+    "declare_checks",
     "derived_checks",
     "exact_money",
     "new_id",

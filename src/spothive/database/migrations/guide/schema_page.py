@@ -14,6 +14,7 @@ from spothive.database.migrations.guide.diagrams import entity_diagram
 from spothive.database.migrations.guide.rules import declared_rules
 from spothive.database.migrations.guide.streets import all_columns, machines, module_of, streets
 from spothive.database.migrations.guide.words import (
+    checks_by_hand,
     code,
     codes,
     default_words,
@@ -29,7 +30,6 @@ from spothive.database.migrations.guide.words import (
 )
 from spothive.models import Base
 from spothive.schema.refusal import Refusal
-from spothive.schema.types import CheckedType
 
 _ENGINES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
 _EVERYWHERE = ("tenant_id", "id", "created_at", "updated_at")
@@ -189,16 +189,9 @@ def _pointers(table: sa.Table) -> Iterator[str]:
 
 def _checks(table: sa.Table) -> Iterator[str]:
     """Yield the rules over several columns; those of a single column follow from its type."""
-    derived = {
-        f"ck_{table.name}_{column.name}_{check.suffix}"
-        for column in table.columns
-        if isinstance(column.type, CheckedType)
-        for check in column.type.checks(column.name)
-    }
-    checks = {str(check.name): check for check in table.constraints if isinstance(check, sa.CheckConstraint)}
-    for name in sorted(checks.keys() - derived):
-        message = checks[name].info.get("message")
-        yield f"{prose(message) if message else code(checks[name].sqltext)} ({code(name)})"
+    for name, check in checks_by_hand(table).items():
+        message = check.info.get("message")
+        yield f"{prose(message) if message else code(check.sqltext)} ({code(name)})"
 
 
 def _refusals(table: sa.Table) -> Iterator[Refusal]:

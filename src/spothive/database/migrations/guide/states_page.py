@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from spothive.database.migrations.guide.diagrams import state_diagram
 from spothive.database.migrations.guide.streets import all_columns, machines
-from spothive.database.migrations.guide.words import code, codes, docstring, link, prose, table_of
+from spothive.database.migrations.guide.words import checks_by_hand, code, codes, docstring, link, prose, table_of
 from spothive.schema.states import StateMachine
 from spothive.schema.types import TextEnum
 
@@ -62,14 +62,9 @@ def _onwards(machine: StateMachine, state: str) -> list[str]:
 
 def _conditions(column: sa.Column[Any]) -> Iterator[str]:
     """Yield what else a row must fulfil in a state, or on its way there."""
-    checks = {
-        str(check.name): check
-        for check in column.table.constraints
-        if isinstance(check, sa.CheckConstraint) and "message" in check.info
-    }
-    for name in sorted(checks):
-        if re.search(rf"\b{column.name}\b", str(checks[name].sqltext)):
-            yield f"- {prose(checks[name].info['message'])} ({code(name)})"
+    for name, check in checks_by_hand(column.table).items():
+        if re.search(rf"\b{column.name}\b", str(check.sqltext)):
+            yield f"- {prose(check.info['message'])} ({code(name)})"
     for refusal in column.table.info.get("refusals", ()):
         if column.name in refusal.columns:
             yield f"- {prose(refusal.message)} ({code(refusal.rule)})"

@@ -26,6 +26,7 @@ from spothive.schema.types import (
     UtcDateTime,
     WeekMatrix,
     Whole,
+    derived_checks,
     utc_timestamp,
 )
 
@@ -169,6 +170,13 @@ def uniques_of(table: sa.Table) -> list[Key]:
     keys: list[Key] = [key for key in table.constraints if isinstance(key, sa.UniqueConstraint)]
     keys += [index for index in table.indexes if index.unique]
     return sorted((key for key in keys if key.columns.keys() != ["id"]), key=lambda key: str(key.name))
+
+
+def checks_by_hand(table: sa.Table) -> dict[str, sa.CheckConstraint]:
+    """Return name to CHECK of those that the model states; the others follow from the types of single columns."""
+    derived = {name for name, _, _ in derived_checks(table)}
+    checks = {str(check.name): check for check in table.constraints if isinstance(check, sa.CheckConstraint)}
+    return {name: checks[name] for name in sorted(checks.keys() - derived)}
 
 
 def pointers_of(table: sa.Table) -> dict[str, sa.ForeignKeyConstraint]:
