@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from bench.asking import ask
-from bench.place import Unfit, open_place
+from bench.place import open_place, stopped_in_one_line
 from bench.question import Question, Run
 from bench.questions import QUESTIONS
 
@@ -31,12 +31,8 @@ def main() -> int:
     logging.basicConfig(level=logging.ERROR)  # that statements are slow here is what is looked for
     # Taken away again: to the commands that are measured it would be a setting nobody knows.
     given_url = os.environ.pop("SPOTHIVE_BENCH_POSTGRES_URL", None)
-    try:
-        with open_place(WORK, given_url) as place:
-            return ask([Run(place, scale, wanted.repeat) for scale in wanted.scale], wanted.only, RESULTS)
-    except Unfit as why:
-        print(f"error: SPOTHIVE_BENCH_POSTGRES_URL: {why}", file=sys.stderr)
-        return 2
+    with stopped_in_one_line(), open_place(WORK, given_url) as place:
+        return ask([Run(place, scale, wanted.repeat) for scale in wanted.scale], wanted.only, RESULTS)
 
 
 def _arguments() -> argparse.Namespace:
@@ -47,11 +43,11 @@ def _arguments() -> argparse.Namespace:
     words.add_argument("--only", type=_chosen, default=list(QUESTIONS), help=f"questions, such as A1,J1; of {names}")
     words.add_argument(
         "--scale",
-        type=_scales,
+        type=scales,
         default=[1.0],
         help="part of the full sizes; 0.1 for a quick look, 0.02,0.2,1 to see how costs grow",
     )
-    words.add_argument("--repeat", type=_repeat, default=3, help="rounds; fewer than 3 give no figures that count")
+    words.add_argument("--repeat", type=repeat, default=3, help="rounds; fewer than 3 give no figures that count")
     return words.parse_args()
 
 
@@ -64,18 +60,27 @@ def _chosen(text: str) -> list[Question]:
     return [question for name, question in known.items() if name in names]
 
 
-def _scales(text: str) -> list[float]:
-    scales = [float(part) for part in text.split(",")]
-    if not all(0 < scale <= MOST_SCALE for scale in scales):
-        raise argparse.ArgumentTypeError(f"a scale lies between 0 and {MOST_SCALE:g}")
-    return scales
+def scales(text: str) -> list[float]:
+    """Read numbers between 0 and 10, parted by commas; each counts once, and the largest is the last."""
+    return sorted({scale(part) for part in text.split(",")})
 
 
-def _repeat(text: str) -> int:
-    repeat = int(text)
-    if repeat < 1:
-        raise argparse.ArgumentTypeError("there is one round at least")
-    return repeat
+def scale(text: str) -> float:
+    """Read a number between 0 and 10."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= MOST_SCALE:
+        raise argparse.ArgumentTypeError(f"a scale is a number above 0, {MOST_SCALE:g} at most; got {text!r}")
+    return found
+
+
+def repeat(text: str) -> int:
+    """Read a number of rounds."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"rounds are counted: 1 or more; got {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def ask(runs: Sequence[Run], chosen: Sequence[Question], results: Path) -> int:
     Below full size a missed goal is told and decides nothing: goals are made for full sizes.
 
     Args:
-        runs: one for each scale; what is written and decides are the answers of the last one.
+        runs: one for each scale, the largest last; what is written and decides are the answers of that one.
         chosen: the questions.
         results: folder the answers are written into.
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
+import signal
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, NoReturn, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from spothive.database import dispose_engine, run_all_migrations
 from spothive.database.embedded_postgresql import EmbeddedPostgres
@@ -33,8 +37,30 @@ _BCRYPT_ROUNDS: Final = "4"
 """No question is about passwords."""
 
 
+GIVEN: Final = "SPOTHIVE_BENCH_POSTGRES_URL"
+
+
 class Unfit(Exception):
-    """The server cannot be measured on; the message says why."""
+    """The place cannot be measured in; the message says why."""
+
+
+@contextmanager
+def stopped_in_one_line() -> Iterator[None]:
+    """End the process with a line and 2, 130 or 143 if the place is unfit, or somebody stops it; tidied in any case."""
+
+    def stop(*_: object) -> NoReturn:
+        print("stopped: nothing was written", file=sys.stderr)
+        sys.exit(143)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except Unfit as why:
+        print(f"error: {why}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        sys.exit(130)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,16 +296,22 @@ def open_place(folder: Path, given_url: str | None) -> Iterator[Place]:
     """Open the place: SQLite files in ``folder``, and the PostgreSQL at ``given_url``, or the embedded one there.
 
     Raises:
-        Unfit: the server does not sync, or its login is no superuser's.
+        Unfit: the server cannot be reached or does not sync, its login is no superuser's, or another run is on.
     """
     with ExitStack() as stack:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = stack.enter_context((folder / "lock").open("w"))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unfit(f"another run uses {folder}: wait for its end") from None
         shutil.rmtree(folder / "sqlite", ignore_errors=True)  # of a run that was killed
         (folder / "sqlite").mkdir(parents=True)
         stack.callback(shutil.rmtree, folder / "sqlite", ignore_errors=True)
-        if given_url is None:
+        if not given_url:
             server = make_url(stack.enter_context(EmbeddedPostgres(folder / "postgresql", durable=True)).owner_url)
         else:
-            server = make_url(normalise_url(given_url))
+            server = _given(given_url)
         place = Place(folder / "sqlite", server)
         _refuse_unfit(place, server)
         place.tidy()
@@ -288,10 +320,24 @@ def open_place(folder: Path, given_url: str | None) -> Iterator[Place]:
         yield place
 
 
+def _given(url: str) -> URL:
+    try:
+        server = make_url(normalise_url(url))
+    except (ArgumentError, ValueError):
+        raise Unfit(f"{GIVEN} cannot be read: write postgresql://user:password@host:port/database") from None
+    if server.get_backend_name() != "postgresql":
+        raise Unfit(f"{GIVEN} leads to no PostgreSQL")
+    return server
+
+
 def _refuse_unfit(place: Place, server: URL) -> None:
     if not server.host or server.host.startswith("/"):
         raise Unfit("the server is reached by a Unix socket: name its host, as round trips are counted on the network")
-    with psycopg.connect(place.maintenance, autocommit=True) as connection:
+    try:
+        opened = psycopg.connect(place.maintenance, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise Unfit(f"the server in {GIVEN} cannot be reached: {str(error).splitlines()[0]}") from None
+    with opened as connection:
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
             if row != ("on",):

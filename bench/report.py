@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.question import Answer, Finding, Question
 
-_WIDTH = 52
+_WIDTH = 68
 
 
 def print_question(question: Question) -> None:
@@ -77,10 +77,12 @@ def write_results(
 ) -> Path:
     """Write ``latest.json``, one entry a question, and what it was measured on beside it; return the first.
 
-    ``growth.json``, what :func:`growth` says, is written where several scales were measured.
+    ``growth.json``, what :func:`growth` says, is written where several scales were measured, and else taken away: the
+    files in ``folder`` are of one run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     latest = folder / "latest.json"
+    (folder / "growth.json").unlink(missing_ok=True)
     if grown:
         _write(folder / "growth.json", grown)
     _write(latest, {name: _entry(answer) for name, answer in answers.items()})
@@ -93,7 +95,9 @@ def _write(file: Path, content: Mapping[str, Any]) -> None:
 
 
 def _entry(answer: Answer) -> dict[str, Any]:
-    first, *others = answer.findings
+    """Return the first goal that is missed, or else the first figure, as what stands for the question."""
+    first = next((finding for finding in answer.findings if not finding.ok), answer.findings[0])
+    others = [finding for finding in answer.findings if finding is not first]
     spread = {"spread": [first.low, first.high]} if first.low is not None else {}
     figures = {"figures": [_figure(finding) for finding in others]} if others else {}
     return {

@@ -57,7 +57,7 @@ def test_a_thread_that_fails_is_no_slow_thread() -> None:
 
 
 def test_missed_goals_are_printed_and_written_as_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    answers = {"X1": Answer((held(FAST, Ratio(3.0, 2.0, 4.0)), held(MANY, 5.0)), {"rows": 7})}
+    answers = {"X1": Answer((held(MANY, 5.0), held(FAST, Ratio(3.0, 2.0, 4.0))), {"rows": 7})}
     report.print_answer(answers["X1"])
     report.print_summary(answers)
     said = capsys.readouterr().out

@@ -18,6 +18,11 @@ from tests.watching import everything
 SECRET = "hunter2-correct-horse"
 
 
+def buffered() -> dict[str, str]:
+    """Return the environment of a process whose output waits in a buffer, as that of most does."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     """Return a function that makes `account list` raise."""
@@ -115,7 +120,7 @@ def test_an_interrupt_before_any_command_is_one_line_too(module: str) -> None:
 def test_a_reader_who_leaves_is_not_complained_about(words: list[str], people: Database) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    ran = subprocess.run([SPOTHIVE, *words], stdout=writing, stderr=subprocess.PIPE, check=False)
+    ran = subprocess.run([SPOTHIVE, *words], env=buffered(), stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (ran.returncode, ran.stderr) == (1, b"")
 
@@ -125,7 +130,9 @@ def test_a_reader_who_leaves_is_not_complained_about(words: list[str], people: D
 @pytest.mark.parametrize("words", [["user", "list"], ["user", "list", "--json"]], ids=" ".join)
 def test_a_full_disk_under_the_output_is_said(words: list[str], people: Database) -> None:
     with Path("/dev/full").open("w") as full:
-        ran = subprocess.run([SPOTHIVE, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        ran = subprocess.run(
+            [SPOTHIVE, *words], env=buffered(), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
     assert (ran.returncode, ran.stderr) == (1, "error: No space left on device\n")
 
 
@@ -201,3 +208,21 @@ def test_python_says_nothing_of_its_own(people: Database) -> None:
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.engines("sqlite")
+def test_what_was_found_comes_before_what_is_wrong_with_it(people: Database, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.json"
+    prices.write_text('{"regions": {"us-east-1": {"t3.micro": "free"}}, "source": "a test"}')
+    ran = subprocess.run(
+        [SPOTHIVE, "market", "import", prices],
+        env=buffered(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    *found, error = ran.stdout.splitlines()
+    assert ran.returncode == 1, ran.stdout
+    assert error.startswith("error: ")
+    assert found

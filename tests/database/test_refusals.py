@@ -13,8 +13,20 @@ import sqlalchemy as sa
 
 from spothive import errors
 from spothive.database import TenantSession, get_db_session, system_scope
-from spothive.models import Account, AccountLog, AuditLog, Base, Cluster, Dataset, Instance, OnDemandPrice, Tenant, User
-from spothive.schema.types import TextEnum
+from spothive.models import (
+    Account,
+    AccountLog,
+    AuditLog,
+    Base,
+    Cluster,
+    Dataset,
+    ExperimentLog,
+    Instance,
+    OnDemandPrice,
+    Tenant,
+    User,
+)
+from spothive.schema.types import TextEnum, declare_checks
 from tests.conftest import ENGINES, Database, settings
 from tests.database.refusal_cases import (
     BY_HAND,
@@ -28,6 +40,7 @@ from tests.database.refusal_cases import (
     declared,
     kind_by_hand,
 )
+from tests.factories import make_account, make_instance, make_tenant
 from tests.factories.graph import Graph
 from tests.factories.logins import another_login
 from tests.factories.samples import TABLES, Row, rule_of, sample
@@ -489,7 +502,20 @@ def test_a_database_that_does_not_answer_is_unavailable_and_keeps_its_password(t
     assert "\n" not in str(caught.value)
 
 
+def test_a_decision_of_an_account_that_is_not_there_belongs_to_no_instance(db: Database) -> None:
+    tenant_id = make_tenant()
+    instance = make_instance(tenant_id, make_account(tenant_id).id)
+    decision = ExperimentLog(
+        instance_id=instance.id, account_id=uuid4(), pipeline_mode="LINEAR", decision="HOLD", decision_reason="calm"
+    )
+    with pytest.raises(errors.IllegalMove) as caught, get_db_session(tenant=tenant_id) as session:
+        session.add(decision)
+    assert caught.value.rule == "lc_experiment_logs_account"
+
+
 def test_every_check_says_what_it_means() -> None:
+    for table in Base.metadata.sorted_tables:
+        declare_checks(table)
     silent = [
         check.name
         for table in Base.metadata.sorted_tables

@@ -10,6 +10,7 @@ from sqlalchemy.orm import configure_mappers
 
 from spothive.database import Base
 from spothive.schema.tenancy import TenantOwned
+from spothive.schema.types import declare_checks
 from tests.conftest import Database
 from tests.factories.samples import TABLES
 
@@ -34,6 +35,7 @@ def owned_models() -> dict[str, type]:
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 def test_every_constraint_and_index_has_a_name_that_fits(table: sa.Table) -> None:
+    declare_checks(table)
     names = [constraint.name for constraint in table.constraints] + [index.name for index in table.indexes]
     assert all(isinstance(name, str) and name for name in names), "name it: refusals are recognised by name"
     long = [name for name in names if len(str(name).encode()) > LONGEST_NAME]

@@ -34,6 +34,7 @@ from spothive.schema.types import (
     UtcDateTime,
     WeekMatrix,
     Whole,
+    declare_checks,
 )
 from spothive.settings import get_settings
 from tests.conftest import fresh_postgresql, settings
@@ -70,6 +71,9 @@ PROBE = sa.Table(
     sa.Column("blob", Bytes(4)),
     sqlite_strict=True,
 )
+
+
+declare_checks(PROBE)
 
 
 class ProbeRow:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -15,7 +17,16 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from spothive.errors import InvalidInput, ValueRefused
-from spothive.schema.types import MONEY_MAX, Json, exact_money, strict_json, utc_timestamp
+from spothive.schema.types import (
+    MONEY_MAX,
+    Json,
+    Text,
+    declare_checks,
+    derived_checks,
+    exact_money,
+    strict_json,
+    utc_timestamp,
+)
 from tests.schema.conftest import PROBE, Colour, Probe
 
 ANY_ID = UUID("0193a1b2-5c4d-7e6f-8a9b-0c1d2e3f4a5b")
@@ -496,3 +507,19 @@ def test_256_kilobytes_of_json_fit_and_one_byte_more_does_not(probe: Probe) -> N
     assert probe.store("items", fitting) == fitting
     with pytest.raises(InvalidInput, match="256 kB"):
         probe.store("items", ["x" * (256 * 1024 - 3)])
+
+
+def test_checks_are_declared_once_whoever_asks_for_them() -> None:
+    table = sa.Table("wide", sa.MetaData(), *[sa.Column(f"c{number}", Text(number)) for number in range(1, 60)])
+    together = threading.Barrier(8)
+
+    def declare(_: int) -> set[str]:
+        together.wait()
+        declare_checks(table)
+        return {str(constraint.name) for constraint in tuple(table.constraints)}
+
+    with ThreadPoolExecutor(8) as pool:
+        seen = list(pool.map(declare, range(8)))
+    declared = [str(check.name) for check in table.constraints if isinstance(check, sa.CheckConstraint)]
+    assert sorted(declared) == sorted(name for name, _, _ in derived_checks(table))
+    assert all(names >= set(declared) for names in seen), "somebody went on before all were declared"

@@ -203,7 +203,6 @@ def errors_as_lines(*, verbose: bool) -> Iterator[None]:
         _forget_stdout()  # whoever read has seen enough
         raise typer.Exit(FAILED) from None
     except OSError as error:
-        _forget_stdout()
         where = f"{error.filename}: " if error.filename else ""
         _end(f"error: {where}{error.strerror or type(error).__name__}")
     except Exception as error:  # noqa: BLE001 - the last resort, and it says so
@@ -266,12 +265,13 @@ def _connections_closed() -> Iterator[None]:
 
 
 def _end(line: str) -> NoReturn:
+    _forget_stdout()  # what it holds goes first: the line may be about it
     to_stderr(line)
     raise typer.Exit(FAILED) from None
 
 
 def _forget_stdout() -> None:
-    """Send what is still buffered nowhere; else Python complains about it once more as it exits."""
+    """Send what is still buffered, or nowhere if nobody reads; else Python complains about it once more as it exits."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -148,7 +148,7 @@ class Output:
     def line(self, text: str = "") -> None:
         """Print one line for people."""
         if not self.as_json:
-            print(visible(text))  # noqa: T201 - this is the output
+            print(visible(text), flush=True)  # noqa: T201 - this is the output, and may be read while work goes on
 
     def script(self, text: str) -> None:
         """Print SQL for people, line by line as it is."""
@@ -166,7 +166,7 @@ class Output:
         if sys.stdout.isatty() or "COLUMNS" in os.environ:
             self._fitted(columns, words)
         else:  # to a file or a program, where every line has room
-            print("\n".join(_wide_lines(columns, words)))  # noqa: T201 - this is the output
+            print("\n".join(_wide_lines(columns, words)), flush=True)  # noqa: T201 - this is the output
 
     def _fitted(self, columns: Sequence[Column], words: dict[str, list[str]]) -> None:
         """Print a table no wider than the terminal."""

@@ -258,7 +258,7 @@ def rule_messages() -> dict[str, tuple[str, str]]:
 
     messages: dict[str, tuple[str, str]] = {}
     for table in Base.metadata.sorted_tables:
-        for constraint in table.constraints:
+        for constraint in tuple(table.constraints):  # others may be declaring the derived ones
             if isinstance(constraint, CheckConstraint):
                 messages[str(constraint.name)] = (table.name, constraint.info["message"])
         messages |= {name: (table.name, message) for name, message, _ in derived_checks(table)}

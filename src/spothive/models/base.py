@@ -21,6 +21,7 @@ from spothive.schema.types import (
     NameList,
     UtcDateTime,
     WeekMatrix,
+    declare_checks,
     new_id,
     utc_timestamp,
 )
@@ -134,3 +135,10 @@ def _make_strict(table: Table, metadata: Any) -> None:
     """Make ``table`` STRICT on SQLite."""
     if metadata is Base.metadata:
         table.dialect_options["sqlite"]["strict"] = True
+
+
+@event.listens_for(Table, "before_create")
+def _declare_checks(table: Table, *_: Any, **__: Any) -> None:
+    """Let column types derive their CHECKs, now that the table is made."""
+    if table.metadata is Base.metadata:
+        declare_checks(table)

@@ -145,4 +145,5 @@ def track_changes(model: type[DeclarativeBase]) -> None:
     """
     for column in model.__table__.columns:
         if "tracked" in column.info:
-            column.info["tracked"].associate_with_attribute(getattr(model, column.key))
+            attribute = model.__mapper__.get_property_by_column(column).key
+            column.info["tracked"].associate_with_attribute(getattr(model, attribute))

@@ -9,7 +9,7 @@ from sqlalchemy.schema import CreateTable
 
 from spothive.database.guards import refusals_of
 from spothive.database.migrations.picture import ENGINES
-from spothive.schema.types import derived_checks
+from spothive.schema.types import declare_checks, derived_checks
 from tests.database.refusal_cases.case import CHECK, FOREIGN_KEY, NOT_NULL, TRIGGER, UNIQUE
 from tests.factories.samples import TABLES
 
@@ -20,6 +20,7 @@ STAMPED = {("audit_logs", "timestamp"), ("audit_logs", "txid")}
 def declared(table: sa.Table, engine: str) -> Iterator[tuple[str, str]]:
     """Yield (kind, name) of every constraint that ``table`` has on ``engine`` and that a write can break."""
     stamped = {name for of, name in STAMPED if (of, engine) == (table.name, "postgresql")}
+    declare_checks(table)
     ddl = str(CreateTable(table).compile(dialect=ENGINES[engine]))
     for constraint in table.constraints:
         name = str(constraint.name)

@@ -104,7 +104,7 @@ def enqueue_action(
     """
     from spothive.clock import utc_now
     from spothive.models.jobs import ENDED_ACTIONS
-    from spothive.operations import jobs
+    from spothive.operations.jobs import enqueue_action as enqueue, find_action, find_by_key  # before the transaction
     from spothive.queue import Order
 
     kind = _type(action)
@@ -123,9 +123,9 @@ def enqueue_action(
             max_attempts=tries,
             expires_at=utc_now() + lasts,
         )
-        is_new = jobs.find_by_key(session, cluster_id, order.idempotency_key) is None
-        made = jobs.enqueue_action(session, call.actor, order)
-        facts = _facts(jobs.find_action(session, made.id)) | {"new": is_new}
+        is_new = find_by_key(session, cluster_id, order.idempotency_key) is None
+        made = enqueue(session, call.actor, order)
+        facts = _facts(find_action(session, made.id)) | {"new": is_new}
         has_ended = made.status in ENDED_ACTIONS
     call.out.json(facts)
     stands = f"{facts['type']} in {facts['cluster']} is {facts['status']}"

@@ -113,9 +113,13 @@ def set_preference(
 ) -> None:
     """Say how you want to hear of an event."""
     from spothive.models import EmailFrequency, WebhookProvider
-    from spothive.operations import notifications
+    from spothive.operations.notifications import (
+        Change,
+        has_follower,
+        set_preference as prefer,
+    )  # before the transaction
 
-    change = notifications.Change(
+    change = Change(
         email_enabled=email,
         in_app_enabled=in_app,
         slack_enabled=slack,
@@ -123,11 +127,11 @@ def set_preference(
         email_frequency=EmailFrequency(frequency) if frequency else None,
     )
     with call.writing() as session:
-        facts = _preference(notifications.set_preference(session, call.actor, event=_event(event), change=change))
+        facts = _preference(prefer(session, call.actor, event=_event(event), change=change))
         lacking = [
             provider
             for provider, wanted in ((WebhookProvider.SLACK, slack), (WebhookProvider.WEBHOOK, webhook))
-            if wanted and not notifications.has_follower(session, call.actor.user_id, provider)
+            if wanted and not has_follower(session, call.actor.user_id, provider)
         ]
     call.out.json(facts)
     ways = [words for words in (f"mail {_mail(facts)}" if facts["email"] else "", *_ways(facts)) if words]

@@ -18,6 +18,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, SetColumnComment
 
 from spothive.database import guards
 from spothive.models import PLATFORM_TENANT_ID, Base
+from spothive.schema.types import declare_checks
 
 HERE = Path(__file__).parent
 # The paramstyle of psycopg would double every % in a literal.
@@ -29,7 +30,7 @@ def table_statements(engine: str, only: Container[str] | None = None) -> Iterato
     dialect = ENGINES[engine]
     for table in Base.metadata.sorted_tables:
         if only is None or table.name in only:
-            yield _tidy(str(CreateTable(table).compile(dialect=dialect)))
+            yield _create(table, dialect)
             for index in sorted(table.indexes, key=lambda index: str(index.name)):
                 yield _tidy(str(CreateIndex(index).compile(dialect=dialect)))
             yield from _comments(engine, table.columns)
@@ -41,7 +42,7 @@ def column_statements(engine: str, table: Table, names: Container[str]) -> Itera
     A CHECK comes with the last column it names: SQLite cannot add one later, and PostgreSQL should in two revisions.
     """
     # SQLAlchemy writes each column and each constraint on a line of its own.
-    lines = [line.rstrip(",") for line in _tidy(str(CreateTable(table).compile(dialect=ENGINES[engine]))).splitlines()]
+    lines = [line.rstrip(",") for line in _create(table, ENGINES[engine]).splitlines()]
     checks = [line for line in lines if re.match(r" *CONSTRAINT \w+ CHECK ", line)]
     added = [column for column in table.columns if column.name in names]
     later = {column.name for column in added}
@@ -51,6 +52,11 @@ def column_statements(engine: str, table: Table, names: Container[str]) -> Itera
         mine = [check for check in checks if _names(check, {column.name}) and not _names(check, later)]
         yield "\n".join([f"ALTER TABLE {table.name} ADD COLUMN", definition, *mine])
     yield from _comments(engine, added)
+
+
+def _create(table: Table, dialect: Dialect) -> str:
+    declare_checks(table)
+    return _tidy(str(CreateTable(table).compile(dialect=dialect)))
 
 
 def _names(check: str, columns: Container[str]) -> bool:

@@ -85,14 +85,22 @@ def parts_of_pool(name: str) -> tuple[str, str, str]:
     Raises:
         InvalidInput: it is not written so, the zone lies in another region, or the type is none of EC2's by its form.
     """
-    parts = name.split(":") if len(name) <= _NAME_MAX else ()
+    parts = _parts(name) if len(name) <= _NAME_MAX else None
+    if parts is not None:
+        return parts
+    got = ascii(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!a}.."
+    msg = f"a pool is region:availability_zone:instance_type, such as us-east-1:us-east-1a:m5.large; got {got}"
+    raise InvalidInput(msg)
+
+
+@lru_cache(maxsize=16_384)  # whoever looks for candidates asks about the same pools again and again
+def _parts(name: str) -> tuple[str, str, str] | None:
+    parts = name.split(":")
     if len(parts) == 3:  # noqa: PLR2004 - as in the name
         region, zone, instance_type = parts
         if _region_of(zone) == region and _is_type(instance_type):
             return region, zone, instance_type
-    got = ascii(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!a}.."
-    msg = f"a pool is region:availability_zone:instance_type, such as us-east-1:us-east-1a:m5.large; got {got}"
-    raise InvalidInput(msg)
+    return None
 
 
 @lru_cache(maxsize=1024)  # thousands of pools are a few zones times a few hundred types
