@@ -104,7 +104,9 @@ def enqueue_action(
     """
     from spothive.clock import utc_now
     from spothive.models.jobs import ENDED_ACTIONS
-    from spothive.operations.jobs import enqueue_action as enqueue, find_action, find_by_key  # before the transaction
+
+    # Loaded here, before the transaction begins.
+    from spothive.operations.jobs import enqueue_action as enqueue, find_action, find_by_key
     from spothive.queue import Order
 
     kind = _type(action)

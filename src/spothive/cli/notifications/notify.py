@@ -113,11 +113,9 @@ def set_preference(
 ) -> None:
     """Say how you want to hear of an event."""
     from spothive.models import EmailFrequency, WebhookProvider
-    from spothive.operations.notifications import (
-        Change,
-        has_follower,
-        set_preference as prefer,
-    )  # before the transaction
+
+    # Loaded here, before the transaction begins.
+    from spothive.operations.notifications import Change, has_follower, set_preference as prefer
 
     change = Change(
         email_enabled=email,
