@@ -9,11 +9,15 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from bench.asking import ask
-from bench.place import open_place, stopped_in_one_line
+from bench.place import GIVEN, Unfit, open_place
 from bench.question import Question, Run
 from bench.questions import QUESTIONS
 
@@ -30,9 +34,28 @@ def main() -> int:
     wanted = _arguments()
     logging.basicConfig(level=logging.ERROR)  # that statements are slow here is what is looked for
     # Taken away again: to the commands that are measured it would be a setting nobody knows.
-    given_url = os.environ.pop("SPOTHIVE_BENCH_POSTGRES_URL", None)
+    given_url = os.environ.pop(GIVEN, None)
     with stopped_in_one_line(), open_place(WORK, given_url) as place:
         return ask([Run(place, scale, wanted.repeat) for scale in wanted.scale], wanted.only, RESULTS)
+
+
+@contextmanager
+def stopped_in_one_line() -> Iterator[None]:
+    """End the process with a line and 2, 130 or 143 if the place is unfit, or somebody stops it; tidied in any case."""
+
+    def stop(*_: object) -> NoReturn:
+        print("stopped: nothing was written", file=sys.stderr)
+        sys.exit(143)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except Unfit as why:
+        print(f"error: {why}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        sys.exit(130)
 
 
 def _arguments() -> argparse.Namespace:

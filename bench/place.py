@@ -6,14 +6,12 @@ import fcntl
 import os
 import secrets
 import shutil
-import signal
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Generic, Literal, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -36,31 +34,12 @@ _SERVICE: Final = NAMES + "service"
 _BCRYPT_ROUNDS: Final = "4"
 """No question is about passwords."""
 
-
 GIVEN: Final = "SPOTHIVE_BENCH_POSTGRES_URL"
+"""Names a server to measure on instead of the embedded one."""
 
 
 class Unfit(Exception):
     """The place cannot be measured in; the message says why."""
-
-
-@contextmanager
-def stopped_in_one_line() -> Iterator[None]:
-    """End the process with a line and 2, 130 or 143 if the place is unfit, or somebody stops it; tidied in any case."""
-
-    def stop(*_: object) -> NoReturn:
-        print("stopped: nothing was written", file=sys.stderr)
-        sys.exit(143)
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except Unfit as why:
-        print(f"error: {why}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted: nothing was written", file=sys.stderr)
-        sys.exit(130)
 
 
 @dataclass(frozen=True, slots=True)

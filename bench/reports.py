@@ -18,8 +18,8 @@ from datetime import timedelta
 from statistics import median
 from typing import Any, Final
 
-from bench.__main__ import WORK, repeat, scale
-from bench.place import ENGINES, EngineName, Place, in_use, open_place, stopped_in_one_line
+from bench.__main__ import WORK, repeat, scale, stopped_in_one_line
+from bench.place import ENGINES, GIVEN, EngineName, Place, in_use, open_place
 from spothive.clock import utc_now
 from spothive.database import get_db_session
 from spothive.database.sample import make_sample
@@ -70,7 +70,7 @@ def main() -> int:
     words.add_argument("--scale", type=scale, default=1.0, help="part of the sample's instances")
     words.add_argument("--repeat", type=repeat, default=3, help="rounds, of which the median counts")
     wanted = words.parse_args()
-    slow, given_url = 0, os.environ.pop("SPOTHIVE_BENCH_POSTGRES_URL", None)
+    slow, given_url = 0, os.environ.pop(GIVEN, None)
     with stopped_in_one_line(), open_place(WORK, given_url) as place:
         for engine in ENGINES:
             with _sampled(place, engine, max(10, round(INSTANCES * wanted.scale))) as decisions:

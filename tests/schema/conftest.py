@@ -71,8 +71,6 @@ PROBE = sa.Table(
     sa.Column("blob", Bytes(4)),
     sqlite_strict=True,
 )
-
-
 declare_checks(PROBE)
 
 

@@ -200,7 +200,7 @@ def errors_as_lines(*, verbose: bool) -> Iterator[None]:
     except (KeyboardInterrupt, typer.Abort):
         raise typer.Exit(INTERRUPTED) from None  # said by the app, which may be interrupted before any command
     except BrokenPipeError:
-        _forget_stdout()  # whoever read has seen enough
+        _empty_stdout()  # whoever read has seen enough
         raise typer.Exit(FAILED) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -265,12 +265,12 @@ def _connections_closed() -> Iterator[None]:
 
 
 def _end(line: str) -> NoReturn:
-    _forget_stdout()  # what it holds goes first: the line may be about it
+    _empty_stdout()  # what it holds goes first: the line may be about it
     to_stderr(line)
     raise typer.Exit(FAILED) from None
 
 
-def _forget_stdout() -> None:
+def _empty_stdout() -> None:
     """Send what is still buffered, or nowhere if nobody reads; else Python complains about it once more as it exits."""
     try:
         sys.stdout.flush()
