@@ -1,4 +1,7 @@
-"""The tables, one file a street. Importing this package declares all of them."""
+"""The tables, one file a street. Importing this package declares all of them.
+
+No file here postpones its annotations: as text, SQLAlchemy would evaluate each of them in every process.
+"""
 
 from spothive.models.approvals import (
     ApprovalAction,

@@ -1,7 +1,5 @@
 """Approvals: risky actions wait for somebody who answers for them, and not for ever."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -114,9 +112,9 @@ class ApprovalRequest(TenantOwned, Timestamped, Base):
     decided_at: Mapped[datetime | None] = mapped_column(comment="when it was approved or rejected, UTC")
     executed_at: Mapped[datetime | None] = mapped_column(comment="when it was executed, UTC: once")
 
-    instance: Mapped[Instance | None] = belongs_to("ApprovalRequest.instance_id")
-    waste_resource: Mapped[WasteResource | None] = belongs_to("ApprovalRequest.waste_resource_id")
-    cluster: Mapped[Cluster | None] = belongs_to("ApprovalRequest.cluster_id")
+    instance: Mapped["Instance | None"] = belongs_to("ApprovalRequest.instance_id")
+    waste_resource: Mapped["WasteResource | None"] = belongs_to("ApprovalRequest.waste_resource_id")
+    cluster: Mapped["Cluster | None"] = belongs_to("ApprovalRequest.cluster_id")
 
     __table_args__ = (
         Index(None, "tenant_id", "status", "expires_at"),

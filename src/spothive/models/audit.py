@@ -1,7 +1,5 @@
 """Audit: who did what to whom, the seals that prove it, and what the system did by itself."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """What every table has in common."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from typing import Any, ClassVar

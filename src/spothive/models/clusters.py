@@ -1,7 +1,5 @@
 """Clusters: Kubernetes clusters, what may be done with them, and when they sleep."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -55,10 +53,10 @@ class Cluster(TenantOwned, Timestamped, Base):
     last_heartbeat: Mapped[datetime | None] = mapped_column(comment="last report of the agent (UTC)")
     cluster_metadata: Mapped[dict[str, Any]] = json_object(comment="what else discovery saw")
 
-    account: Mapped[Account] = belongs_to("Cluster.account_id", back_populates="clusters")
-    instances: Mapped[list[Instance]] = has_many("Instance.cluster_id", back_populates="cluster")
-    policy: Mapped[ClusterPolicy | None] = has_one("ClusterPolicy.cluster_id", back_populates="cluster")
-    hibernation_schedule: Mapped[HibernationSchedule | None] = has_one(
+    account: Mapped["Account"] = belongs_to("Cluster.account_id", back_populates="clusters")
+    instances: Mapped[list["Instance"]] = has_many("Instance.cluster_id", back_populates="cluster")
+    policy: Mapped["ClusterPolicy | None"] = has_one("ClusterPolicy.cluster_id", back_populates="cluster")
+    hibernation_schedule: Mapped["HibernationSchedule | None"] = has_one(
         "HibernationSchedule.cluster_id", back_populates="cluster"
     )
 
@@ -114,7 +112,7 @@ class NodeTemplate(TenantOwned, Timestamped, Base):
         default=False, server_default=sa.false(), comment="taken when nobody names one; one for each user"
     )
 
-    user: Mapped[User] = belongs_to("NodeTemplate.user_id", back_populates="node_templates")
+    user: Mapped["User"] = belongs_to("NodeTemplate.user_id", back_populates="node_templates")
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "user_id", "name"),
@@ -222,7 +220,7 @@ class HibernationSchedule(TenantOwned, Timestamped, Base):
     )
 
     cluster: Mapped[Cluster] = belongs_to("HibernationSchedule.cluster_id", back_populates="hibernation_schedule")
-    overrides: Mapped[list[HibernationOverride]] = has_many(
+    overrides: Mapped[list["HibernationOverride"]] = has_many(
         "HibernationOverride.schedule_id", back_populates="schedule"
     )
 

@@ -1,7 +1,5 @@
 """Datasets that models are trained on, how they are made, and the words that experiments are found by."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Jobs: what the optimiser works on, and what agents in the clusters are asked to do."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime, timedelta
 from typing import Any
@@ -183,7 +181,9 @@ class OptimizationJob(TenantOwned, Timestamped, Base):
     completed_at: Mapped[datetime | None] = mapped_column(comment="when it ended, well or badly, UTC")
 
     cluster: Mapped[Cluster] = belongs_to("OptimizationJob.cluster_id")
-    actions: Mapped[list[AgentAction]] = has_many("AgentAction.optimization_job_id", back_populates="optimization_job")
+    actions: Mapped[list["AgentAction"]] = has_many(
+        "AgentAction.optimization_job_id", back_populates="optimization_job"
+    )
 
     __table_args__ = (
         Index(None, "tenant_id", "status"),

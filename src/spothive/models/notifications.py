@@ -1,7 +1,5 @@
 """Notifications: who wants to hear of what and how, and the outboxes that deliveries leave from."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from typing import Any
@@ -253,7 +251,7 @@ class WebhookConfiguration(TenantOwned, Timestamped, Base):
     )
 
     user: Mapped[User] = belongs_to("WebhookConfiguration.user_id")
-    deliveries: Mapped[list[WebhookLog]] = has_many("WebhookLog.webhook_config_id", back_populates="configuration")
+    deliveries: Mapped[list["WebhookLog"]] = has_many("WebhookLog.webhook_config_id", back_populates="configuration")
 
     __table_args__ = (
         check("signed", "provider_type = 'slack' OR signing_secret IS NOT NULL", "a webhook is signed with a secret"),

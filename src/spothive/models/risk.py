@@ -1,7 +1,5 @@
 """Risk: what is known of the spot market and of interruptions, shared by every tenant and naming none."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Secrets: which sealing keys are used no more. The keys themselves are in no database."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column

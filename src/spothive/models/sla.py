@@ -1,7 +1,5 @@
 """Service level: every second that spothive itself kept an instance down."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from typing import Any

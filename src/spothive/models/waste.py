@@ -1,7 +1,5 @@
 """Waste: what an account pays for and nothing uses."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from decimal import Decimal

@@ -5,8 +5,6 @@ The tenant is part of every key, so a row cannot even point at another tenant's 
 in system scope both would be one object, and a relationship would mix their children.
 """
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """What was decided about each instance and why, the models that judge, and the lab they are tried in."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from decimal import Decimal
@@ -269,7 +267,9 @@ class ExperimentLog(TenantOwned, Timestamped, Base):
     account: Mapped[Account] = belongs_to("ExperimentLog.account_id")
     instance: Mapped[Instance] = belongs_to("ExperimentLog.instance_id", back_populates="experiment_logs")
     model: Mapped[MlModel | None] = belongs_to("ExperimentLog.model_id")
-    explanations: Mapped[list[Explanation]] = has_many("Explanation.experiment_log_id", back_populates="experiment_log")
+    explanations: Mapped[list["Explanation"]] = has_many(
+        "Explanation.experiment_log_id", back_populates="experiment_log"
+    )
 
     __table_args__ = (
         Index(None, "tenant_id", "account_id", "execution_time"),

@@ -1,7 +1,5 @@
 """How many decisions there were: counted by day, account and model, and how far that has come."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any

@@ -1,7 +1,5 @@
 """AWS accounts, how they are connected, and their own history."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -121,9 +119,9 @@ class Account(TenantOwned, Timestamped, Base):
 
     user: Mapped[User] = belongs_to("Account.user_id", back_populates="accounts")
     clusters: Mapped[list[Cluster]] = has_many("Cluster.account_id", back_populates="account")
-    instances: Mapped[list[Instance]] = has_many("Instance.account_id", back_populates="account")
-    scan_runs: Mapped[list[ScanRun]] = has_many("ScanRun.account_id", back_populates="account")
-    waste_resources: Mapped[list[WasteResource]] = has_many("WasteResource.account_id", back_populates="account")
+    instances: Mapped[list["Instance"]] = has_many("Instance.account_id", back_populates="account")
+    scan_runs: Mapped[list["ScanRun"]] = has_many("ScanRun.account_id", back_populates="account")
+    waste_resources: Mapped[list["WasteResource"]] = has_many("WasteResource.account_id", back_populates="account")
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "account_name"),

@@ -1,7 +1,5 @@
 """EC2 instances as AWS last described them."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from decimal import Decimal
@@ -168,11 +166,11 @@ class Instance(TenantOwned, Timestamped, Base):
 
     account: Mapped[Account] = belongs_to("Instance.account_id", back_populates="instances")
     cluster: Mapped[Cluster | None] = belongs_to("Instance.cluster_id", back_populates="instances")
-    replica_of: Mapped[Instance | None] = belongs_to(
+    replica_of: Mapped["Instance | None"] = belongs_to(
         "Instance.replica_of_id", remote_side="Instance.id", back_populates="replicas"
     )
-    experiment_logs: Mapped[list[ExperimentLog]] = has_many("ExperimentLog.instance_id", back_populates="instance")
-    replicas: Mapped[list[Instance]] = has_many("Instance.replica_of_id", back_populates="replica_of")
+    experiment_logs: Mapped[list["ExperimentLog"]] = has_many("ExperimentLog.instance_id", back_populates="instance")
+    replicas: Mapped[list["Instance"]] = has_many("Instance.replica_of_id", back_populates="replica_of")
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "instance_id"),

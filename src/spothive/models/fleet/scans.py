@@ -1,7 +1,5 @@
 """Looks at an account: what was seen, and how much of it can be trusted."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from typing import Any
@@ -113,7 +111,7 @@ class ScanRun(TenantOwned, Timestamped, Base):
     error: Mapped[str | None] = mapped_column(Text(), comment="why it is not COMPLETE, for people")
 
     account: Mapped[Account] = belongs_to("ScanRun.account_id", back_populates="scan_runs")
-    units: Mapped[list[ScanUnit]] = has_many("ScanUnit.scan_run_id", back_populates="scan_run")
+    units: Mapped[list["ScanUnit"]] = has_many("ScanUnit.scan_run_id", back_populates="scan_run")
 
     __table_args__ = (
         check(

@@ -1,7 +1,5 @@
 """API keys: how programs and agents prove who they are."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -58,8 +56,8 @@ class ApiKey(TenantOwned, Timestamped, Base):
     revoked_reason: Mapped[str | None] = mapped_column(Text(255), comment="why it was revoked")
 
     user: Mapped[User | None] = belongs_to("ApiKey.user_id", back_populates="api_keys")
-    cluster: Mapped[Cluster | None] = belongs_to("ApiKey.cluster_id")
-    usage: Mapped[list[ApiUsage]] = has_many("ApiUsage.api_key_id", back_populates="api_key")
+    cluster: Mapped["Cluster | None"] = belongs_to("ApiKey.cluster_id")
+    usage: Mapped[list["ApiUsage"]] = has_many("ApiUsage.api_key_id", back_populates="api_key")
 
     __table_args__ = (
         check("owner", "(cluster_id IS NULL) <> (user_id IS NULL)", "a key belongs to one user or to one cluster"),

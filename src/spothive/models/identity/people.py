@@ -1,7 +1,5 @@
 """Tenants, the people in them, and how somebody becomes one of them."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -126,14 +124,14 @@ class User(TenantOwned, Timestamped, Base):
         Whole(0, 2**53), comment="30-second step of the last code that was accepted: none is taken twice"
     )
 
-    accounts: Mapped[list[Account]] = has_many("Account.user_id", back_populates="user")
-    api_keys: Mapped[list[ApiKey]] = has_many("ApiKey.user_id", back_populates="user")
-    session_logs: Mapped[list[SessionLog]] = has_many("SessionLog.user_id", back_populates="user")
-    node_templates: Mapped[list[NodeTemplate]] = has_many("NodeTemplate.user_id", back_populates="user")
-    approval_requests: Mapped[list[ApprovalRequest]] = relationship(
+    accounts: Mapped[list["Account"]] = has_many("Account.user_id", back_populates="user")
+    api_keys: Mapped[list["ApiKey"]] = has_many("ApiKey.user_id", back_populates="user")
+    session_logs: Mapped[list["SessionLog"]] = has_many("SessionLog.user_id", back_populates="user")
+    node_templates: Mapped[list["NodeTemplate"]] = has_many("NodeTemplate.user_id", back_populates="user")
+    approval_requests: Mapped[list["ApprovalRequest"]] = relationship(
         primaryjoin="User.id == foreign(ApprovalRequest.requester_id)", viewonly=True, lazy="raise"
     )
-    downtime_logs: Mapped[list[DowntimeLog]] = relationship(
+    downtime_logs: Mapped[list["DowntimeLog"]] = relationship(
         primaryjoin="User.tenant_id == foreign(DowntimeLog.tenant_id)", viewonly=True, lazy="raise"
     )
 

@@ -1,7 +1,5 @@
 """Signing in: open sessions, attempts that were made, and codes for when the second factor is lost."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 from uuid import UUID
