@@ -8,7 +8,7 @@ head nothing is rebuilt and nothing is locked.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -122,13 +122,12 @@ def raise_all(connection: Connection) -> list[str]:
     run(connection, _preamble(dialect))
     stored, wanted = _stored(connection), _wanted(connection, _present(connection))
     changed = {name: statements for name, statements in wanted.items() if stored.get(name) != _checksum(statements)}
-    for name, statements in changed.items():
-        run(connection, [*_lowering(connection, name), *statements])
+    raising = [ddl for name, statements in changed.items() for ddl in (*_lowering(connection, name), *statements)]
     if changed:
-        run(connection, [_forget(*changed), _remember(changed)])
-    for name in sorted(stored.keys() - wanted.keys(), reverse=True):  # what all share goes last
-        _lower(connection, name)
-    run(connection, _finish(dialect))
+        raising += _forget(*changed), _remember(changed)
+    run(connection, raising)
+    gone = sorted(stored.keys() - wanted.keys(), reverse=True)  # what all share goes last
+    run(connection, [*_lowering_all(connection, gone), *_finish(dialect)])
     return list(changed)
 
 
@@ -165,10 +164,8 @@ def lower_all(connection: Connection) -> None:
     Runs in the caller's transaction. On PostgreSQL that has every table to itself from here on.
     """
     dialect = connection.dialect.name
-    run(connection, _preamble(dialect))
-    for guard_set in reversed(declared(dialect)):  # what all share goes last
-        _lower(connection, guard_set.name)
-    run(connection, _finish(dialect))
+    names = [guard_set.name for guard_set in reversed(declared(dialect))]  # what all share goes last
+    run(connection, [*_preamble(dialect), *_lowering_all(connection, names), *_finish(dialect)])
 
 
 def script(dialect: str) -> Iterator[str]:
@@ -207,8 +204,7 @@ def lowered(op: Migration, *tables: str) -> Iterator[None]:
     names = tables
     if connection.dialect.name == "sqlite":
         names = tuple(connection.execute(text(f"SELECT name FROM {LEDGER}")).scalars())
-    for name in names:
-        _lower(connection, name)
+    run(connection, _lowering_all(connection, names))
     yield
     raise_all(connection)
 
@@ -254,8 +250,9 @@ def _forget(*names: str) -> str:
     return f"DELETE FROM {LEDGER} WHERE name IN ({listed})"
 
 
-def _lower(connection: Connection, name: str) -> None:
-    run(connection, [*_lowering(connection, name), _forget(name)])
+def _lowering_all(connection: Connection, names: Sequence[str]) -> list[str]:
+    """Return the DDL that takes down what stands under ``names``, in this order, and lets the ledger forget them."""
+    return [ddl for name in names for ddl in _lowering(connection, name)] + ([_forget(*names)] if names else [])
 
 
 def _lowering(connection: Connection, name: str) -> list[str]:
