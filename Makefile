@@ -120,7 +120,7 @@ endef
 
 # uv installs in a quarter of the time that pip takes. What uv cannot do, pip tries and says why: some networks let only
 # pip through, by what is set for it alone.
-INSTALL = index=$$($(PIP) config list | sed -n "s/^.*\.index-url='\(.*\)'$$/\1/p" | tail -n 1); \
+INSTALL = index=$$($(PIP) config list | sed -n "s/^.*\.index.url='\(.*\)'$$/\1/p" | tail -n 1); \
 	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
 	$(BIN)/uv --quiet --system-certs pip install --python $(1) --compile-bytecode --require-hashes --requirement $(2) \
 	    >$(LOG) 2>&1 \
