@@ -152,6 +152,13 @@ def test_nothing_names_a_machine_or_an_index() -> None:
     assert not found, f"{found}: the project runs on any machine, from any index"
 
 
+def test_models_evaluate_their_annotations() -> None:
+    files = [*(ROOT / "src/spothive/models").rglob("*.py"), ROOT / "src/spothive/schema/tenancy.py"]
+    found = [name_of(path) for path in files if "from __future__ import annotations" in path.read_text("utf-8")]
+    assert len(files) > 20
+    assert not found, f"{found}: SQLAlchemy would evaluate each annotation as text, in every process"
+
+
 def anchors_of(page: Path) -> set[str]:
     """Return the anchors that GitHub makes of the headings: each title once, the next of its kind with a number."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
