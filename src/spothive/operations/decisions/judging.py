@@ -11,7 +11,7 @@ from typing import Final
 from spothive.gateways.instance_types import architecture_of
 from spothive.models import Decision
 from spothive.operations.decisions.pool_facts import KnownPool, Pool
-from spothive.operations.risk.market_listing import FRESH
+from spothive.operations.risk.spot_prices import FRESH
 
 AVOIDED_BAND: Final = 4
 """AWS's advisor: more than 20 % of its instances are interrupted in a month."""

@@ -22,8 +22,9 @@ from spothive.database.bulk import is_any_of, listed_rows
 from spothive.models import GlobalRiskEvent, OnDemandPrice, SpotAdvisorRating, SpotEventType, SpotPrice
 from spothive.models.risk import POISON_HOURS
 from spothive.operations.risk import check_pools
-from spothive.operations.risk.market_listing import FRESH, LINUX, LINUX_PRODUCT
+from spothive.operations.risk.market_listing import LINUX
 from spothive.operations.risk.pools import parts_of_pool
+from spothive.operations.risk.spot_prices import FRESH, LINUX_PRODUCT
 from spothive.scoring.features import PoolFacts, generation, size_class
 
 _DAY, _WEEK = timedelta(hours=24), timedelta(hours=7 * 24)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Select, and_, func, select, union
+from sqlalchemy import Select, func, select, union
 
 from spothive.database import TenantSession
 from spothive.database.bulk import is_any_of
@@ -16,13 +17,9 @@ from spothive.errors import InvalidInput
 from spothive.gateways.instance_types import is_region
 from spothive.models import OnDemandPrice, SpotAdvisorRating, SpotPrice
 from spothive.operations.risk.market_files import MarketFact
+from spothive.operations.risk.spot_prices import newest_prices, priced_types, zones_in
 
 LINUX: Final = "Linux"
-LINUX_PRODUCT: Final = "Linux/UNIX"
-"""How AWS calls Linux in the history of spot prices."""
-
-FRESH: Final = timedelta(hours=24)
-"""A spot price that is older says nothing of the present."""
 
 MAX_LISTED: Final = 10_000
 
@@ -78,7 +75,7 @@ class FactStatus:
 def list_market(
     session: TenantSession, *, region: str | None = None, instance_type: str | None = None, limit: int = 100
 ) -> list[MarketEntry]:
-    """Return what is known of instance types under Linux, by region and type; four statements.
+    """Return what is known of instance types under Linux, by region and type; six statements.
 
     Args:
         session: of any tenant.
@@ -95,7 +92,8 @@ def list_market(
     if region is not None and not is_region(region):
         msg = f"{region[:60]!r} is no AWS region; they are called like eu-west-1"
         raise InvalidInput(msg)
-    page = _page(session, region, instance_type, limit)
+    zones = zones_in(session, SpotPrice.availability_zone, region)
+    page = _page(session, zones, region, instance_type, limit)
     price, rating = OnDemandPrice, SpotAdvisorRating
     asked = select(price.region, price.instance_type, price.price, price.source).where(price.os == LINUX)
     prices = {(row[0], row[1]): row[2:] for row in session.execute(_of_page(session, page, asked, price))}
@@ -103,7 +101,7 @@ def list_market(
         rating.region, rating.instance_type, rating.interruption_band, rating.savings_percent, rating.source
     ).where(rating.os == LINUX)
     ratings = {(row[0], row[1]): row[2:] for row in session.execute(_of_page(session, page, advised, rating))}
-    offers = _offers(session, page)
+    offers = _offers(session, zones, page)
     found = []
     for place in page:
         on_demand, priced_by = prices.get(place, (None, None))
@@ -112,15 +110,23 @@ def list_market(
     return found
 
 
-def _page(session: TenantSession, region: str | None, instance_type: str | None, limit: int) -> list[_Place]:
+def _page(
+    session: TenantSession, zones: Mapping[str, str], region: str | None, instance_type: str | None, limit: int
+) -> list[_Place]:
     """Return the first regions and types of which any fact is known."""
     wanted = {name: value for name, value in (("region", region), ("instance_type", instance_type)) if value}
-    known = union(
-        *(
-            select(model.region, model.instance_type).where(system == name).filter_by(**wanted)
-            for model, system, name in _LINUX_ONLY
-        )
-    ).subquery()
+    listed = [
+        select(model.region, model.instance_type).where(model.os == LINUX).filter_by(**wanted)
+        for model in (OnDemandPrice, SpotAdvisorRating)
+    ]
+    first = _first(session, limit, *listed)
+    # What spot prices know of is looked for only in the regions that a full page reaches to.
+    last = first[-1][0] if len(first) == limit else None
+    return _first(session, limit, *listed, priced_types(session, zones, instance_type, last_region=last))
+
+
+def _first(session: TenantSession, limit: int, *queries: _Query) -> list[_Place]:
+    known = union(*queries).subquery()
     query = select(known.c.region, known.c.instance_type).order_by(known.c.region, known.c.instance_type).limit(limit)
     return [(row[0], row[1]) for row in session.execute(query)]
 
@@ -131,32 +137,16 @@ def _of_page(session: TenantSession, page: list[_Place], query: _Query, model: A
     return query.where(is_any_of(session, model.region, regions), is_any_of(session, model.instance_type, types))
 
 
-def _offers(session: TenantSession, page: list[_Place]) -> dict[_Place, list[SpotOffer]]:
+def _offers(session: TenantSession, zones: Mapping[str, str], page: list[_Place]) -> dict[_Place, list[SpotOffer]]:
     """Return the newest spot price of each zone."""
-    price = SpotPrice
-    seen = select(price.availability_zone, price.instance_type, func.max(price.observed_at).label("newest"))
-    last = (
-        _of_page(session, page, seen, price)
-        .where(price.product == LINUX_PRODUCT)
-        .group_by(price.availability_zone, price.instance_type)
-        .subquery()
-    )
-    query = (
-        select(price.region, price.instance_type, price.availability_zone, price.price, price.observed_at, price.source)
-        .join(
-            last,
-            and_(
-                price.availability_zone == last.c.availability_zone,
-                price.instance_type == last.c.instance_type,
-                price.observed_at == last.c.newest,
-            ),
-        )
-        .where(price.product == LINUX_PRODUCT)
-        .order_by(price.availability_zone)
-    )
+    of_region: dict[str, list[str]] = defaultdict(list)
+    for zone, region in zones.items():
+        of_region[region].append(zone)
+    pools = [(zone, instance_type) for region, instance_type in page for zone in of_region[region]]
     offers: dict[_Place, list[SpotOffer]] = defaultdict(list)
-    for row in session.execute(query):
-        offers[row[0], row[1]].append(SpotOffer(*row[2:]))
+    for newest in newest_prices(session, pools):
+        offer = SpotOffer(newest.zone, newest.price, newest.observed_at, newest.source)
+        offers[zones[newest.zone], newest.instance_type].append(offer)
     return offers
 
 
@@ -175,8 +165,3 @@ _MODELS: Final[dict[MarketFact, Any]] = {
     MarketFact.ADVISOR: SpotAdvisorRating,
     MarketFact.SPOT: SpotPrice,
 }
-_LINUX_ONLY: Final[tuple[tuple[Any, Any, str], ...]] = (
-    (OnDemandPrice, OnDemandPrice.os, LINUX),
-    (SpotAdvisorRating, SpotAdvisorRating.os, LINUX),
-    (SpotPrice, SpotPrice.product, LINUX_PRODUCT),
-)
