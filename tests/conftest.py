@@ -27,6 +27,7 @@ from bench.place import plain
 from spothive.database import get_db_session, run_all_migrations, system_scope
 from spothive.database.embedded_postgresql import EmbeddedPostgres
 from tests.compiling import compiled_once
+from tests.declaring import declared_once
 from tests.factories.samples import Row, sample_graph
 
 T = TypeVar("T")
@@ -114,6 +115,13 @@ def loopback_only() -> Iterator[None]:
 def statements_compiled_once() -> Iterator[None]:
     """Keep what SQLAlchemy compiled from one test to the next."""
     with compiled_once():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def schema_declared_once() -> Iterator[None]:
+    """Keep what the models declare from one comparison to the next."""
+    with declared_once():
         yield
 
 
