@@ -51,7 +51,7 @@ LINT_SQL = sh -c 'script=$$($(BIN)/spothive db sql --dialect postgresql) && prin
 
 .PHONY: torture
 torture: $(READY) ## Run the kills, stalls and long transactions (before a piece of work is called done)
-	@$(BIN)/pytest -m torture $(ARGS)
+	@$(BIN)/pytest -m torture -o faulthandler_timeout=0 $(ARGS)
 
 .PHONY: bench
 bench: $(PEERS) ## Measure spothive against its goals and its peers (ONLY=A1,J1 SCALE=0.1 REPEAT=5)
