@@ -237,6 +237,19 @@ def test_a_reading_session_writes_nothing(tenant: UUID) -> None:
     assert users(tenant) == ["ann"]
 
 
+def test_a_session_that_is_given_its_engine_only_reads_if_it_is_to(tenant: UUID) -> None:
+    with (
+        SessionLocal(bind=get_engine(), tenant=tenant, read_only=True) as session,
+        pytest.raises(NotAllowed, match="this session only reads"),
+    ):
+        session.add(new_user())
+        session.flush()
+    with SessionLocal(bind=get_engine(), tenant=tenant) as session:
+        session.add(new_user())
+        session.commit()
+    assert users(tenant) == ["ann"]
+
+
 def test_a_reading_session_sees_one_moment_and_stops_no_writer(tenant: UUID) -> None:
     with read_session(tenant=tenant) as session:
         count = select(func.count(User.id))

@@ -51,6 +51,8 @@ class TenantSession(Session):
         self.read_only = read_only
         self.snapshot = snapshot
         self.in_system_scope = False
+        if read_only and isinstance(self.bind, Engine):
+            self.bind = self.bind.execution_options(spothive_read_only=True)  # as SQLite begins its transactions
 
     @property
     def tenant_id(self) -> UUID | None:
