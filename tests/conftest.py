@@ -25,6 +25,7 @@ from sqlalchemy.engine import URL, make_url
 from bench import place
 from bench.place import plain
 from spothive.database import get_db_session, run_all_migrations, system_scope
+from spothive.database.drift import Catalogue
 from spothive.database.embedded_postgresql import EmbeddedPostgres
 from tests.compiling import compiled_once
 from tests.declaring import declared_once
@@ -119,10 +120,10 @@ def statements_compiled_once() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def schema_declared_once() -> Iterator[None]:
+def schema_declared_once() -> Iterator[dict[object, Catalogue]]:
     """Keep what the models declare from one comparison to the next."""
-    with declared_once():
-        yield
+    with declared_once() as known:
+        yield known
 
 
 @pytest.fixture(scope="session")

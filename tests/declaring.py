@@ -16,11 +16,11 @@ from spothive.models import Base
 
 
 @contextmanager
-def declared_once() -> Iterator[None]:
+def declared_once() -> Iterator[dict[object, drift.Catalogue]]:
     """Let comparisons build what is declared only if the same was not built before, for as long as the block lasts.
 
     Building it is most of a comparison, and hundreds of tests end with one. Tests that change what is declared find
-    their own.
+    their own, and those of the building itself clear what is yielded.
     """
     known: dict[object, drift.Catalogue] = {}
     in_memory, in_scratch = (vars(drift)[f"_declared_in_{where}"] for where in ("memory", "scratch"))
@@ -40,7 +40,7 @@ def declared_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drift, "_declared_in_memory", memory)
         patch.setattr(drift, "_declared_in_scratch", scratch)
-        yield
+        yield known
 
 
 def _declared(dialect: Dialect) -> tuple[str, ...]:
