@@ -52,7 +52,8 @@ class TenantSession(Session):
         self.snapshot = snapshot
         self.in_system_scope = False
         if read_only and isinstance(self.bind, Engine):
-            self.bind = self.bind.execution_options(spothive_read_only=True)  # as SQLite begins its transactions
+            # SQLite asks the engine, not the session, how a transaction begins.
+            self.bind = self.bind.execution_options(spothive_read_only=True)
 
     @property
     def tenant_id(self) -> UUID | None:
