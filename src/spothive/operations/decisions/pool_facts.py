@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import select, true
 
@@ -24,7 +23,7 @@ from spothive.models.risk import POISON_HOURS
 from spothive.operations.risk import check_pools
 from spothive.operations.risk.market_listing import LINUX
 from spothive.operations.risk.pools import parts_of_pool
-from spothive.operations.risk.spot_prices import FRESH, LINUX_PRODUCT
+from spothive.operations.risk.spot_prices import FRESH, LINUX_PRODUCT, newest_of_pool
 from spothive.scoring.features import PoolFacts, generation, size_class
 
 _DAY, _WEEK = timedelta(hours=24), timedelta(hours=7 * 24)
@@ -200,19 +199,10 @@ def _prices(
     price, week_ago = SpotPrice, now - _WEEK
     zone = listed_rows(session, "zones", ["value"], [[each] for each in zones])
     type_ = listed_rows(session, "types", ["value"], [[each] for each in types])
-    # A seek into the key for each pool. Its whole history may be 400 days long.
-    last: Any = (
-        select(price)
-        .where(
-            price.availability_zone == zone.c.value,
-            price.instance_type == type_.c.value,
-            price.product == LINUX_PRODUCT,
-            price.observed_at <= week_ago,
-        )
-        .order_by(price.observed_at.desc())
-        .limit(1)
+    at, amount = (
+        newest_of_pool(column, zone.c.value, type_.c.value, until=week_ago)
+        for column in (price.observed_at, price.price)
     )
-    at, amount = (last.with_only_columns(column).scalar_subquery() for column in (price.observed_at, price.price))
     in_force = select(zone.c.value, type_.c.value, at, amount).select_from(zone.join(type_, true()))
     found: dict[tuple[str, str], list[tuple[datetime, Decimal]]] = defaultdict(list)
     for row in session.execute(in_force):

@@ -1,7 +1,7 @@
 from .events import EventOutcome, EventResult, record_spot_event
 from .market import MarketImported, import_market
 from .market_files import MarketFact, MarketRead, is_made_up, made_up_market, read_market
-from .market_listing import FactStatus, MarketEntry, SpotOffer, list_market, market_status
+from .market_listing import FactStatus, MarketEntry, list_market, market_status
 from .market_refresh import MarketRefreshed, refresh_market
 from .pools import (
     PoolEvent,
@@ -20,6 +20,7 @@ from .replica_outcomes import (
     record_replica_outcome,
 )
 from .replicas import Consequence, ListedReplica, list_replicas
+from .spot_prices import SpotOffer
 
 __all__ = [
     "Consequence",

@@ -17,7 +17,7 @@ from spothive.errors import InvalidInput
 from spothive.gateways.instance_types import is_region
 from spothive.models import OnDemandPrice, SpotAdvisorRating, SpotPrice
 from spothive.operations.risk.market_files import MarketFact
-from spothive.operations.risk.spot_prices import newest_prices, priced_types, zones_in
+from spothive.operations.risk.spot_prices import SpotOffer, newest_offers, priced_types, zones_in
 
 LINUX: Final = "Linux"
 
@@ -25,16 +25,6 @@ MAX_LISTED: Final = 10_000
 
 _Place: TypeAlias = tuple[str, str]  # region and instance type
 _Query: TypeAlias = Select[*tuple[Any, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class SpotOffer:
-    """The newest spot price of a zone: USD per hour, since when it is the price, and where that was read."""
-
-    zone: str
-    price: Decimal
-    observed_at: datetime
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +134,8 @@ def _offers(session: TenantSession, zones: Mapping[str, str], page: list[_Place]
         of_region[region].append(zone)
     pools = [(zone, instance_type) for region, instance_type in page for zone in of_region[region]]
     offers: dict[_Place, list[SpotOffer]] = defaultdict(list)
-    for newest in newest_prices(session, pools):
-        offer = SpotOffer(newest.zone, newest.price, newest.observed_at, newest.source)
-        offers[zones[newest.zone], newest.instance_type].append(offer)
+    for instance_type, offer in newest_offers(session, pools):
+        offers[zones[offer.zone], instance_type].append(offer)
     return offers
 
 

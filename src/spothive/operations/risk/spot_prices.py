@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import ScalarSelect, Select, func, literal, select
 
@@ -21,11 +22,11 @@ FRESH: Final = timedelta(hours=24)
 """A spot price that is older says nothing of the present."""
 
 
-class NewestPrice(NamedTuple):
-    """The newest spot price of a type under Linux in a zone: USD per hour, since when, and where that was read."""
+@dataclass(frozen=True, slots=True)
+class SpotOffer:
+    """The newest spot price of a zone: USD per hour, since when it is the price (UTC), and where that was read."""
 
     zone: str
-    instance_type: str
     price: Decimal
     observed_at: datetime
     source: str
@@ -70,29 +71,44 @@ def priced_types(
         pools: Any = here.add_columns(literal(instance_type).label("type")).subquery("pools")
     else:
         first = select(func.min(price.instance_type)).where(price.availability_zone == zone.c.zone)
-        before = here.add_columns(first.scalar_subquery().label("type")).cte("pools", recursive=True)
+        walk = here.add_columns(first.scalar_subquery().label("type")).cte("pools", recursive=True)
         following = select(func.min(price.instance_type)).where(
-            price.availability_zone == before.c.zone, price.instance_type > before.c.type
+            price.availability_zone == walk.c.zone, price.instance_type > walk.c.type
         )
-        step = select(before.c.region, before.c.zone, following.scalar_subquery())
-        pools = before.union_all(step.where(before.c.type.is_not(None)))
-    return select(pools.c.region, pools.c.type).where(_newest(SpotPrice.observed_at, pools).is_not(None))
+        step = select(walk.c.region, walk.c.zone, following.scalar_subquery())
+        pools = walk.union_all(step.where(walk.c.type.is_not(None)))
+    return select(pools.c.region, pools.c.type).where(
+        newest_of_pool(price.observed_at, pools.c.zone, pools.c.type).is_not(None)
+    )
 
 
-def newest_prices(session: TenantSession, pools: Collection[tuple[str, str]]) -> Iterator[NewestPrice]:
-    """Yield the newest price of each of ``pools``, (zone, type), that has any, by zone; three looks for each."""
+def newest_offers(session: TenantSession, pools: Collection[tuple[str, str]]) -> Iterator[tuple[str, SpotOffer]]:
+    """Yield (type, offer) of each of ``pools``, (zone, type), that has any price, by zone; three looks for each."""
     pool = listed_rows(session, "pools", ["zone", "type"], pools)
-    told = (_newest(column, pool) for column in (SpotPrice.price, SpotPrice.observed_at, SpotPrice.source))
-    for row in session.execute(select(pool.c.zone, pool.c.type, *told).order_by(pool.c.zone)):
-        if row[2] is not None:
-            yield NewestPrice(*row)
+    told = (
+        newest_of_pool(column, pool.c.zone, pool.c.type)
+        for column in (SpotPrice.price, SpotPrice.observed_at, SpotPrice.source)
+    )
+    for zone, instance_type, *offer in session.execute(select(pool.c.zone, pool.c.type, *told).order_by(pool.c.zone)):
+        if offer[0] is not None:
+            yield instance_type, SpotOffer(zone, *offer)
 
 
-def _newest(wanted: Any, pool: Any) -> ScalarSelect[Any]:
-    """Return what the newest price of ``pool`` says, NULL if there is none.
+def newest_of_pool(wanted: Any, zone: Any, instance_type: Any, *, until: datetime | None = None) -> ScalarSelect[Any]:
+    """Return what the newest price under Linux of a pool says, NULL if there is none; one look into the key.
 
-    A question for each pool can only be answered by a look into the key; a join could read all prices instead.
+    A question for each pool can only be answered so; a join could read all prices instead.
+
+    Args:
+        wanted: column of the price.
+        zone: column, of the query this becomes part of, that holds the zone of the pool.
+        instance_type: the same of its type.
+        until: no price of after this moment.
     """
     price = SpotPrice
-    key = (price.availability_zone == pool.c.zone, price.instance_type == pool.c.type, price.product == LINUX_PRODUCT)
-    return select(wanted).where(*key).order_by(price.observed_at.desc()).limit(1).scalar_subquery()
+    query = select(wanted).where(
+        price.availability_zone == zone, price.instance_type == instance_type, price.product == LINUX_PRODUCT
+    )
+    if until is not None:
+        query = query.where(price.observed_at <= until)
+    return query.order_by(price.observed_at.desc()).limit(1).scalar_subquery()

@@ -12,7 +12,7 @@ from spothive.clock import utc_now
 from spothive.database import TenantSession
 from spothive.models import Instance, SpotPoolRisk, SpotPrice
 from spothive.operations.risk.pools import check_pools
-from spothive.operations.risk.spot_prices import FRESH, newest_prices, zones_in
+from spothive.operations.risk.spot_prices import FRESH, newest_offers, zones_in
 
 _NO_PRICE: Final = Decimal("Infinity")
 
@@ -39,8 +39,8 @@ def _newest_prices(session: TenantSession, region: str, instance_type: str) -> d
     """Return the zones of which a price of the type is known, with the newest in USD per hour; None if that is old."""
     pools = [(zone, instance_type) for zone in zones_in(session, SpotPrice.availability_zone, region)]
     since = utc_now() - FRESH
-    found = newest_prices(session, pools)
-    return {newest.zone: newest.price if newest.observed_at >= since else None for newest in found}
+    offers = (offer for _, offer in newest_offers(session, pools))
+    return {offer.zone: offer.price if offer.observed_at >= since else None for offer in offers}
 
 
 def _free(session: TenantSession, region: str, zones: Iterable[str], instance_type: str) -> list[str]:
